@@ -1,0 +1,1 @@
+"""Thin shells around the core: a dispatch table, timers and addresses."""

@@ -1,0 +1,1 @@
+"""Every decision: pure, synchronous, no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Price sources: one file each, and the socket loop they share."""

@@ -1,0 +1,812 @@
+"""The vocabulary of the program: every command and event that one part tells another.
+
+Commands are imperative (`CancelAll`), events past tense (`OrderFilled`); all are frozen. Prices are integer ticks of
+their market, sizes integer contracts, money integer micro-dollars, times integer nanoseconds UTC on the local clock
+(venue times say `venue`). "Denied" is our own gate saying no, "rejected" the venue saying no, "unknown" nobody knowing.
+
+Groups, in the order of the data's way: prices, markets, orders as the program sees them, supervision, the venue's own
+reports (`venue/` turns frames into those; `core/orders.py` turns them into the orders' events) and requests to it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
+
+
+class Outcome(StrEnum):
+    """The two contracts of a market; a pair of them is a dollar."""
+
+    YES = "YES"
+    NO = "NO"
+
+    @property
+    def opposite(self) -> "Outcome":
+        """The other contract."""
+        return Outcome.NO if self is Outcome.YES else Outcome.YES
+
+
+class Resolution(StrEnum):
+    """How a market ended; VOID pays half a dollar per contract of either outcome."""
+
+    YES = "YES"
+    NO = "NO"
+    VOID = "VOID"
+
+
+class MarketStatus(StrEnum):
+    """A market's life as the venue tells it."""
+
+    PENDING = "PENDING"
+    OPEN = "OPEN"
+    HALTED = "HALTED"
+    CLOSED = "CLOSED"
+    RESOLVED = "RESOLVED"
+
+
+class TradingState(StrEnum):
+    """What the account may do: all; only cut |net|; only cancel; cancel while the venue refuses even that."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+    TRAPPED = "TRAPPED"
+
+
+# --- prices ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpotTicked:
+    """A price source said something about an asset: a book's middle, or a trade's price.
+
+    `event_ns` is the exchange's own time where the frame carries one (Binance's bookTicker does not).
+    """
+
+    source: str
+    asset: str
+    price: float
+    kind: Literal["book", "trade"]
+    received_ns: Nanos
+    event_ns: Nanos | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConnected:
+    """A source's socket is up and its subscription stands."""
+
+    source: str
+    asset: str
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class FeedWentStale:
+    """A source gave no sign of life for too long, or its connection is gone."""
+
+    source: str
+    asset: str
+    since_ns: Nanos
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeReference:
+    """Ask the asset's reference for its snapshot now and at every move."""
+
+    subscriber: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeReference:
+    """End a subscription."""
+
+    subscriber: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceMoved:
+    """The asset's reference price and volatility.
+
+    `price_ns` is when the newest price in it was received, `life_ns` the newest sign of life of any source;
+    `sigma` is annualised; `feed_latency_s` the measured delay from exchange to here.
+    """
+
+    asset: str
+    price: float
+    sigma: float
+    price_ns: Nanos
+    life_ns: Nanos
+    feed_latency_s: float
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLost:
+    """No source of the asset is alive: what rests must go."""
+
+    asset: str
+    since_ns: Nanos
+    reason: str
+
+
+# --- markets --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRule:
+    """What decides a market: the last print, or an average of one-second prints over `window_s` ending at expiry."""
+
+    kind: Literal["spot", "avg"] = "spot"
+    window_s: int = 0
+    tie: Outcome = Outcome.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """One session as the venue lists it. Times are the venue's clock; `strike` is None until it is struck."""
+
+    id: str
+    asset: str
+    strike: float | None
+    status: MarketStatus
+    opens_venue_ns: Nanos
+    expires_venue_ns: Nanos
+    tick_micros: Micros = Micros(10_000)
+    min_size: Contracts = Contracts(1)
+    max_size: Contracts = Contracts(10_000)
+    settlement: SettlementRule = SettlementRule()
+    maker_bps: float = 0.0
+    taker_bps: float = 0.0
+    resolution: Resolution | None = None
+    settlement_price: float | None = None
+
+    @property
+    def duration_ns(self) -> Nanos:
+        """Length of the session."""
+        return Nanos(self.expires_venue_ns - self.opens_venue_ns)
+
+    @property
+    def duration_s(self) -> int:
+        """Length of the session in whole seconds."""
+        return round(self.duration_ns / SECOND)
+
+    @property
+    def ticks_per_dollar(self) -> int:
+        """How many ticks make a dollar (100 for a cent)."""
+        return DOLLAR // self.tick_micros
+
+
+@dataclass(frozen=True, slots=True)
+class MarketListed:
+    """The venue lists a market that we did not know (gateway -> supervisor)."""
+
+    market: Market
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChanged:
+    """A known market opened, halted, closed, or changed its terms (gateway -> market, supervisor)."""
+
+    market: Market
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketResolved:
+    """The venue settled a market (gateway -> market, risk, journal, supervisor)."""
+
+    market: Market
+    resolution: Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReady:
+    """A market actor has started and asks the gateway for its state (market -> gateway)."""
+
+    market: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHydrated:
+    """What a fresh market actor must know: its market, its position, the state of trading (gateway -> market)."""
+
+    market: Market
+    yes: Contracts
+    no: Contracts
+    yes_cost_micros: Micros
+    no_cost_micros: Micros
+    state: TradingState
+    offset_ns: Nanos
+    order_latency_s: float
+    cash_micros: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPulsed:
+    """A market actor is alive; unheard for 3 s, its orders are cancelled (market -> gateway)."""
+
+    market: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRetired:
+    """A market actor is done: nothing rests, nothing is owed (market -> supervisor)."""
+
+    market: str
+    incarnation: int
+
+
+# --- orders, as the program sees them -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Buy `size` contracts of `outcome` at `ticks` or better. The client id is its name for life."""
+
+    client_id: str
+    outcome: Outcome
+    ticks: Ticks
+    size: Contracts
+    post_only: bool = True
+    immediate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOrder:
+    """Move an order: new price, new total size (fills included)."""
+
+    client_id: str
+    ticks: Ticks
+    size: Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Take an order away."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteReason:
+    """Why a ladder is what it is; every figure an operator needs to judge it. Prices in dollars."""
+
+    why: str
+    spot: float
+    strike: float
+    f: float
+    sigma: float
+    d2: float
+    fair: float
+    lean: float
+    half_spread: float
+    room: int
+    net: int
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteIntent:
+    """What a market wants changed, in this order: cancels, replaces, places (market -> gateway).
+
+    `origin_ns` is when the price that caused it was received (None if time caused it); `priced_ns` when the reference
+    behind it last showed life.
+    """
+
+    market: str
+    incarnation: int
+    cancels: tuple[CancelOrder, ...]
+    replaces: tuple[ReplaceOrder, ...]
+    places: tuple[PlaceOrder, ...]
+    reason: QuoteReason
+    priced_ns: Nanos
+    origin_ns: Nanos | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAll:
+    """Cancel every order of one market, or of the account (supervisor, risk -> gateway; gateway -> venue)."""
+
+    market: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccepted:
+    """The venue took the order; it rests (or has filled)."""
+
+    market: str
+    client_id: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReplaced:
+    """The order now stands at this price and total size. `pending` counts further replaces still in flight."""
+
+    market: str
+    client_id: str
+    ticks: Ticks
+    size: Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUnchanged:
+    """A replace or cancel was refused or denied and the order stands as it was."""
+
+    market: str
+    client_id: str
+    action: Literal["replace", "cancel"]
+    code: str
+    message: str
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRejected:
+    """The venue refused the order; it never rested. Final."""
+
+    market: str
+    client_id: str
+    code: str
+    message: str
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDenied:
+    """Our own gate refused the order; it never left. Final."""
+
+    market: str
+    client_id: str
+    rule: str
+    message: str
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUnknown:
+    """Nobody knows whether the order rests: it counts as live until the venue says otherwise."""
+
+    market: str
+    client_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """The order is gone. `filled` is the venue's word on how much of it traded; fills still missing are owed. Final."""
+
+    market: str
+    client_id: str
+    filled: Contracts
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """Some of an order traded. Told once per `fill_id`. Price and outcome are those of *our* order.
+
+    `filled_total` counts all of the order's fills so far; `fee_micros` is negative for a rebate.
+    """
+
+    market: str
+    client_id: str
+    fill_id: str
+    outcome: Outcome
+    ticks: Ticks
+    size: Contracts
+    fee_micros: Micros
+    filled_total: Contracts
+    maker: bool
+    venue_ns: Nanos
+
+
+OrderEvent = (
+    OrderAccepted
+    | OrderReplaced
+    | OrderUnchanged
+    | OrderRejected
+    | OrderDenied
+    | OrderUnknown
+    | OrderCancelled
+    | OrderFilled
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BookChanged:
+    """Best prices of a market's whole book in YES terms, ours included (gateway -> market)."""
+
+    market: str
+    bid_ticks: Ticks | None
+    ask_ticks: Ticks | None
+
+
+@dataclass(frozen=True, slots=True)
+class TradingStateChanged:
+    """The account may now do this much (risk -> gateway, markets, journal)."""
+
+    state: TradingState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPulsed:
+    """Risk is alive; without it for 2 s the gate admits only reducing orders (risk -> gateway)."""
+
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class VenueStatus:
+    """Is the venue there, its clock, its delay, our cash (gateway -> markets, risk)."""
+
+    connected: bool
+    offset_ns: Nanos
+    order_latency_s: float
+    cash_micros: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class FairMoved:
+    """A market's mark for equity and exposure (market -> risk)."""
+
+    market: str
+    asset: str
+    fair: float
+    delta_per_dollar: float
+    net: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """One session, told once it is settled (market -> journal). Shares and probabilities in 0..1."""
+
+    market: str
+    asset: str
+    duration_s: int
+    strike: float
+    outcome: Resolution
+    pnl_micros: Micros
+    net_at_close: int
+    net_at_10pct: int
+    max_abs_net: int
+    risk_at_close: float
+    fills: int
+    contracts: int
+    two_sided_share: float
+    order_messages: int
+
+
+# --- supervision ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ActorReady:
+    """An actor has started."""
+
+    name: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActorDied:
+    """An actor has ended; `error` is None if it was told to."""
+
+    name: str
+    incarnation: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop trading and end the program (main -> supervisor)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllCancelled:
+    """Nothing of ours rests or is in flight (gateway -> supervisor, in answer to `CancelAll` of the account)."""
+
+    resting: int
+
+
+# --- the venue's reports, as its client hands them to the gateway ---------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VenueError:
+    """The venue's refusal. `kind` is the client's reading of it: a definite no, a later yes, or nobody knows."""
+
+    kind: Literal["refused", "later", "unknown"]
+    code: str
+    message: str
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """An order in the venue's words."""
+
+    order_id: str
+    client_id: str
+    market: str
+    outcome: Outcome
+    price_micros: Micros
+    size: Contracts
+    filled: Contracts
+    status: Literal["OPEN", "PARTIAL", "FILLED", "CANCELLED", "EXPIRED", "REJECTED"]
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VenueFill:
+    """A fill in the venue's words."""
+
+    fill_id: str
+    seq: int
+    order_id: str
+    client_id: str
+    market: str
+    outcome: Outcome
+    price_micros: Micros
+    size: Contracts
+    fee_micros: Micros
+    maker: bool
+    venue_ns: Nanos
+    filled_total: Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class VenuePosition:
+    """A position in the venue's words."""
+
+    market: str
+    yes: Contracts
+    no: Contracts
+    yes_cost_micros: Micros
+    no_cost_micros: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class VenueConnected:
+    """The order session is authenticated and subscribed."""
+
+    account: str
+    session: str
+    capabilities: frozenset[str]
+    orders_per_s: float
+    burst: float
+    expires_venue_ns: Nanos | None
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class VenueDisconnected:
+    """The order session is gone; what was in flight is unknown."""
+
+    reason: str
+    at_ns: Nanos
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMeasured:
+    """The venue's clock minus ours, from the exchange with the least round trip so far, and that round trip."""
+
+    offset_ns: Nanos
+    round_trip_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """The account at `seq`: open orders, positions, cash (`cash` includes what open orders reserve)."""
+
+    seq: int
+    orders: tuple[VenueOrder, ...]
+    positions: tuple[VenuePosition, ...]
+    cash_micros: Micros
+    reserved_micros: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReported:
+    """One message of the user stream about one order, with the fill if it is one."""
+
+    seq: int
+    reason: str
+    order: VenueOrder
+    fill: VenueFill | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReported:
+    """One message of the user stream about money: a settlement, a merge, an adjustment."""
+
+    seq: int
+    reason: str
+    market: str | None
+    cash_micros: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class StreamGapped:
+    """The user stream skipped a number; a fresh snapshot is on its way. No new orders until it and the fills are in."""
+
+    expected_seq: int
+    seen_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillsFetched:
+    """Every fill after `since_seq` over REST, oldest first; `error` if they could not be had."""
+
+    since_seq: int
+    fills: tuple[VenueFill, ...]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFetched:
+    """What became of one order, by client id: the order, or None if the venue knows none; or an error."""
+
+    client_id: str
+    order: VenueOrder | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one item of a batch."""
+
+    action: Literal["cancel", "replace", "place"]
+    client_id: str
+    order: VenueOrder | None
+    error: VenueError | None
+    original_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReported:
+    """The acknowledgement of one `SendBatch`."""
+
+    op_id: int
+    results: tuple[ItemResult, ...]
+    received_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWritten:
+    """The frame of one `SendBatch` has gone to the socket."""
+
+    op_id: int
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllReported:
+    """The acknowledgement of one `SendCancelAll`; `error` if it failed."""
+
+    op_id: int
+    order_ids: tuple[str, ...]
+    error: VenueError | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketReported:
+    """One market in the venue's words, from the markets channel or from REST."""
+
+    event: str
+    market: Market
+
+
+@dataclass(frozen=True, slots=True)
+class BookReported:
+    """Best prices of one book in YES terms; None when a side is empty or the book is being rebuilt."""
+
+    market: str
+    bid_micros: Micros | None
+    ask_micros: Micros | None
+
+
+VenueReport = (
+    VenueConnected
+    | VenueDisconnected
+    | ClockMeasured
+    | AccountSnapshot
+    | OrderReported
+    | AccountReported
+    | StreamGapped
+    | FillsFetched
+    | OrderFetched
+    | BatchReported
+    | BatchWritten
+    | CancelAllReported
+    | MarketReported
+    | BookReported
+)
+
+
+# --- requests, as the gateway hands them to the venue's client ------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceItem:
+    """One order on its way out."""
+
+    client_id: str
+    market: str
+    outcome: Outcome
+    price_micros: Micros
+    size: Contracts
+    post_only: bool
+    immediate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceItem:
+    """One move on its way out; `size` is the total, fills included."""
+
+    client_id: str
+    order_id: str
+    price_micros: Micros
+    size: Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class CancelItem:
+    """One cancel on its way out, by order id where there is one, else by client id."""
+
+    client_id: str
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendBatch:
+    """One ladder refresh: cancels, then replaces, then places; answered by one `BatchReported`."""
+
+    op_id: int
+    cancels: tuple[CancelItem, ...]
+    replaces: tuple[ReplaceItem, ...]
+    places: tuple[PlaceItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendCancelAll:
+    """Cancel everything of a market or of the account; answered by `CancelAllReported`."""
+
+    op_id: int
+    market: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFills:
+    """Ask for every fill after `since_seq` (exclusive); answered by `FillsFetched`."""
+
+    since_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOrder:
+    """Ask what became of an order; answered by `OrderFetched`."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchBook:
+    """Subscribe to a market's book, or end the subscription."""
+
+    market: str
+    on: bool
+
+
+VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | WatchBook

@@ -1,0 +1,1 @@
+"""What Pykka lacks: lanes, timers, a directory, supervision, a clock."""

@@ -1,0 +1,1 @@
+"""The embedded venue and price feeds, in a process of their own."""

@@ -1,0 +1,1 @@
+"""The Degen Terminal client: wire codec, WebSocket session, REST."""
