@@ -73,7 +73,7 @@ class QuotingConfig(Section):
 
 
 class InventoryConfig(Section):
-    """How much may be held and how it is worked off. `skew_factor` is the specification's name for one constant lean."""
+    """How much may be held and how it is worked off. `skew_factor`: one constant lean instead of two."""
 
     max_position: PositiveInt = 1000
     skew_factor: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -119,8 +119,8 @@ class Override(Section):
 class SessionsConfig(Section):
     """One rolling series of sessions of the embedded venue: 1M, 5M, 15M or 1H of one asset.
 
-    `elapsed_s` is how far the first session has come when the simulator starts; `strike_offset_share` the share of sessions
-    whose strike is drawn within +-2 session sigmas of the price instead of at it.
+    `elapsed_s` is how far the first session has come when the simulator starts; `strike_offset_share` the share of
+    sessions whose strike is drawn within +-2 session sigmas of the price instead of at it.
     """
 
     asset: str = "BTC"
@@ -144,7 +144,7 @@ class WorldConfig(Section):
 
 
 class TakersConfig(Section):
-    """Who trades with us: noise takers, informed takers and a thin outside book. Sizes in contracts, prices in dollars."""
+    """Who trades: noise takers, informed takers, a thin outside book. Sizes in contracts, prices in dollars."""
 
     noise_per_s: Annotated[float, Field(ge=0)] = 0.5
     noise_size_mean: PositiveFloat = 40.0
