@@ -54,7 +54,7 @@ class VolatilityConfig(Section):
     floor: PositiveFloat = 0.10
     cap: PositiveFloat = 3.0
     step_s: PositiveFloat = 1.0
-    lag_s: PositiveFloat = 5.0
+    lag_s: PositiveFloat = 10.0
     half_life_s: PositiveFloat = 600.0
     prior_weight_s: PositiveFloat = 120.0
 

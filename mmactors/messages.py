@@ -233,6 +233,11 @@ class MarketPulsed:
 
 
 @dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A timer fired: look at the clock (an actor -> itself)."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarketRetired:
     """A market actor is done: nothing rests, nothing is owed (market -> supervisor)."""
 
@@ -406,6 +411,7 @@ class OrderFilled:
     filled_total: Contracts
     maker: bool
     venue_ns: Nanos
+    tick_micros: Micros = Micros(10_000)
 
 
 OrderEvent = (

@@ -24,7 +24,7 @@ class VolatilityParams:
     floor: float = 0.10
     cap: float = 3.0
     step_s: float = 1.0
-    lag_s: float = 5.0
+    lag_s: float = 10.0
     half_life_s: float = 600.0
     prior_weight_s: float = 120.0
 

@@ -1,0 +1,68 @@
+"""The account's ledger: cash and one inventory per market, changed by fills and settlements only, in exact integers."""
+
+from collections.abc import Mapping
+
+from mmactors.core.inventory import Inventory
+from mmactors.messages import Market, OrderFilled, Resolution, VenuePosition
+from mmactors.units import DOLLAR, Micros
+
+_YES_PAYS = {Resolution.YES: DOLLAR, Resolution.NO: 0, Resolution.VOID: DOLLAR // 2}
+
+
+class Account:
+    """Cash and positions. Cash includes what open orders reserve."""
+
+    def __init__(self, cash_micros: Micros = Micros(0)) -> None:
+        self.cash_micros = cash_micros
+        self.positions: dict[str, Inventory] = {}
+        self._paid: dict[str, int] = {}
+
+    def position(self, market: str) -> Inventory:
+        """The market's inventory, empty if nothing was ever bought there."""
+        return self.positions.setdefault(market, Inventory())
+
+    def adopt(self, position: VenuePosition) -> None:
+        """Take over a position held from before this run."""
+        self.positions[position.market] = Inventory(
+            yes=position.yes,
+            no=position.no,
+            yes_cost_micros=position.yes_cost_micros,
+            no_cost_micros=position.no_cost_micros,
+        )
+
+    def fill(self, fill: OrderFilled) -> bool:
+        """Book a fill, even a late one. Returns False, and books nothing, if its id is already booked."""
+        inventory = self.position(fill.market)
+        if not inventory.apply(fill, fill.tick_micros):
+            return False
+        self.cash_micros = Micros(self.cash_micros - fill.ticks * fill.tick_micros * fill.size - fill.fee_micros)
+        if inventory.resolution is not None:
+            self._pay(fill.market, inventory.resolution)
+        return True
+
+    def resolve(self, market: Market, resolution: Resolution) -> Micros:
+        """Pay a market out. Returns the change of cash: 0 the second time, the difference if it was corrected."""
+        self.position(market.id).settle(resolution)
+        return self._pay(market.id, resolution)
+
+    def equity(self, fairs: Mapping[str, float]) -> int:
+        """Cash plus every unsettled position at its fair value; without one, at cost."""
+        total = int(self.cash_micros)
+        for market, inventory in self.positions.items():
+            if inventory.resolution is not None:
+                continue
+            fair = fairs.get(market)
+            if fair is None:
+                total += inventory.cost_micros
+            else:
+                total += round(DOLLAR * (fair * inventory.yes + (1.0 - fair) * inventory.no))
+        return total
+
+    def _pay(self, market: str, resolution: Resolution) -> Micros:
+        inventory = self.positions[market]
+        pays = _YES_PAYS[resolution]
+        value = inventory.yes * pays + inventory.no * (DOLLAR - pays)
+        change = Micros(value - self._paid.get(market, 0))
+        self._paid[market] = value
+        self.cash_micros = Micros(self.cash_micros + change)
+        return change

@@ -1,0 +1,261 @@
+"""Risk: the gate every order passes last, and the rules that decide what the account may do.
+
+The gate is a tuple of named rules over one `Proposal`; the first that objects denies the order. It is called where the
+orders leave (the desk), so nothing races it. `RiskRules` decides the trading state from equity and reports exposure.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmactors.core import schedule
+from mmactors.core.account import Account
+from mmactors.core.params import MakerParams, RiskParams
+from mmactors.messages import (
+    FairMoved,
+    Market,
+    MarketResolved,
+    MarketStatus,
+    OrderFilled,
+    Outcome,
+    TradingState,
+    TradingStateChanged,
+    VenueStatus,
+)
+from mmactors.units import SECOND, Micros, Nanos, dollars
+
+PULSE_LIMIT_NS = Nanos(2 * SECOND)
+"""Without risk's pulse for this long the gate admits only reducing orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One order about to leave, and all that the rules may know of its surroundings.
+
+    Attributes:
+        ticks, size: price and total size asked for; `remaining` is what of it may still fill.
+        net: YES - NO held in the market.
+        same: contracts of this outcome that may still fill, without this order.
+        opposing_ticks: best own price on the other side, in that outcome's ticks, None if there is none.
+        venue_tau_ns: time left by the venue's clock.
+        priced_age_ns: age of the newest sign of life behind the price.
+        cash_free: cash less what every other live order may cost.
+        exposure_after: the account's worst-case loss with this order live.
+        d2: distance to the strike in standard deviations, as the market saw it.
+    """
+
+    market: Market
+    params: MakerParams
+    outcome: Outcome
+    ticks: int
+    size: int
+    remaining: int
+    net: int
+    same: int
+    opposing_ticks: int | None
+    venue_tau_ns: int
+    priced_age_ns: int
+    cash_free: int
+    exposure_after: int
+    d2: float
+    state: TradingState
+    pulse_age_ns: int
+    synced: bool
+
+    @property
+    def signed_net(self) -> int:
+        """The position in this order's direction: positive if the order adds to it."""
+        return self.net if self.outcome is Outcome.YES else -self.net
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the order can only cut |net|, whatever else of its side fills."""
+        return self.remaining + self.same <= -self.signed_net
+
+    @property
+    def f(self) -> float:
+        """Share of the session left by the venue's clock."""
+        return schedule.f(Nanos(self.venue_tau_ns), self.market.duration_ns)
+
+
+Rule = Callable[[Proposal], str | None]
+
+
+def _synced(p: Proposal) -> str | None:
+    return None if p.synced else "the account is not reconciled with the venue"
+
+
+def _state(p: Proposal) -> str | None:
+    if p.state is TradingState.ACTIVE or (p.state is TradingState.REDUCING and p.reduces):
+        return None
+    return f"the account is {p.state}"
+
+
+def _pulse(p: Proposal) -> str | None:
+    if p.pulse_age_ns <= PULSE_LIMIT_NS or p.reduces:
+        return None
+    return "risk is silent"
+
+
+def _market_open(p: Proposal) -> str | None:
+    return None if p.market.status is MarketStatus.OPEN else f"the market is {p.market.status}"
+
+
+def _close(p: Proposal) -> str | None:
+    if p.venue_tau_ns > schedule.close_at_ns(p.market.duration_ns, p.params.inventory):
+        return None
+    return "past the closing threshold"
+
+
+def _stale(p: Proposal) -> str | None:
+    return None if p.priced_age_ns <= p.params.risk.stale_after_ns else "the reference is stale"
+
+
+def _price(p: Proposal) -> str | None:
+    return None if 1 <= p.ticks < p.market.ticks_per_dollar else f"{p.ticks} ticks is no price"
+
+
+def _size(p: Proposal) -> str | None:
+    if p.remaining > 0 and p.market.min_size <= p.size <= p.market.max_size:
+        return None
+    return f"a size of {p.size} is outside {p.market.min_size}..{p.market.max_size}"
+
+
+def _room(p: Proposal) -> str | None:
+    room = schedule.room(p.f, p.params.inventory)
+    reach = p.signed_net + p.same + p.remaining
+    return None if reach <= room or p.reduces else f"could take the position to {reach}, room {room}"
+
+
+def _reduce_only(p: Proposal) -> str | None:
+    if p.f > p.params.inventory.reduce_only_f or p.reduces:
+        return None
+    return "late in the session only |net| may be cut"
+
+
+def _dead_side(p: Proposal) -> str | None:
+    inv = p.params.inventory
+    losing = Outcome.NO if p.d2 > 0 else Outcome.YES
+    if p.f > inv.dead_f or abs(p.d2) < inv.dead_d2 or p.outcome is not losing:
+        return None
+    if p.reduces and inv.dead_side == "reduce_only":
+        return None
+    return "the losing outcome gets no bids"
+
+
+def _spread(p: Proposal) -> str | None:
+    if p.opposing_ticks is None:
+        return None
+    own = p.market.ticks_per_dollar - p.ticks - p.opposing_ticks
+    least = max(1, math.ceil(p.params.risk.min_spread_micros / p.market.tick_micros))
+    return None if own >= least else f"own spread would be {own} ticks, least {least}"
+
+
+def _cash(p: Proposal) -> str | None:
+    cost = p.remaining * p.ticks * p.market.tick_micros
+    return None if cost <= p.cash_free else f"costs ${dollars(cost):.2f}, free ${dollars(p.cash_free):.2f}"
+
+
+def _exposure(p: Proposal) -> str | None:
+    limit = p.params.risk.max_exposure
+    if p.exposure_after <= limit or p.reduces:
+        return None
+    return f"worst-case loss ${dollars(p.exposure_after):.2f}, limit ${dollars(limit):.2f}"
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("synced", _synced),
+    ("state", _state),
+    ("pulse", _pulse),
+    ("market", _market_open),
+    ("close", _close),
+    ("stale", _stale),
+    ("price", _price),
+    ("size", _size),
+    ("room", _room),
+    ("reduce_only", _reduce_only),
+    ("dead_side", _dead_side),
+    ("spread", _spread),
+    ("cash", _cash),
+    ("exposure", _exposure),
+)
+
+
+def gate(proposal: Proposal) -> tuple[str, str] | None:
+    """Return the name and the words of the first rule that objects, or None: the order may leave."""
+    for name, rule in RULES:
+        objection = rule(proposal)
+        if objection is not None:
+            return name, objection
+    return None
+
+
+class RiskRules:
+    """Decides the trading state from equity, and sums exposure by asset.
+
+    Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
+    latches REDUCING until the day turns; `lost_before` (micro-dollars, positive) carries an earlier run's loss of the same day.
+    """
+
+    def __init__(self, params: RiskParams, *, lost_before: Micros = Micros(0), day: int = 0) -> None:
+        self.params = params
+        self.account = Account()
+        self.state = TradingState.ACTIVE
+        self.fairs: dict[str, FairMoved] = {}
+        self.day = day
+        self._carried = -lost_before
+        self._start_equity: int | None = None
+        self._latched_on = -1
+
+    def handle(self, event: object, now: Nanos) -> list[TradingStateChanged]:
+        """Take in one event and return what it changes."""
+        match event:
+            case VenueStatus() if self._start_equity is None and event.connected:
+                self.account.cash_micros = event.cash_micros
+                self._start_equity = event.cash_micros
+            case OrderFilled():
+                self.account.fill(event)
+            case MarketResolved():
+                self.account.resolve(event.market, event.resolution)
+                self.fairs.pop(event.market.id, None)
+            case FairMoved():
+                self.fairs[event.market] = event
+            case _:
+                return []
+        return self.judge(now)
+
+    def judge(self, now: Nanos) -> list[TradingStateChanged]:
+        """Compare the day's loss with its limit; latch, and reset when the UTC day turns."""
+        if self._start_equity is None:
+            return []
+        today = now // (86_400 * SECOND)
+        if today != self.day:
+            if self.day:
+                self._carried, self._start_equity = 0, self.equity()
+            self.day = today
+        loss = -self.day_pnl()
+        if loss >= self.params.max_daily_loss and self.state is TradingState.ACTIVE:
+            return [self._change(TradingState.REDUCING, f"the day's loss is ${dollars(loss):.2f}")]
+        if loss < self.params.max_daily_loss and self.state is TradingState.REDUCING and today != self._latched_on:
+            return [self._change(TradingState.ACTIVE, "a new UTC day")]
+        return []
+
+    def _change(self, state: TradingState, reason: str) -> TradingStateChanged:
+        self._latched_on = self.day
+        self.state = state
+        return TradingStateChanged(state, reason)
+
+    def day_pnl(self) -> int:
+        """Profit since the UTC day's start, in micro-dollars, unrealised included."""
+        return self.equity() - (self._start_equity or 0) + self._carried
+
+    def equity(self) -> int:
+        """Cash and positions at fair value, in micro-dollars; a position without a fair value counts at its cost."""
+        return self.account.equity({name: moved.fair for name, moved in self.fairs.items()})
+
+    def exposure(self) -> dict[str, float]:
+        """Dollars gained per dollar the asset rises, by asset: all its sessions move together."""
+        total: dict[str, float] = {}
+        for moved in self.fairs.values():
+            total[moved.asset] = total.get(moved.asset, 0.0) + moved.net * moved.delta_per_dollar
+        return total

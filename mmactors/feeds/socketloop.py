@@ -1,0 +1,265 @@
+"""One thread that keeps one price source connected and tells what it says.
+
+Owns connecting, reconnecting (by itself, with jittered backoff; before the exchange's 24-hour cut and on its announced
+shutdown, the next socket first), liveness by our own clock since the last good tick, and the count of what was dropped.
+Knows nothing of actors: what it has to tell goes to the callable `deliver`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from loguru import logger
+
+from mmactors.feeds.binance import BinanceParser, Dropped, Ignored, ShutdownAnnounced
+from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
+from mmactors.runtime.backoff import Backoff
+from mmactors.runtime.sockets import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
+from mmactors.units import Nanos, nanos, seconds
+
+FeedMessage = FeedConnected | SpotTicked | FeedWentStale
+
+GEO_BLOCKED = (403, 451)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedTiming:
+    """When a feed acts, in seconds.
+
+    Attributes:
+        stale_after: no good tick for this long: the feed is stale, told once.
+        silence: no good tick for this long: reconnect.
+        lifetime: a socket this old is replaced (the exchange cuts at 24 h).
+        connect: limit of each step of connecting.
+        blocked_retry: pause once every host refused us for where we are.
+    """
+
+    stale_after: float = 2.0
+    silence: float = 10.0
+    lifetime: float = 23 * 3600 + 50 * 60
+    connect: float = 5.0
+    blocked_retry: float = 60.0
+
+
+class FeedSocket:
+    """One source's socket and the thread that owns it.
+
+    `counters` are plain numbers: `ticks`, `connects`, `lost`, `ignored_<reason>`, `dropped_<reason>`.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        urls: Sequence[str],
+        parser: BinanceParser,
+        assets: Mapping[str, str],
+        deliver: Callable[[FeedMessage], None],
+        now: Callable[[], Nanos],
+        random: Random,
+        timing: FeedTiming = FeedTiming(),
+        sslopt: dict[str, Any] | None = None,
+    ) -> None:
+        """Args:
+        source: the source's name, as in its ticks.
+        urls: where to connect; the next one is tried when a host blocks us.
+        parser: what the frames mean.
+        assets: the asset of each symbol followed.
+        deliver: called in the feed's thread with each message; must not block or raise.
+        now: the clock, nanoseconds UTC, never going back.
+        random: for the jitter.
+        timing: when to act.
+        sslopt: passed to the TLS layer.
+        """
+        self.counters: dict[str, int] = {}
+        self._source = source
+        self._urls = tuple(urls)
+        self._parser = parser
+        self._deliver = deliver
+        self._now = now
+        self._timing = timing
+        self._sslopt = sslopt
+        self._backoff = Backoff(random)
+        self._wake = Wake()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"feed-{source}", daemon=True)
+        self._url_at = 0
+        self._blocked = 0
+        self._live: FrameSocket | None = None
+        self._fresh: FrameSocket | None = None
+        self._dial: Dial | None = None
+        self._dial_at_ns = now()
+        self._connected_ns = now()
+        self._told = ""
+        self._last_ns = dict.fromkeys(sorted(set(assets.values())), now())
+        self._stale: set[str] = set()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Close the socket and end the thread, waiting at most `timeout_s` for it."""
+        self._stopping.set()
+        self._wake.ring()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                now = self._now()
+                self._tend(now)
+                sockets = [each for each in (self._live, self._fresh) if each is not None]
+                wait(self._wake, sockets, self._timeout_s(now))
+                if self._fresh is not None:
+                    self._read(self._fresh)
+                if self._live is not None:
+                    self._read(self._live)
+        finally:
+            for each in (self._live, self._fresh, self._dial):
+                if isinstance(each, FrameSocket):
+                    each.close()
+                elif each is not None:
+                    each.abandon()
+            self._wake.close()
+
+    def _tend(self, now: Nanos) -> None:
+        if self._dial is not None and self._dial.decided:
+            dial, self._dial = self._dial, None
+            try:
+                self._connected(dial.socket(), now)
+            except ConnectFailed as failed:
+                self._refused(failed, now)
+        newest = max(self._last_ns.values())
+        if self._live is not None and now - max(newest, self._connected_ns) >= nanos(self._timing.silence):
+            self._count("silences")
+            self._drop_live(f"silent for {self._timing.silence:g} s", now)
+        due = self._live is None or now - self._connected_ns >= nanos(self._timing.lifetime)
+        if due and self._dial is None and self._fresh is None and now >= self._dial_at_ns:
+            url = self._urls[self._url_at % len(self._urls)]
+            self._dial = Dial(url, self._wake, self._timing.connect, self._sslopt)
+        for asset, last in self._last_ns.items():
+            if asset not in self._stale and now - last >= nanos(self._timing.stale_after):
+                self._tell_stale(asset, f"no tick for {self._timing.stale_after:g} s")
+
+    def _timeout_s(self, now: Nanos) -> float:
+        due = [last + nanos(self._timing.stale_after) for a, last in self._last_ns.items() if a not in self._stale]
+        if self._live is not None:
+            due.append(nanos(self._timing.silence) + max(*self._last_ns.values(), self._connected_ns))
+            if self._dial is None and self._fresh is None:
+                due.append(max(self._connected_ns + nanos(self._timing.lifetime), self._dial_at_ns))
+        elif self._dial is None:
+            due.append(self._dial_at_ns)
+        return max(0.0, min([seconds(at - now) for at in due], default=1.0)) + 0.001
+
+    def _connected(self, socket: FrameSocket, now: Nanos) -> None:
+        self._count("connects")
+        self._blocked = 0
+        self._told = ""
+        if self._live is not None:
+            self._fresh = socket  # takes over with its first tick
+            return
+        self._live, self._connected_ns = socket, now
+        logger.info("feed {}: connected", self._source)
+        for asset in self._last_ns:
+            self._deliver(FeedConnected(self._source, asset, now))
+
+    def _refused(self, failed: ConnectFailed, now: Nanos) -> None:
+        self._count("refused")
+        reason = failed.reason
+        pause_s = self._backoff.next_s()
+        if failed.status in GEO_BLOCKED:
+            self._blocked += 1
+            self._url_at += 1
+            if self._blocked % len(self._urls):
+                reason, pause_s = f"{reason}: blocked for this location, trying the next host", 0.0
+            else:
+                reason, pause_s = f"{reason}: blocked for this location on every host", self._timing.blocked_retry
+        if reason != self._told:
+            self._told = reason
+            logger.warning("feed {}: cannot connect: {}", self._source, reason)
+        self._dial_at_ns = Nanos(now + nanos(pause_s))
+
+    def _read(self, socket: FrameSocket) -> None:
+        skipped = socket.oversized
+        try:
+            messages = socket.receive(self._now())
+            if socket.unsent:
+                socket.flush()
+        except SocketLost as lost:
+            self._on_lost(socket, lost)
+            return
+        now = self._now()
+        for raw in messages:
+            self._on_message(raw, socket, now)
+        if socket.oversized > skipped:
+            self._count("dropped_oversized", socket.oversized - skipped)
+
+    def _on_message(self, raw: bytes, socket: FrameSocket, now: Nanos) -> None:
+        parsed = self._parser.parse(raw, now)
+        if isinstance(parsed, SpotTicked):
+            self._count("ticks")
+            self._last_ns[parsed.asset] = now
+            self._stale.discard(parsed.asset)
+            if socket is self._fresh:
+                self._take_over(now)
+            self._deliver(parsed)
+        elif isinstance(parsed, Ignored):
+            self._count(f"ignored_{parsed.reason}")
+        elif isinstance(parsed, Dropped):
+            if self._count(f"dropped_{parsed.reason}") == 1:
+                logger.warning("feed {}: dropped a frame ({}); further ones are counted", self._source, parsed.reason)
+        elif isinstance(parsed, ShutdownAnnounced) and socket is self._live:
+            self._count("shutdowns")
+            logger.info("feed {}: the server announced its shutdown, changing over", self._source)
+            self._connected_ns = Nanos(now - nanos(self._timing.lifetime))
+            self._dial_at_ns = now
+
+    def _take_over(self, now: Nanos) -> None:
+        if self._live is not None:
+            self._live.close()
+        self._live, self._fresh, self._connected_ns = self._fresh, None, now
+        logger.info("feed {}: changed over to a new connection", self._source)
+
+    def _on_lost(self, socket: FrameSocket, lost: SocketLost) -> None:
+        now = self._now()
+        self._count("lost")
+        if socket is self._fresh:
+            socket.close()
+            self._fresh = None
+            self._dial_at_ns = Nanos(now + nanos(self._backoff.next_s()))
+        elif self._fresh is not None:
+            self._take_over(now)
+        else:
+            self._drop_live(lost.reason, now)
+
+    def _drop_live(self, reason: str, now: Nanos) -> None:
+        assert self._live is not None
+        self._live.close()
+        self._live = None
+        if self._fresh is not None:
+            self._take_over(now)
+            return
+        pause_s = self._backoff.next_s(seconds(now - self._connected_ns))
+        self._dial_at_ns = Nanos(now + nanos(pause_s))
+        self._parser.forget()
+        logger.warning("feed {}: lost: {}; again in {:.2f} s", self._source, reason, pause_s)
+        for asset in self._last_ns:
+            if asset not in self._stale:
+                self._tell_stale(asset, reason)
+
+    def _tell_stale(self, asset: str, reason: str) -> None:
+        self._stale.add(asset)
+        self._deliver(FeedWentStale(self._source, asset, self._last_ns[asset], reason))
+
+    def _count(self, name: str, by: int = 1) -> int:
+        count = self.counters.get(name, 0) + by
+        self.counters[name] = count
+        return count

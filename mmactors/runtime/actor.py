@@ -1,0 +1,168 @@
+"""The base of every actor: one life from begin to end, contained.
+
+Owns what Pykka's actor lacks: a name and an incarnation, timers, counters, an exact report of how the life ended, and
+the rule that nothing an actor does can hurt another. Touches neither threads nor clocks itself: all of that comes from
+the `Runtime` it is given, so the same class runs on a thread of its own or under virtual time.
+"""
+
+import abc
+import sys
+import traceback
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pykka
+from loguru import logger
+from pykka._envelope import Envelope
+
+from mmactors.messages import ActorReady
+from mmactors.runtime.mailbox import STOP, Lanes, Timer, refuse
+from mmactors.units import Nanos
+
+if TYPE_CHECKING:
+    from mmactors.runtime.runtime import Runtime
+
+ERROR_LENGTH = 300
+"""How much of an error's text travels in `ActorDied`; the log has all of it."""
+
+
+class Actor(pykka.ThreadingActor):
+    """One actor. Subclasses define `receive`, and may define `on_begin` and `on_end`.
+
+    `counters` are plain ints for a reporter to copy. `log` carries the actor's name. `busy` is what the actor is doing
+    and since when, None while it waits. With `drains` set, an actor told to stop first handles its FIFO lane.
+    """
+
+    use_daemon_thread = True
+    drains: ClassVar[bool] = False
+
+    def __init__(self, runtime: "Runtime", name: str, incarnation: int) -> None:
+        self.runtime = runtime
+        self.clock = runtime.clock
+        self.mailbox: Lanes = runtime.new_mailbox()
+        super().__init__()
+        self.name = name
+        self.incarnation = incarnation
+        self.counters: dict[str, int] = defaultdict(int)
+        self.handled = 0
+        self.busy: tuple[object, Nanos] | None = None
+        self.abandoned = False
+        self.log = logger.bind(actor=name, incarnation=incarnation)
+        self._deliver = runtime.directory.tell
+
+    def __str__(self) -> str:
+        return f"{self.name}#{self.incarnation}"
+
+    @abc.abstractmethod
+    def receive(self, message: Any) -> object:
+        """Handle one message; what is returned answers an `ask` and is otherwise ignored."""
+
+    def on_begin(self) -> None:  # noqa: B027
+        """Begin: runs before the first message. An exception here ends the life like one in a handler."""
+
+    def on_end(self) -> None:  # noqa: B027
+        """End: release what is owned. Runs however a life that had begun ended, unless it was abandoned as hung."""
+
+    def tell(self, to: str, message: object) -> None:
+        """Tell another actor, by name. Never raises; an abandoned actor is not heard any more."""
+        if self.abandoned:
+            self.counters["unheard"] += 1
+        else:
+            self._deliver(to, message)
+
+    def at(self, due_ns: int, message: object) -> Timer:
+        """Tell oneself at a time (nanoseconds UTC on this clock)."""
+        return self.mailbox.arm(Nanos(due_ns), message)
+
+    def after(self, delay_ns: int, message: object) -> Timer:
+        """Tell oneself once this much time has passed."""
+        return self.mailbox.arm(Nanos(self.clock.now() + delay_ns), message)
+
+    def every(self, period_ns: int, message: object) -> Timer:
+        """Tell oneself at every multiple of a period from now; rounds missed while busy are skipped.
+
+        Raises:
+            ValueError: if the period is not positive.
+        """
+        if period_ns <= 0:
+            raise ValueError(f"a timer's period must be positive, not {period_ns} ns")
+        return self.mailbox.arm(Nanos(self.clock.now() + period_ns), message, Nanos(period_ns))
+
+    def stop(self) -> None:
+        """End this life after the message being handled; `on_end` runs then."""
+        self.mailbox.request_stop()
+
+    def unexpected(self, message: object) -> None:
+        """Count a message that `receive` has no case for; the first of its type is worth a line."""
+        kind = type(message).__name__
+        self.counters[f"unexpected_{kind}"] += 1
+        if self.counters[f"unexpected_{kind}"] == 1:
+            self.log.warning("{} has no use for {}", self, kind)
+
+    # --- the life, as the runtimes drive it ---
+
+    def _create_actor_inbox(self) -> Lanes:  # type: ignore[override]
+        return self.mailbox
+
+    def _start_actor_loop(self) -> None:
+        self.runtime.launch(self)
+
+    def _begin(self) -> bool:
+        self.busy = ("on_begin", self.clock.now())
+        try:
+            self.on_begin()
+        except self.runtime.contained as error:
+            self._end(error, begun=False)
+            return False
+        self.busy = None
+        if not self.abandoned:
+            self.log.debug("{} has begun", self)
+            self.runtime.tell_supervisor(self, ActorReady(self.name, self.incarnation))
+        return True
+
+    def _step(self, item: Any) -> bool:
+        if item is STOP:
+            self._end(None)
+            return False
+        try:
+            self._handle(item)
+        except self.runtime.contained as error:
+            self._end(error)
+            return False
+        self.busy = None
+        return True
+
+    def _handle(self, item: Any) -> None:
+        if type(item) is not Envelope:
+            self.busy = (type(item), self.clock.now())
+            self.receive(item)
+        else:
+            self.busy = (type(item.message), self.clock.now())
+            try:
+                item.reply_to.set(self.receive(item.message))
+            except BaseException:
+                item.reply_to.set_exception(sys.exc_info())
+                raise
+        self.handled += 1
+
+    def _end(self, error: BaseException | None, *, begun: bool = True) -> None:
+        if self.abandoned:
+            self.log.warning("{} woke up after it had been abandoned, and ends", self)
+            return
+        doing = self.busy
+        queued, prices = self.mailbox.close()
+        letters = iter(queued)
+        self.busy = ("on_end", self.clock.now())
+        try:
+            if error is None and self.drains:
+                for item in letters:
+                    doing = (type(item), self.clock.now())
+                    self._handle(item)
+            doing = ("on_end", self.clock.now())
+            if begun and error is None:
+                self.on_end()
+        except self.runtime.contained as failure:
+            error = failure
+        if begun and error is not None:
+            ...
+        self._report(error, doing, [*letters, *prices])
