@@ -1,44 +1,133 @@
 """The configuration's schema: every field with its unit, default and reason; and how a file becomes one.
 
 `load` reads YAML, lays environment overrides (`MM__section__key=value`) over it and reports every mistake at once. The
-core's own parameter objects (`core/params.py`) are made here, for one asset and duration at a time.
+core's own parameter objects (`core/params.py`) are made here, for one asset and duration at a time. Reading and wording
+is `config_file.py`'s, what contradicts what `config_checks.py`'s.
 """
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from mmactors import config_file
+from mmactors.config_checks import contradictions
+from mmactors.config_file import INVALID, ConfigError, Schema
+from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams, VolatilityParams
+from mmactors.units import MILLISECOND, Contracts, Nanos, micros, nanos
+
+__all__ = ["Config", "ConfigError", "Urls", "load"]
+
+DURATIONS = {"1M": 60, "5M": 300, "15M": 900, "1H": 3600}
+"""The sessions' names and lengths in seconds."""
+
+_SYMBOL = re.compile(r"([a-z0-9]{2,10}?)(fdusd|usdt|usdc|usd)")
+
+
+def asset_of(symbol: str) -> str | None:
+    """Return the asset a feed's symbol prices (btcusdt: BTC), None if it is not priced in dollars."""
+    match = _SYMBOL.fullmatch(symbol.lower())
+    return match[1].upper() if match else None
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _dollar_symbol(value: str) -> str:
+    if asset_of(value) is None:
+        raise ValueError("not priced in dollars")
+    return value.lower()
+
+
+def _url(*schemes: str) -> object:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        plain = parts.hostname and parts.port != 0 and parts.username is None and not re.search(r"\s", value)
+        if parts.scheme not in schemes or not plain:
+            raise ValueError("no such URL")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _said(words: str) -> Any:
+    return Field(json_schema_extra={"allowed": words})
+
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Cents = Annotated[float, Field(gt=0, lt=1)]
+Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
+Duration = Annotated[Literal["1M", "5M", "15M", "1H"], BeforeValidator(_upper)]
+Symbol = Annotated[str, AfterValidator(_dollar_symbol), _said("a symbol priced in dollars, such as btcusdt")]
+HttpUrl = Annotated[str, _url("http", "https"), _said("an http:// or https:// URL without user, password or spaces")]
+SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password or spaces")]
+Millis = Annotated[int, Field(ge=0, le=10_000)]
+Size = Annotated[int, Field(gt=0, le=10_000_000)]
+Usd = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class Section(BaseModel):
     """A part of the configuration: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are no values here")
+        return value
+
+    def given(self) -> dict[str, object]:
+        """Return the values set explicitly, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class VenueConfig(Section):
     """Where the venue is and how to log in. URLs left out mean the simulator's own."""
 
-    rest_url: str | None = None
-    ws_url: str | None = None
-    api_key_env: str = "DEGEN_API_KEY"
-    api_key_file: Path | None = None
-    wire_asks: Literal["buy_no", "as_ask"] = "buy_no"
-    request_timeout_s: PositiveFloat = 5.0
-    ack_timeout_s: PositiveFloat = 2.0
-    heartbeat_ms: PositiveInt = 1000
-    cod_timeout_ms: PositiveInt = 3000
+    rest_url: HttpUrl | None = Field(default=None, description="unset: derived from ws_url, else the simulator's")
+    ws_url: SocketUrl | None = Field(default=None, description="unset: derived from rest_url, else the simulator's")
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), _said("the NAME of an environment variable")] = (
+        Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
+    )
+    api_key_file: Path | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
+    wire_asks: Literal["buy_no", "as_ask"] = Field(
+        default="buy_no", description="how a YES ask leaves; NO bids need no stock"
+    )
+    request_timeout_s: PositiveFloat = Field(default=5.0, description="s; one REST request")
+    ack_timeout_s: PositiveFloat = Field(default=2.0, description="s; then an order's fate is unknown and asked for")
+    heartbeat_ms: PositiveInt = Field(default=1000, description="ms; three fit into the dead man's switch")
+    cod_timeout_ms: PositiveInt = Field(
+        default=3000, description="ms; silence after which the venue cancels what rests"
+    )
 
 
 class FeedConfig(Section):
     """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
 
-    ws_url: str | None = None
-    symbols: tuple[str, ...] = ("btcusdt",)
-    enabled: bool = True
+    ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
+    symbols: tuple[Symbol, ...] = Field(default=("btcusdt",), description="one per asset")
+    enabled: bool = Field(default=True, description="whether to connect at all")
 
 
 class FeedsConfig(Section):
@@ -50,132 +139,155 @@ class FeedsConfig(Section):
 class VolatilityConfig(Section):
     """How sigma is estimated; annualised, as a fraction."""
 
-    prior: PositiveFloat = 0.50
-    floor: PositiveFloat = 0.10
-    cap: PositiveFloat = 3.0
-    step_s: PositiveFloat = 1.0
-    lag_s: PositiveFloat = 10.0
-    half_life_s: PositiveFloat = 600.0
-    prior_weight_s: PositiveFloat = 120.0
+    prior: PositiveFloat = Field(default=0.50, description="a year; before any data")
+    floor: PositiveFloat = Field(default=0.10, description="a year; a quiet minute is no proof of a quiet session")
+    cap: PositiveFloat = Field(default=3.0, description="a year; one bad print must not stop trading")
+    step_s: PositiveFloat = Field(
+        default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate"
+    )
+    lag_s: PositiveFloat = Field(default=5.0, description="s; span of a return, long enough to see through smoothing")
+    half_life_s: PositiveFloat = Field(default=600.0, description="s; of the average of squared returns")
+    prior_weight_s: PositiveFloat = Field(default=120.0, description="s; of data that weigh as much as the prior")
 
 
 class QuotingConfig(Section):
     """The ladder's shape. Prices in dollars, sizes in contracts."""
 
-    spread: Cents = 0.02
-    size: PositiveInt = 30
-    levels: Annotated[int, Field(ge=1, le=20)] = 3
-    spacing: Cents = 0.01
-    k_lat: Annotated[float, Field(ge=0, le=10)] = 1.5
-    hysteresis: Annotated[float, Field(ge=0, lt=0.1)] = 0.0025
-    refresh_ms: Annotated[int, Field(ge=0, le=10_000)] = 100
-    latency_floor_ms: Annotated[int, Field(ge=0, le=10_000)] = 20
+    spread: Cents = Field(default=0.02, description="$; total, without the latency's share")
+    size: Size = Field(default=30, description="contracts per level; clips of 100 lose on recorded prices")
+    levels: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="per side")
+    spacing: Cents = Field(default=0.01, description="$; between levels")
+    k_lat: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.5, description="half-spread per sd of fair over the reaction"
+    )
+    hysteresis: Annotated[float, Field(ge=0, lt=0.1)] = Field(
+        default=0.0025, description="$; before a level moves inwards"
+    )
+    refresh_ms: Millis = Field(default=100, description="ms; least time between changes that are not urgent")
+    latency_floor_ms: Millis = Field(default=20, description="ms; least reaction time assumed")
 
 
 class InventoryConfig(Section):
     """How much may be held and how it is worked off. `skew_factor`: one constant lean instead of two."""
 
-    max_position: PositiveInt = 1000
-    skew_factor: Annotated[float, Field(ge=0, lt=1)] | None = None
-    lean_early: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    lean_late: Annotated[float, Field(ge=0, lt=5)] = 0.75
-    give: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
-    late_room: Probability = 0.03
-    close_threshold: PositiveFloat = 30.0
-    close_fraction: Probability = 0.02
-    reduce_only_f: Probability = 0.10
-    dead_f: Probability = 0.10
-    dead_d2: PositiveFloat = 1.5
-    dead_side: Literal["zero", "reduce_only"] = "zero"
-    cross: bool = True
-    cross_f: Probability = 0.20
-    cross_edge: Annotated[float, Field(ge=0, lt=1)] = 0.10
-    cross_to: Probability = 0.02
+    max_position: Size = Field(default=1000, description="contracts; largest |YES - NO| of a market, pairs are cash")
+    skew_factor: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None, description="$; sets lean_early and lean_late"
+    )
+    lean_early: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.25, description="$ at full position, f >= .75")
+    lean_late: Annotated[float, Field(ge=0, lt=5)] = Field(default=0.75, description="$ at full position, f <= .60")
+    give: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.01, description="$ beyond fair that reducing may give away, late"
+    )
+    late_room: Probability = Field(default=0.03, description="share of max_position left as room at f <= .20")
+    close_threshold: PositiveFloat = Field(
+        default=30.0, description="s; most time before expiry at which all is cancelled"
+    )
+    close_fraction: Probability = Field(default=0.02, description="share of the session; the same, where it is less")
+    reduce_only_f: Probability = Field(default=0.10, description="share left; from here only |net| is cut")
+    dead_f: Probability = Field(default=0.10, description="share left; from here the losing outcome may be dead")
+    dead_d2: PositiveFloat = Field(default=1.5, description="sd from the strike at which it is")
+    dead_side: Literal["zero", "reduce_only"] = Field(default="zero", description="bids for it: none, or reducing ones")
+    cross: bool = Field(default=True, description="whether an order may take liquidity to flatten")
+    cross_f: Probability = Field(default=0.20, description="share left; from here it may")
+    cross_edge: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.10, description="$; most given up, fee included")
+    cross_to: Probability = Field(default=0.02, description="share of max_position down to which it flattens")
+
+    def given(self) -> dict[str, object]:
+        """Return the values set explicitly; a skew factor sets both leans."""
+        values = super().given()
+        if values.get("skew_factor") is not None:
+            values = {"lean_early": self.skew_factor, "lean_late": self.skew_factor, **values}
+        return values
 
 
 class RiskConfig(Section):
     """The limits. Money in dollars, times in seconds."""
 
-    max_markets: PositiveInt = 10
-    max_daily_loss: PositiveFloat = 1000.0
-    min_spread: Cents = 0.02
-    max_exposure: PositiveFloat = 5000.0
-    stale_after: Annotated[float, Field(gt=0, le=5)] = 2.0
-    freeze_contracts: PositiveInt = 600
-    freeze_window: PositiveFloat = 15.0
-    freeze_for: PositiveFloat = 5.0
+    max_markets: Annotated[int, Field(gt=0, le=1000)] = Field(default=10, description="quoted at once")
+    max_daily_loss: Usd = Field(default=1000.0, description="$ of equity in a UTC day; then only |net| is cut")
+    min_spread: Cents = Field(default=0.02, description="$; own spread is never less")
+    max_exposure: Usd = Field(default=5000.0, description="$; worst case if any subset of live orders fills")
+    stale_after: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=2.0, description="s; a lifeless reference's quotes go"
+    )
+    freeze_contracts: PositiveInt = Field(
+        default=600, description="filled on one side within freeze_window freeze a market"
+    )
+    freeze_window: PositiveFloat = Field(default=15.0, description="s")
+    freeze_for: PositiveFloat = Field(default=5.0, description="s")
 
 
 class Override(Section):
     """Values for one asset, one duration, or both, laid over `quoting`, `inventory` and `volatility`."""
 
-    asset: str | None = None
-    duration: str | None = None
-    quoting: dict[str, object] = {}
-    inventory: dict[str, object] = {}
-    volatility: dict[str, object] = {}
+    asset: Asset | None = None
+    duration: Duration | None = None
+    quoting: QuotingConfig = QuotingConfig()
+    inventory: InventoryConfig = InventoryConfig()
+    volatility: VolatilityConfig = VolatilityConfig()
 
 
 class SessionsConfig(Section):
-    """One rolling series of sessions of the embedded venue: 1M, 5M, 15M or 1H of one asset.
+    """One rolling series of sessions of the embedded venue."""
 
-    `elapsed_s` is how far the first session has come when the simulator starts; `strike_offset_share` the share of
-    sessions whose strike is drawn within +-2 session sigmas of the price instead of at it.
-    """
-
-    asset: str = "BTC"
-    duration: str = "5M"
-    elapsed_s: Annotated[float, Field(ge=0)] = 0.0
-    strike_offset_share: Probability = 0.3
-    tick: Cents = 0.01
+    asset: Asset = "BTC"
+    duration: Duration = "5M"
+    elapsed_s: NonNegativeFloat = Field(default=0.0, description="s; age of the first session at the start")
+    strike_offset_share: Probability = Field(
+        default=0.3, description="of sessions struck within +-2 sd, not at the price"
+    )
+    tick: Cents = Field(default=0.01, description="$; a whole number of them makes a dollar")
 
 
 class WorldConfig(Section):
     """The simulated prices: strategy.md's synthetic process, or a recording."""
 
-    seed: int = 7
-    start_prices: dict[str, PositiveFloat] = {"BTC": 97_000.0, "ETH": 3_400.0, "SOL": 180.0}
-    annual_vol: PositiveFloat = 0.50
-    log_vol_sd: Annotated[float, Field(ge=0)] = 0.35
-    log_vol_half_life_s: PositiveFloat = 1800.0
-    jumps_per_s: Annotated[float, Field(ge=0)] = 1 / 300
-    jump_sd_bp: Annotated[float, Field(ge=0)] = 5.0
-    prices: Path | None = None
+    seed: int = Field(default=7, description="same seed, same prices and takers")
+    start_prices: dict[str, PositiveFloat] = Field(
+        default={"BTC": 97_000.0, "ETH": 3_400.0, "SOL": 180.0}, description="$"
+    )
+    annual_vol: PositiveFloat = Field(default=0.50, description="a year")
+    log_vol_sd: NonNegativeFloat = Field(default=0.35, description="of the log of volatility")
+    log_vol_half_life_s: PositiveFloat = Field(default=1800.0, description="s; its return to the mean")
+    jumps_per_s: NonNegativeFloat = Field(default=1 / 300, description="one in five minutes")
+    jump_sd_bp: NonNegativeFloat = Field(default=5.0, description="basis points")
+    prices: Path | None = Field(default=None, description="recording (columns ts_ms, price) instead of the process")
 
 
 class TakersConfig(Section):
     """Who trades: noise takers, informed takers, a thin outside book. Sizes in contracts, prices in dollars."""
 
-    noise_per_s: Annotated[float, Field(ge=0)] = 0.5
-    noise_size_mean: PositiveFloat = 40.0
-    noise_edge: Annotated[float, Field(ge=0)] = 0.03
-    noise_edge_floor: Annotated[float, Field(ge=0)] = 0.005
-    informed_per_step: Probability = 0.3
-    informed_edge: Annotated[float, Field(ge=0)] = 0.01
-    informed_max_size: Annotated[int, Field(ge=0)] = 150
-    outside_half_spread: Cents = 0.04
-    outside_size_per_s: Annotated[float, Field(ge=0)] = 50.0
-    outside_delay_ms: Annotated[int, Field(ge=0)] = 200
+    noise_per_s: NonNegativeFloat = Field(default=0.5, description="arrivals a second")
+    noise_size_mean: PositiveFloat = Field(default=40.0, description="contracts, exponential")
+    noise_edge: NonNegativeFloat = Field(default=0.03, description="$; how badly they may price, at the money")
+    noise_edge_floor: NonNegativeFloat = Field(default=0.005, description="$; and far from it")
+    informed_per_step: Probability = Field(default=0.3, description="chance that they look, per step")
+    informed_edge: NonNegativeFloat = Field(default=0.01, description="$; beyond fees, for which they act")
+    informed_max_size: NonNegativeInt = Field(default=150, description="contracts per sweep")
+    outside_half_spread: Cents = Field(default=0.04, description="$")
+    outside_size_per_s: NonNegativeFloat = Field(default=50.0, description="contracts a second")
+    outside_delay_ms: Millis = Field(default=200, description="ms; age of the price it quotes on")
 
 
 class SimulatorConfig(Section):
     """The embedded venue and feeds. `embedded: false` trades on whatever answers at the URLs given."""
 
-    embedded: bool = True
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 7717
-    log: Path | None = None
-    step_ms: Annotated[int, Field(ge=5, le=1000)] = 50
-    feed_latency_ms: Annotated[int, Field(ge=0)] = 50
-    order_latency_ms: Annotated[int, Field(ge=0)] = 50
-    latency_jitter_ms: Annotated[int, Field(ge=0)] = 10
-    feed_ticks_per_s: PositiveFloat = 10.0
-    start_cash: PositiveFloat = 100_000.0
-    orders_per_s: PositiveFloat = 100.0
-    burst: PositiveFloat = 200.0
-    listed_before_s: Annotated[float, Field(ge=0)] = 10.0
-    maker_bps: float = 0.0
-    taker_bps: float = 0.0
+    embedded: bool = Field(default=True, description="whether run.py starts it")
+    host: str = Field(default="127.0.0.1", description="it listens on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=7717, description="it listens on; 0 takes a free one")
+    log: Path | None = Field(default=None, description="the venue's own record, the truth to check against")
+    step_ms: Annotated[int, Field(ge=5, le=1000)] = Field(default=50, description="ms; of the world's clock")
+    feed_latency_ms: Millis = Field(default=50, description="ms; from the price to the feed")
+    order_latency_ms: Millis = Field(default=50, description="ms; from the order to the book")
+    latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
+    feed_ticks_per_s: PositiveFloat = Field(default=10.0, description="book updates a second")
+    start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
+    orders_per_s: PositiveFloat = Field(default=100.0, description="rate limit")
+    burst: PositiveFloat = Field(default=200.0, description="its bucket")
+    listed_before_s: NonNegativeFloat = Field(default=10.0, description="s; before the open")
+    maker_bps: float = Field(default=0.0, description="fee; negative pays")
+    taker_bps: float = Field(default=0.0, description="fee")
     sessions: tuple[SessionsConfig, ...] = (
         SessionsConfig(duration="1M"),
         SessionsConfig(duration="5M", elapsed_s=120.0),
@@ -187,15 +299,33 @@ class SimulatorConfig(Section):
 class LogsConfig(Section):
     """Where the program keeps its journal and logs, and how much it says on the console."""
 
-    dir: Path = Path("var")
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    dir: Path = Field(
+        default=Path("var"), description="the journal and logs are in a folder of the configuration's name"
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="of the console")
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where to connect."""
+
+    rest_url: str
+    ws_url: str
+    binance_url: str
+
+
+S = TypeVar("S", bound=Section)
 
 
 class Config(Section):
     """The whole configuration."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = "sim"
-    assets: tuple[str, ...] = ("BTC",)
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), _said("1 to 20 of a-z, 0-9 and -")] = Field(
+        default="sim", description="of this instance: its folder, its order session"
+    )
+    assets: Annotated[tuple[Asset, ...], Field(min_length=1)] = Field(
+        default=("BTC",), description="traded; unset: those the feed's symbols price"
+    )
     venue: VenueConfig = VenueConfig()
     feeds: FeedsConfig = FeedsConfig()
     volatility: VolatilityConfig = VolatilityConfig()
@@ -205,3 +335,130 @@ class Config(Section):
     overrides: tuple[Override, ...] = ()
     simulator: SimulatorConfig = SimulatorConfig()
     logs: LogsConfig = LogsConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _assets_of_symbols(cls, tree: Any) -> Any:
+        """The specification's CONFIG names symbols only."""
+        try:
+            symbols = tree["feeds"]["binance"]["symbols"]
+            assets = [asset for asset in dict.fromkeys(map(asset_of, symbols)) if asset]
+        except (KeyError, TypeError, AttributeError):
+            return tree
+        return {"assets": assets, **tree} if assets else tree
+
+    @property
+    def folder(self) -> Path:
+        """Where this instance keeps its journal and logs."""
+        return self.logs.dir / self.name
+
+    def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
+        """Return the overrides that apply, with their indices, weakest first: by asset, by duration, by both."""
+        hits = [
+            (2 * (over.duration is not None) + (over.asset is not None), index, over)
+            for index, over in enumerate(self.overrides)
+            if over.asset in (None, asset) and over.duration in (None, duration)
+        ]
+        return [(index, over) for _, index, over in sorted(hits, key=lambda hit: hit[:2])]
+
+    def maker_params(self, asset: str, duration_s: int) -> MakerParams:
+        """Return what the Maker of a session of this asset and length (seconds) is configured with."""
+        duration = next((name for name, length in DURATIONS.items() if length == duration_s), None)
+        overs = [over for _, over in self.overrides_for(asset, duration)]
+        quoting = _laid(QuotingConfig(), [self.quoting, *(over.quoting for over in overs)])
+        inventory = _laid(InventoryConfig(), [self.inventory, *(over.inventory for over in overs)])
+        return MakerParams(
+            quoting=QuotingParams(
+                **quoting.model_dump(exclude={"refresh_ms", "latency_floor_ms"}),
+                refresh_ns=Nanos(quoting.refresh_ms * MILLISECOND),
+                latency_floor_s=quoting.latency_floor_ms / 1000,
+            ),
+            inventory=InventoryParams(
+                **inventory.model_dump(exclude={"skew_factor", "close_threshold"}),
+                close_threshold_s=inventory.close_threshold,
+            ),
+            risk=self.risk_params(),
+        )
+
+    def volatility_params(self, asset: str) -> VolatilityParams:
+        """Return how the asset's sigma is estimated; it is one for all its sessions."""
+        overs = [over.volatility for _, over in self.overrides_for(asset, None)]
+        return VolatilityParams(**_laid(VolatilityConfig(), [self.volatility, *overs]).model_dump())
+
+    def risk_params(self) -> RiskParams:
+        """Return the account's limits."""
+        risk = self.risk
+        return RiskParams(
+            max_markets=risk.max_markets,
+            max_daily_loss=micros(risk.max_daily_loss),
+            min_spread_micros=micros(risk.min_spread),
+            max_exposure=micros(risk.max_exposure),
+            stale_after_ns=nanos(risk.stale_after),
+            freeze_contracts=Contracts(risk.freeze_contracts),
+            freeze_window_ns=nanos(risk.freeze_window),
+            freeze_ns=nanos(risk.freeze_for),
+        )
+
+    def urls(self, port: int | None = None) -> Urls:
+        """Return where to connect; `port` is the simulator's actual one if it took a free one."""
+        where = f"{self.simulator.host}:{self.simulator.port if port is None else port}"
+        rest, socket = self.venue.rest_url, self.venue.ws_url
+        if rest is None:
+            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http://{where}"
+        if socket is None:
+            socket = "ws" + rest[4:] + "/ws"
+        feed = self.feeds.binance.ws_url or f"ws://{where}/stream"
+        # The specification names Binance's single streams (/ws); the combined one is beside them.
+        return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
+
+    def api_key(self, environ: Mapping[str, str]) -> str:
+        """Return the venue's token from the environment or the configured file.
+
+        Raises:
+            ConfigError: it is in neither (78).
+        """
+        token = environ.get(self.venue.api_key_env, "").strip()
+        path = self.venue.api_key_file
+        if token:
+            return token
+        if path is None:
+            line = f"missing secret: set {self.venue.api_key_env} in the environment, or venue.api_key_file"
+            raise ConfigError([line], INVALID)
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError([f"missing secret: venue.api_key_file {path} cannot be read"], INVALID) from None
+        if not token:
+            raise ConfigError([f"missing secret: venue.api_key_file {path} is empty"], INVALID)
+        return token
+
+
+def _laid(base: S, layers: Sequence[S]) -> S:
+    for layer in layers:
+        base = base.model_copy(update=layer.given())
+    return base
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read a configuration file and lay the environment's `MM__section__key` values over it.
+
+    Raises:
+        ConfigError: every mistake at once, one line each: missing file (66), anything wrong in it (78).
+    """
+    tree, problems = config_file.read(path)
+    origins, unlaid = config_file.overlay(tree, environ, schema())
+    problems += unlaid + config_file.refuse_secrets(tree)
+    config, mistakes = config_file.validated(Config, tree, schema())
+    problems += mistakes
+    if config is not None:
+        wrong = {key for problem in problems for key in problem.keys}
+        problems += [found for found in contradictions(config) if not wrong.intersection(found.keys)]
+    if problems or config is None:
+        raise ConfigError([problem.told(origins) for problem in problems], INVALID)
+    return config
+
+
+@cache
+def schema() -> Schema:
+    """Return the schema as JSON schema: what `load` words its errors from, and what a reader of the keys may print."""
+    return Config.model_json_schema()

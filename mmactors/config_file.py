@@ -8,9 +8,10 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 NO_INPUT, INVALID = 66, 78
 """Exit codes: no such file; invalid configuration or missing secret."""
@@ -26,8 +27,11 @@ _SECRET_VALUE = re.compile(
 )
 _REFUSED_KEYS = frozenset({"api_key", "apikey", "wallet_key", "private_key", "jwt", "token", "secret", "password"})
 
+_BOUNDS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
+
 Key = tuple[str | int, ...]
 Schema = Mapping[str, Any]
+M = TypeVar("M", bound=BaseModel)
 
 
 class ConfigError(Exception):
@@ -44,6 +48,11 @@ class Problem(NamedTuple):
 
     keys: tuple[str, ...]
     line: str
+
+    def told(self, origins: Mapping[str, str]) -> str:
+        """Return the line, with the environment variables that set its keys."""
+        names = [origins[key] for key in self.keys if key in origins]
+        return f"{self.line} [set by {', '.join(names)}]" if names else self.line
 
 
 def dotted(key: Key) -> str:
@@ -207,6 +216,52 @@ def _put(tree: dict[str, Any], parts: list[str], value: object, schema: Schema) 
     return key
 
 
+# --- validating ----------------------------------------------------------------------------------------------
+
+
+def validated(model: type[M], tree: dict[str, Any], schema: Schema) -> tuple[M | None, list[Problem]]:
+    """Make the model of the tree, with a problem for each wrong value.
+
+    Wrong values are taken out of the tree and the rest is validated again, so that a caller can look for
+    contradictions among what is right. None if that is impossible.
+    """
+    problems: list[Problem] = []
+    while True:
+        try:
+            return model.model_validate(tree), problems
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False)
+        for detail in details:
+            key: Key = tuple(part for part in detail["loc"] if part != "[key]")
+            line = mistake(key, detail["type"], detail["input"], schema)
+            problems.append(Problem((dotted(key),), line))
+        removed = [_remove(tree, detail["loc"]) for detail in details]
+        if not any(removed):
+            return None, problems
+
+
+def _remove(tree: Any, key: Key) -> bool:
+    """Take a value out of the tree; an entry of a list of plain values takes the list along."""
+    parents: list[tuple[Any, Any]] = []
+    node = tree
+    for part in key:
+        name: Any = part
+        if isinstance(node, dict) and part not in node:
+            name = next((known for known in node if str(known) == str(part)), part)
+        try:
+            child = node[name]
+        except (KeyError, IndexError, TypeError):
+            break
+        parents.append((node, name))
+        node = child
+    while parents and isinstance(parents[-1][0], list):
+        parents.pop()
+    if not parents:
+        return False
+    del parents[-1][0][parents[-1][1]]
+    return True
+
+
 # --- the schema's words --------------------------------------------------------------------------------------
 
 
@@ -251,11 +306,7 @@ def allowed(node: Schema) -> str:
         return "one of " + ", ".join(str(option) for option in node.get("enum", [node.get("const")]))
     kind = node.get("type")
     if kind in ("number", "integer"):
-        bounds = [
-            f"{sign} {node[name]:g}"
-            for name, sign in (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
-            if name in node
-        ]
+        bounds = [f"{sign} {node[name]:g}" for name, sign in _BOUNDS if name in node]
         return " ".join(["an integer" if kind == "integer" else "a number", " and ".join(bounds)]).strip()
     if kind == "array":
         return "a list, each entry " + allowed(node.get("items", {}))
@@ -281,7 +332,7 @@ def _nearest(key: Key, schema: Schema) -> str:
     if close:
         return f"did you mean {dotted((*key[:-1], close[0]))}?"
     elsewhere = {str(leaf[-1]): leaf for leaf in reversed(list(_leaves(schema)))}
-    close = difflib.get_close_matches(name.lower(), elsewhere, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(name.lower(), elsewhere, n=1, cutoff=0.8)
     if close:
         return f"did you mean {dotted(elsewhere[close[0]])}?"
     return f"known here: {', '.join(siblings)}"

@@ -31,9 +31,10 @@ MAX_LATENCY_S = 1.0
 
 @dataclass(slots=True)
 class SourceState:
-    """What one source last said; times on our clock, 0 for never."""
+    """What one source last said; times on our clock, 0 for never. `lost_ns` is when its feed last went silent."""
 
     life_ns: Nanos = Nanos(0)
+    lost_ns: Nanos = Nanos(0)
     book_ns: Nanos = Nanos(0)
     alive: bool = False
     held: float | None = None
@@ -43,7 +44,7 @@ class SourceState:
 class Reference:
     """Price, sigma and liveness of one asset.
 
-    `counts` says by reason what was not used: invalid, foreign, jump_held, jump_confirmed, jump_dropped.
+    `counts` says by reason what was not used: invalid, foreign, late, jump_held, jump_confirmed, jump_dropped.
     """
 
     def __init__(self, asset: str, params: VolatilityParams, stale_after_ns: Nanos) -> None:
@@ -67,36 +68,36 @@ class Reference:
             self.counts["invalid"] += 1
             return None
         source = self._sources.setdefault(tick.source, SourceState())
+        received = min(tick.received_ns, now)
+        if received <= source.lost_ns:
+            # The word that the feed is silent may overtake its last price.
+            self.counts["late"] += 1
+            return None
         if tick.kind == "trade":
             if tick.event_ns is not None:
-                source.latencies_s.append((tick.received_ns - tick.event_ns) / SECOND)
-                if len(source.latencies_s) == 1:
-                    self._latency_s = self._median_latency()
-            if source.book_ns and now - source.book_ns < BOOK_FRESH_NS:
-                self._lives(source, now)
+                self._measure_latency(source, (tick.received_ns - tick.event_ns) / SECOND)
+            if source.book_ns and received - source.book_ns < BOOK_FRESH_NS:
+                self._lives(source, received)
                 return self._moved() if self._lost else None
-        if not self._plausible(source, tick.price, now):
+        if not self._plausible(source, tick.price, received):
             return None
-        self._lives(source, now)
+        self._lives(source, received)
         if tick.kind == "book":
-            source.book_ns = now
+            source.book_ns = received
         moved = tick.price != self._price or self._lost
         self._price = tick.price
-        self._price_ns = now
+        self._price_ns = received
         self._volatility.update(tick.price, now)
         return self._moved() if moved else None
 
     def stale(self, event: FeedWentStale, now: Nanos) -> ReferenceLost | None:
-        """Take a feed's word that it is dead; return the loss if no other source lives.
-
-        Word of a time after which the source has spoken again (`since_ns` older than its last life) still counts: the
-        next tick revives it.
-        """
+        """Take a feed's word that it is silent; return the loss if no other source lives."""
         source = self._sources.get(event.source)
         if source is None or event.asset != self.asset:
             return None
         source.alive = False
         source.book_ns = Nanos(0)
+        source.lost_ns = min(event.since_ns, now)
         return self._check_alive(f"{event.source}: {event.reason}")
 
     def tick(self, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
@@ -119,11 +120,11 @@ class Reference:
         """Return the annualised volatility."""
         return self._volatility.sigma()
 
-    def _plausible(self, source: SourceState, price: float, now: Nanos) -> bool:
+    def _plausible(self, source: SourceState, price: float, received: Nanos) -> bool:
         if not self._price:
             return True
         move = abs(math.log(price / self._price))
-        elapsed_s = max((now - self._price_ns) / SECOND, 1.0)
+        elapsed_s = max((received - self._price_ns) / SECOND, 1.0)
         if move <= JUMP_SHARE or move <= JUMP_SD * self._volatility.sigma() * math.sqrt(elapsed_s / YEAR_S):
             if source.held is not None:
                 self.counts["jump_dropped"] += 1
@@ -138,8 +139,13 @@ class Reference:
         source.held = price
         return False
 
-    def _lives(self, source: SourceState, now: Nanos) -> None:
-        source.life_ns = max(source.life_ns, now)
+    def _measure_latency(self, source: SourceState, delay_s: float) -> None:
+        source.latencies_s.append(delay_s)
+        if len(source.latencies_s) == 1:
+            self._latency_s = self._median_latency()
+
+    def _lives(self, source: SourceState, received: Nanos) -> None:
+        source.life_ns = max(source.life_ns, received)
         source.alive = True
 
     def _check_alive(self, reason: str) -> ReferenceLost | None:

@@ -25,9 +25,10 @@ FUTURE_NS = 60 * SECOND
 
 DOLLARS = ("usdt", "usdc", "fdusd", "tusd", "busd", "usd")
 
-PASSED_OVER = frozenset(
-    "depthUpdate kline 24hrTicker 24hrMiniTicker 1hTicker 4hTicker 1dTicker avgPrice executionReport listStatus "
-    "outboundAccountPosition balanceUpdate externalLockUpdate eventStreamTerminated listenKeyExpired".split()
+PASSED_OVER = (
+    {"depthUpdate", "kline", "avgPrice", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"}
+    | {"executionReport", "listStatus", "outboundAccountPosition", "balanceUpdate", "externalLockUpdate"}
+    | {"eventStreamTerminated", "listenKeyExpired"}
 )
 """Events that are known and of no use here."""
 
@@ -106,7 +107,7 @@ _TEXT = msgspec.json.Decoder(str)
 _INT = msgspec.json.Decoder(int)
 
 
-class _BadFrame(Exception):
+class _BadFrame(Exception):  # noqa: N818
     """Why a frame is bad."""
 
 

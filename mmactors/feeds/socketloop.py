@@ -6,6 +6,7 @@ Knows nothing of actors: what it has to tell goes to the callable `deliver`.
 """
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -104,7 +105,9 @@ class FeedSocket:
         """Close the socket and end the thread, waiting at most `timeout_s` for it."""
         self._stopping.set()
         self._wake.ring()
-        if self._thread.is_alive():
+        if self._thread.ident is None:
+            self._wake.close()
+        else:
             self._thread.join(timeout_s)
 
     @property
@@ -122,6 +125,10 @@ class FeedSocket:
                     self._read(self._fresh)
                 if self._live is not None:
                     self._read(self._live)
+        except Exception:  # noqa: BLE001 - a silent death would look like a silent exchange
+            logger.error("feed {}: ended by an error of its own\n{}", self._source, traceback.format_exc())
+            for asset in self._last_ns:
+                self._tell_stale(asset, "ended by an error")
         finally:
             for each in (self._live, self._fresh, self._dial):
                 if isinstance(each, FrameSocket):
@@ -216,7 +223,8 @@ class FeedSocket:
         elif isinstance(parsed, Dropped):
             if self._count(f"dropped_{parsed.reason}") == 1:
                 logger.warning("feed {}: dropped a frame ({}); further ones are counted", self._source, parsed.reason)
-        elif isinstance(parsed, ShutdownAnnounced) and socket is self._live:
+        elif socket is self._live:
+            assert isinstance(parsed, ShutdownAnnounced)
             self._count("shutdowns")
             logger.info("feed {}: the server announced its shutdown, changing over", self._source)
             self._connected_ns = Nanos(now - nanos(self._timing.lifetime))

@@ -1,1 +1,30 @@
-"""What Pykka lacks: lanes, timers, a directory, supervision, a clock."""
+"""What Pykka lacks: lanes, timers, names, contained deaths, supervision rules; on threads or under virtual time.
+
+Knows which messages are money and which are prices, and nothing of what actors do with them.
+"""
+
+from mmactors.runtime.actor import Actor
+from mmactors.runtime.clock import Clock, SystemClock, VirtualClock
+from mmactors.runtime.mailbox import Timer
+from mmactors.runtime.runtime import ActorFactory, ActorStatistics, Hung, Runtime, RuntimeStatistics
+from mmactors.runtime.supervision import Escalate, Forget, Restart, RestartPolicy, SupervisionRules
+from mmactors.runtime.threads import ThreadedRuntime
+
+__all__ = [
+    "Actor",
+    "ActorFactory",
+    "ActorStatistics",
+    "Clock",
+    "Escalate",
+    "Forget",
+    "Hung",
+    "Restart",
+    "RestartPolicy",
+    "Runtime",
+    "RuntimeStatistics",
+    "SupervisionRules",
+    "SystemClock",
+    "ThreadedRuntime",
+    "Timer",
+    "VirtualClock",
+]

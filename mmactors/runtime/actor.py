@@ -8,7 +8,7 @@ the `Runtime` it is given, so the same class runs on a thread of its own or unde
 import abc
 import sys
 import traceback
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pykka
@@ -29,7 +29,7 @@ ERROR_LENGTH = 300
 class Actor(pykka.ThreadingActor):
     """One actor. Subclasses define `receive`, and may define `on_begin` and `on_end`.
 
-    `counters` are plain ints for a reporter to copy. `log` carries the actor's name. `busy` is what the actor is doing
+    `counters` are plain ints for a reporter to copy. `notes` is the log with the actor's name. `busy` is what the actor is doing
     and since when, None while it waits. With `drains` set, an actor told to stop first handles its FIFO lane.
     """
 
@@ -47,7 +47,7 @@ class Actor(pykka.ThreadingActor):
         self.handled = 0
         self.busy: tuple[object, Nanos] | None = None
         self.abandoned = False
-        self.log = logger.bind(actor=name, incarnation=incarnation)
+        self.notes = logger.bind(actor=name, incarnation=incarnation)
         self._deliver = runtime.directory.tell
 
     def __str__(self) -> str:
@@ -57,10 +57,10 @@ class Actor(pykka.ThreadingActor):
     def receive(self, message: Any) -> object:
         """Handle one message; what is returned answers an `ask` and is otherwise ignored."""
 
-    def on_begin(self) -> None:  # noqa: B027
+    def on_begin(self) -> None:
         """Begin: runs before the first message. An exception here ends the life like one in a handler."""
 
-    def on_end(self) -> None:  # noqa: B027
+    def on_end(self) -> None:
         """End: release what is owned. Runs however a life that had begun ended, unless it was abandoned as hung."""
 
     def tell(self, to: str, message: object) -> None:
@@ -97,7 +97,7 @@ class Actor(pykka.ThreadingActor):
         kind = type(message).__name__
         self.counters[f"unexpected_{kind}"] += 1
         if self.counters[f"unexpected_{kind}"] == 1:
-            self.log.warning("{} has no use for {}", self, kind)
+            self.notes.warning("{} has no use for {}", self, kind)
 
     # --- the life, as the runtimes drive it ---
 
@@ -116,7 +116,7 @@ class Actor(pykka.ThreadingActor):
             return False
         self.busy = None
         if not self.abandoned:
-            self.log.debug("{} has begun", self)
+            self.notes.debug("{} has begun", self)
             self.runtime.tell_supervisor(self, ActorReady(self.name, self.incarnation))
         return True
 
@@ -136,7 +136,7 @@ class Actor(pykka.ThreadingActor):
         if type(item) is not Envelope:
             self.busy = (type(item), self.clock.now())
             self.receive(item)
-        else:
+        elif item.reply_to is not None:
             self.busy = (type(item.message), self.clock.now())
             try:
                 item.reply_to.set(self.receive(item.message))
@@ -147,22 +147,55 @@ class Actor(pykka.ThreadingActor):
 
     def _end(self, error: BaseException | None, *, begun: bool = True) -> None:
         if self.abandoned:
-            self.log.warning("{} woke up after it had been abandoned, and ends", self)
+            self.notes.warning("{} woke up after it had been abandoned, and ends", self)
             return
         doing = self.busy
         queued, prices = self.mailbox.close()
-        letters = iter(queued)
-        self.busy = ("on_end", self.clock.now())
-        try:
-            if error is None and self.drains:
-                for item in letters:
-                    doing = (type(item), self.clock.now())
-                    self._handle(item)
-            doing = ("on_end", self.clock.now())
-            if begun and error is None:
+        waiting = deque(queued)
+        if error is None and self.drains:
+            try:
+                while waiting:
+                    self._handle(waiting.popleft())
+            except self.runtime.contained as failure:
+                error, doing = failure, self.busy
+        lost = self._lose([*waiting, *prices])
+        if begun:
+            self.busy = ("on_end", self.clock.now())
+            try:
                 self.on_end()
-        except self.runtime.contained as failure:
-            error = failure
-        if begun and error is not None:
-            ...
-        self._report(error, doing, [*letters, *prices])
+            except self.runtime.contained as failure:
+                if error is None:
+                    error, doing = failure, self.busy
+                else:
+                    self.notes.error("{} failed once more in on_end: {}", self, describe(failure))
+        self.busy = None
+        if error is not None:
+            self.notes.error("{} died in {}; lost: {}\n{}", self, name_of(doing), lost, trace_of(error))
+        elif not self.abandoned:
+            self.notes.debug("{} has ended", self)
+        self.runtime.ended(self, None if error is None else describe(error))
+
+    def _lose(self, letters: list[Any]) -> str:
+        for letter in letters:
+            if type(letter) is Envelope:
+                refuse(letter)
+        messages = [letter for letter in letters if type(letter) is not Envelope]
+        self.runtime.directory.bury(self.name, messages)
+        kinds = Counter(type(message).__name__ for message in messages)
+        return ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "nothing"
+
+
+def name_of(doing: tuple[object, Nanos] | None) -> str:
+    """Return what an actor is (or was) doing: a hook's name or a message's type."""
+    what = "nothing" if doing is None else doing[0]
+    return what.__name__ if isinstance(what, type) else str(what)
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and the beginning of its text, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
+
+
+def trace_of(error: BaseException) -> str:
+    """Return an error's traceback as text: lines of code, never the values of variables."""
+    return "".join(traceback.format_exception(error))

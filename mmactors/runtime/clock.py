@@ -1,7 +1,7 @@
 """Time, as everything above the core is given it.
 
-Owns the one reading of the system's clocks. A time is nanoseconds UTC that never jumps: the wall clock is read once, the
-monotonic clock counts from there, so an administrator or a leap second cannot make a price young or a timer early.
+Owns the one reading of the system's clocks. A time is nanoseconds UTC that never jumps: the wall clock is read once,
+the monotonic clock counts from there, so an administrator or a leap second cannot make a price young or a timer early.
 """
 
 import time

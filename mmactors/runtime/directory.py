@@ -1,7 +1,7 @@
 """Who is who: names to actors, and letters that found nobody.
 
-Owns the addresses and the count of dead letters. Nobody holds another actor's ref: a name outlives its actors, a ref does
-not, and telling a dead one must never hurt the teller. One lock guards changes; looking up needs none.
+Owns the addresses and the count of dead letters. Nobody holds another actor's ref: a name outlives its actors, a ref
+does not, and telling a dead one must never hurt the teller. One lock guards changes; looking up needs none.
 """
 
 import threading

@@ -1,9 +1,9 @@
 """Which message travels in which lane: the one table that says what may be conflated and what is money.
 
-Owns the classification and nothing else. Most messages are events: each counts, in order (the FIFO lane). Some only say
-how things stand *now*: of those the newest per key is enough (a slot). Slots are read after the FIFO lane, so a message
-there that ends a stream of prices (`FeedWentStale` after ticks) takes the waiting ones with it: otherwise an older price
-would arrive after its own end and pass for a sign of life.
+Owns the classification and nothing else. Most messages are events: each counts, in order (the FIFO lane). Some only
+say how things stand *now*: of those the newest per key is enough (a slot). Slots are read after the FIFO lane, so a
+message there that ends a stream of prices (`FeedWentStale` after ticks) takes the waiting ones with it: otherwise an
+older price would arrive after its own end and pass for a sign of life.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """An actor's mailbox: lanes instead of a queue, and the actor's timers.
 
-Owns what waits for one actor and the order in which it is handed out: a request to stop first; then the FIFO lane, every
-message of it; then the slots, each with only its newest value. A timer that has come due joins the end of the FIFO lane
-when it is noticed: it waits for what was known before it and can be starved by nothing that comes after. Knows nothing
-of actors, names or what messages mean (`lanes.py` says which go where).
+Owns what waits for one actor and the order in which it is handed out: a request to stop first; then the FIFO lane,
+every message of it; then the slots, each with only its newest value. A timer that has come due joins the end of the
+FIFO lane when it is noticed: it waits for what was known before it and can be starved by nothing that comes after.
+Knows nothing of actors, names or what messages mean (`lanes.py` says which go where).
 
 `Lanes` is the plain structure, `Mailbox` the one for threads: any thread posts, one takes.
 """

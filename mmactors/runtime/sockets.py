@@ -30,7 +30,7 @@ _READ_BYTES = 65_536
 _NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class SocketLost(Exception):
+class SocketLost(Exception):  # noqa: N818
     """The connection is gone; `code` is the close frame's, None without one."""
 
     def __init__(self, reason: str, code: int | None = None) -> None:
@@ -39,7 +39,7 @@ class SocketLost(Exception):
         self.code = code
 
 
-class ConnectFailed(Exception):
+class ConnectFailed(Exception):  # noqa: N818
     """No connection came about; `status` is the HTTP status of a refused handshake."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -269,7 +269,7 @@ class FrameSocket:
         return taken
 
 
-class _TooLong(Exception):
+class _TooLong(Exception):  # noqa: N818
     def __init__(self, length: int) -> None:
         self.bytes = length
 

@@ -1,0 +1,164 @@
+"""The gateway actor: the only way to the venue. It carries out the desk's decisions and tells all what happened."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol, get_args
+
+from mmactors.actors import names
+from mmactors.core.desk import OrderDesk, Step
+from mmactors.messages import (
+    AllCancelled,
+    BatchWritten,
+    BookChanged,
+    MarketChanged,
+    MarketHydrated,
+    MarketListed,
+    MarketReady,
+    MarketResolved,
+    MarketRetired,
+    OrderEvent,
+    OrderFilled,
+    QuoteIntent,
+    SendBatch,
+    TimePassed,
+    TradingStateChanged,
+    VenueConnected,
+    VenueDisconnected,
+    VenueReport,
+    VenueRequest,
+    VenueStatus,
+)
+from mmactors.runtime.actor import Actor
+from mmactors.runtime.runtime import Runtime
+from mmactors.units import MILLISECOND, Nanos
+
+LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+ORDER_EVENTS = get_args(OrderEvent)
+REPORTS = get_args(VenueReport)
+
+
+class Link(Protocol):
+    """What the gateway needs of the venue's client."""
+
+    def start(self) -> None: ...
+    def submit(self, request: VenueRequest) -> None: ...
+    def stop(self) -> None: ...
+
+
+class GatewayActor(Actor):
+    """A shell around `OrderDesk` and the link.
+
+    `latencies_us` receives, for every frame of orders that a price caused, the time from that price's arrival to the
+    frame's handing over to the socket.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        incarnation: int,
+        *,
+        desk: OrderDesk,
+        connect: Callable[[Callable[[object], None]], Link],
+        latencies_us: deque[float],
+    ) -> None:
+        super().__init__(runtime, name, incarnation)
+        self._desk = desk
+        self._link = connect(self._heard)
+        self._latencies_us = latencies_us
+        self._origins: dict[int, Nanos] = {}
+        self._markets: dict[str, None] = {}
+
+    def on_begin(self) -> None:
+        self._link.start()
+        self.every(LOOK_EVERY_NS, TimePassed())
+
+    def on_end(self) -> None:
+        self._link.stop()
+
+    def receive(self, message: Any) -> None:
+        now = self.clock.now()
+        if isinstance(message, BatchWritten):
+            origin = self._origins.pop(message.op_id, None)
+            if origin is not None:
+                self._latencies_us.append((message.at_ns - origin) / 1000)
+        if isinstance(message, REPORTS):
+            if isinstance(message, VenueConnected):
+                self.tell(names.JOURNAL, message)
+            step = self._desk.report(message, now)
+        elif isinstance(message, TimePassed):
+            step = self._desk.check(now)
+        elif isinstance(message, MarketRetired):
+            self._markets.pop(message.market, None)
+            self._desk.forget(message.market)
+            return
+        else:
+            if isinstance(message, MarketReady):
+                self._markets[message.market] = None
+            step = self._desk.tell(message, now)
+            if isinstance(message, TradingStateChanged):
+                self._tell_markets(message)
+            elif isinstance(message, QuoteIntent) and message.origin_ns is not None:
+                self._remember(step, message.origin_ns)
+        self._carry_out(step)
+        self.counters.update(self._desk.counters)
+
+    def _remember(self, step: Step, origin: Nanos) -> None:
+        for request in step.requests:
+            if isinstance(request, SendBatch):
+                self._origins[request.op_id] = origin
+        while len(self._origins) > 1000:  # frames of a lost connection are never written
+            del self._origins[next(iter(self._origins))]
+
+    def _carry_out(self, step: Step) -> None:
+        for request in step.requests:
+            self._link.submit(request)
+        for event in step.events:
+            self._route(event)
+
+    def _route(self, event: object) -> None:
+        match event:
+            case OrderFilled():
+                self._tell_market(event.market, event)
+                self.tell(names.RISK, event)
+                self.tell(names.JOURNAL, event)
+            case MarketResolved():
+                self._tell_market(event.market.id, event)
+                for name in (names.RISK, names.JOURNAL, names.SUPERVISOR):
+                    self.tell(name, event)
+            case MarketListed():
+                self.tell(names.SUPERVISOR, event)
+                self.tell(names.JOURNAL, event)
+            case MarketChanged():
+                self._tell_market(event.market.id, event)
+                self.tell(names.SUPERVISOR, event)
+                self.tell(names.JOURNAL, event)
+            case MarketHydrated():
+                self._tell_market(event.market.id, event)
+            case BookChanged():
+                self._tell_market(event.market, event)
+            case VenueStatus():
+                self._tell_markets(event)
+                self.tell(names.RISK, event)
+                self.tell(names.SUPERVISOR, event)
+            case VenueDisconnected():
+                self.tell(names.JOURNAL, event)
+                self.tell(names.SUPERVISOR, event)
+            case AllCancelled():
+                self.tell(names.SUPERVISOR, event)
+            case _ if isinstance(event, ORDER_EVENTS):
+                self._tell_market(event.market, event)
+                self.tell(names.JOURNAL, event)
+            case _:
+                self.unexpected(event)
+
+    def _tell_market(self, market: str, event: object) -> None:
+        if market in self._markets:
+            self.tell(names.market(market), event)
+
+    def _tell_markets(self, event: object) -> None:
+        for market in self._markets:
+            self.tell(names.market(market), event)
+
+    def _heard(self, message: object) -> None:
+        self.runtime.tell(self.name, message)  # from the link's threads into this actor's mailbox

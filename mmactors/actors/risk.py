@@ -1,0 +1,40 @@
+"""The risk actor: watches equity, decides what the account may do, and lets the gateway hear that it is alive."""
+
+from typing import Any
+
+from mmactors.actors import names
+from mmactors.core.risk import RiskRules
+from mmactors.messages import RiskPulsed, TimePassed, TradingStateChanged
+from mmactors.runtime.actor import Actor
+from mmactors.runtime.runtime import Runtime
+from mmactors.units import MILLISECOND, Nanos
+
+PULSE_EVERY_NS = Nanos(500 * MILLISECOND)
+
+
+class RiskActor(Actor):
+    """A shell around `RiskRules`."""
+
+    def __init__(self, runtime: Runtime, name: str, incarnation: int, *, rules: RiskRules) -> None:
+        super().__init__(runtime, name, incarnation)
+        self._rules = rules
+
+    def on_begin(self) -> None:
+        self._pulse()
+        self.every(PULSE_EVERY_NS, TimePassed())
+
+    def receive(self, message: Any) -> None:
+        now = self.clock.now()
+        if isinstance(message, TimePassed):
+            self._tell_changes(self._rules.judge(now))
+            self._pulse()
+        else:
+            self._tell_changes(self._rules.handle(message, now))
+
+    def _pulse(self) -> None:
+        self.tell(names.GATEWAY, RiskPulsed(self.clock.now()))
+
+    def _tell_changes(self, changes: list[TradingStateChanged]) -> None:
+        for change in changes:
+            self.tell(names.GATEWAY, change)
+            self.tell(names.JOURNAL, change)

@@ -1,0 +1,205 @@
+"""The supervisor actor: starts everyone, restarts the dead, spawns markets as they are listed, ends the run in order.
+
+```
+supervisor
+|- journal, gateway, risk      their death ends the run: cancel all by REST, exit 70
+|- feed:SOURCE                 permanent
+|- reference:ASSET             permanent; its markets subscribe again
+`- market:ID                   transient; its orders are cancelled before it lives again
+```
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmactors.actors import names
+from mmactors.core.schedule import f
+from mmactors.core.selection import Candidate, select
+from mmactors.messages import (
+    ActorDied,
+    ActorReady,
+    AllCancelled,
+    CancelAll,
+    Market,
+    MarketChanged,
+    MarketListed,
+    MarketResolved,
+    MarketRetired,
+    MarketStatus,
+    Stop,
+    SubscribeReference,
+    TimePassed,
+    VenueDisconnected,
+    VenueStatus,
+)
+from mmactors.runtime.actor import Actor
+from mmactors.runtime.runtime import ActorFactory, Runtime
+from mmactors.runtime.supervision import Escalate, Restart, RestartPolicy, SupervisionRules
+from mmactors.units import SECOND, Nanos
+
+LOOK_EVERY_NS = Nanos(SECOND)
+HUNG_AFTER_NS = Nanos(5 * SECOND)
+
+CANCEL_WITHIN_NS = Nanos(5 * SECOND)
+"""How long a stop waits for the venue to confirm that nothing rests."""
+
+ESSENTIAL = RestartPolicy(intensity=0)
+PERMANENT = RestartPolicy(intensity=10)
+PER_MARKET = RestartPolicy(kind="transient", intensity=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Respawn:
+    """Start a child again, now that its backoff is over (supervisor -> itself)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The time for an orderly end is over (supervisor -> itself)."""
+
+
+class SupervisorActor(Actor):
+    """The root of the tree.
+
+    Args:
+        children: names and factories in starting order; journal, gateway and risk are essential.
+        market_factory: makes the factory of one market's actor.
+        assets: the assets to trade; markets of others are left alone.
+        max_markets: most markets quoted at once.
+        finished: told once, with an exit code and a reason, when the run is over (0: everything cancelled).
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        incarnation: int,
+        *,
+        children: Mapping[str, ActorFactory],
+        market_factory: Callable[[Market], ActorFactory],
+        assets: frozenset[str],
+        max_markets: int,
+        random: Callable[[], float],
+        finished: Callable[[int, str], None],
+    ) -> None:
+        super().__init__(runtime, name, incarnation)
+        self._factories: dict[str, ActorFactory] = dict(children)
+        self._market_factory = market_factory
+        self._assets = assets
+        self._max_markets = max_markets
+        self._rules = SupervisionRules(random)
+        self._finished = finished
+        self._markets: dict[str, Market] = {}
+        self._offset_ns = Nanos(0)
+        self._stopping: str | None = None
+
+    def on_begin(self) -> None:
+        for child in self._factories:
+            essential = child in (names.JOURNAL, names.GATEWAY, names.RISK)
+            self._rules.watch(child, ESSENTIAL if essential else PERMANENT)
+            self.runtime.spawn(child, self._factories[child])
+        self.every(LOOK_EVERY_NS, TimePassed())
+
+    def receive(self, message: Any) -> None:
+        match message:
+            case ActorReady():
+                self._rules.child_started(message.name, self.clock.now())
+                self._introduce(message.name)
+            case ActorDied():
+                self._died(message)
+            case Respawn() if self._stopping is None and message.name in self._factories:
+                self.counters["restarts"] += 1
+                self.log.warning("{} starts again", message.name)
+                self.runtime.spawn(message.name, self._factories[message.name])
+            case MarketListed() | MarketChanged():
+                self._markets[message.market.id] = message.market
+                self._choose()
+            case MarketResolved():
+                self._markets[message.market.id] = message.market
+            case MarketRetired():
+                self._retire(message)
+            case VenueStatus():
+                self._offset_ns = message.offset_ns
+            case VenueDisconnected():
+                if message.fatal:
+                    self._conclude(77, f"the venue refuses our credentials: {message.reason}")
+            case TimePassed():
+                self._look()
+            case Stop() if self._stopping is None:
+                self._stopping = message.reason
+                self.tell(names.GATEWAY, CancelAll(None, message.reason))
+                self.after(CANCEL_WITHIN_NS, GiveUp())
+            case AllCancelled() if self._stopping is not None:
+                self._conclude(0, self._stopping)
+            case GiveUp():
+                self._conclude(69, "the venue did not confirm that everything is cancelled")
+            case Respawn() | Stop() | AllCancelled():
+                pass
+            case _:
+                self.unexpected(message)
+
+    def _choose(self) -> None:
+        """Spawn actors for the best markets there is room for; one that has begun is never dropped."""
+        if self._stopping is not None:
+            return
+        now = self.clock.now() + self._offset_ns
+        candidates = [
+            Candidate(
+                market=market.id,
+                f=f(Nanos(market.expires_venue_ns - now), market.duration_ns),
+                incumbent=names.market(market.id) in self._factories,
+            )
+            for market in self._markets.values()
+            if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
+        ]
+        for market_id in select(candidates, self._max_markets):
+            name = names.market(market_id)
+            if name not in self._factories:
+                self._factories[name] = self._market_factory(self._markets[market_id])
+                self._rules.watch(name, PER_MARKET)
+                self.runtime.spawn(name, self._factories[name])
+
+    def _introduce(self, name: str) -> None:
+        """Let the markets of an asset follow its reference's new life."""
+        for market in self._markets.values():
+            if name == names.reference(market.asset) and names.market(market.id) in self._factories:
+                self.tell(name, SubscribeReference(names.market(market.id)))
+
+    def _retire(self, message: MarketRetired) -> None:
+        name = names.market(message.market)
+        if self.runtime.incarnation(name) != message.incarnation:
+            return
+        self.counters["retired"] += 1
+        self.tell(names.GATEWAY, message)
+        self._rules.forget(name)
+        self._factories.pop(name, None)
+        self._markets.pop(message.market, None)
+        self.runtime.stop(name)
+
+    def _died(self, death: ActorDied) -> None:
+        verdict = self._rules.child_died(death.name, self.clock.now(), death.error)
+        if self._stopping is not None:
+            return
+        prefix = names.market("")
+        if death.name.startswith(prefix):
+            self.tell(names.GATEWAY, CancelAll(death.name.removeprefix(prefix), f"{death.name} died"))
+        match verdict:
+            case Restart():
+                self.after(verdict.after_ns, Respawn(death.name))
+            case Escalate() if death.name.startswith(prefix):
+                self.log.error("{}: this market is left alone", verdict.reason)
+            case Escalate():
+                self._conclude(70, verdict.reason)
+
+    def _look(self) -> None:
+        for hung in self.runtime.hung(HUNG_AFTER_NS):
+            if hung.name != self.name:
+                self.runtime.abandon(hung.name, f"it has been at {hung.doing} for {hung.age_ns / SECOND:.0f} s")
+        self._choose()
+
+    def _conclude(self, code: int, reason: str) -> None:
+        self._stopping = self._stopping or reason
+        self._finished(code, reason)

@@ -1,0 +1,385 @@
+"""The journal: what happened to money, on disk, so that no death of the process can lose or repeat it.
+
+Owns the SQLite file, its lock (one instance per journal) and its rows' checksums. A plain class: when to commit is the
+caller's choice, and the clock is an argument. It knows nothing of actors, and decides nothing.
+
+Fills and order events are buffered and committed in groups; a run's number, a change of trading state, a settlement and
+a day's record are on disk before the call returns. What a failed commit could not write stays buffered.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+import msgspec
+
+from mmactors.messages import (
+    Market,
+    MarketChanged,
+    MarketListed,
+    MarketResolved,
+    OrderFilled,
+    Outcome,
+    Resolution,
+    TradingState,
+    TradingStateChanged,
+)
+from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
+
+SCHEMA_VERSION = 1
+LOCK_EXIT = 75
+"""Exit code of a second instance."""
+
+DAY_NS = 86_400 * SECOND
+
+_CENT = Micros(10_000)
+_SCHEMA = """
+CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL);
+CREATE TABLE markets (market TEXT PRIMARY KEY, tick_micros INTEGER NOT NULL);
+CREATE TABLE events (seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, at_ns INTEGER NOT NULL, type TEXT NOT NULL,
+    market TEXT, body TEXT NOT NULL, crc INTEGER NOT NULL);
+CREATE INDEX events_by_market ON events (market);
+CREATE TABLE fills (fill_id TEXT NOT NULL, run INTEGER NOT NULL, at_ns INTEGER NOT NULL, market TEXT NOT NULL,
+    client_id TEXT NOT NULL, outcome TEXT NOT NULL, ticks INTEGER NOT NULL, tick_micros INTEGER NOT NULL,
+    size INTEGER NOT NULL, fee_micros INTEGER NOT NULL, filled_total INTEGER NOT NULL, maker INTEGER NOT NULL,
+    venue_ns INTEGER NOT NULL, crc INTEGER NOT NULL, UNIQUE (fill_id, client_id));
+CREATE INDEX fills_by_market ON fills (market);
+CREATE TABLE settlements (market TEXT NOT NULL, revision INTEGER NOT NULL, run INTEGER NOT NULL, at_ns INTEGER NOT NULL,
+    resolution TEXT NOT NULL, yes INTEGER NOT NULL, no INTEGER NOT NULL, pnl_micros INTEGER NOT NULL,
+    crc INTEGER NOT NULL, PRIMARY KEY (market, revision));
+CREATE TABLE states (seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, at_ns INTEGER NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE days (day INTEGER PRIMARY KEY, pnl_micros INTEGER NOT NULL, latched INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL, crc INTEGER NOT NULL);
+"""
+_COLUMNS = {
+    "events": ("run", "at_ns", "type", "market", "body"),
+    "fills": (
+        *("fill_id", "run", "at_ns", "market", "client_id", "outcome", "ticks", "tick_micros", "size", "fee_micros"),
+        *("filled_total", "maker", "venue_ns"),
+    ),
+    "settlements": ("market", "revision", "run", "at_ns", "resolution", "yes", "no", "pnl_micros"),
+    "states": ("run", "at_ns", "state", "reason"),
+    "days": ("day", "pnl_micros", "latched", "at_ns"),
+}
+
+Row = tuple[Any, ...]
+
+
+class JournalFailed(Exception):  # noqa: N818 - named for what happened
+    """The journal cannot be read or written: no new orders may go out."""
+
+
+class LockHeld(Exception):  # noqa: N818
+    """Another instance owns this journal."""
+
+    exit_code = LOCK_EXIT
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFill:
+    """A fill as it was written, with the run that saw it and the tick of its market."""
+
+    fill_id: str
+    run: int
+    at_ns: Nanos
+    market: str
+    client_id: str
+    outcome: Outcome
+    ticks: Ticks
+    tick_micros: Micros
+    size: Contracts
+    fee_micros: Micros
+    filled_total: Contracts
+    maker: bool
+    venue_ns: Nanos
+
+    @property
+    def price_micros(self) -> Micros:
+        """Price in micro-dollars."""
+        return Micros(self.ticks * self.tick_micros)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One market's end. A correction by the venue is the next `revision` with its own whole P&L."""
+
+    market: str
+    resolution: Resolution
+    yes: Contracts
+    no: Contracts
+    pnl_micros: Micros
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DayRecord:
+    """What a restart must know of a UTC day (days since 1970): P&L so far, and whether the loss latch is set."""
+
+    day: int
+    pnl_micros: Micros
+    latched: bool
+
+
+class JournalStore:
+    """The open journal of one instance. Used by one thread at a time."""
+
+    def __init__(self, database: sqlite3.Connection, lock: IO[str], path: Path) -> None:
+        self.path = path
+        self.run = 0
+        self._database = database
+        self._lock = lock
+        self._pending: list[tuple[str, Row]] = []
+        self._oldest_ns: Nanos | None = None
+        self._ticks = dict(database.execute("SELECT market, tick_micros FROM markets").fetchall())
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal, or make it.
+
+        Raises:
+            LockHeld: another instance has it open.
+            JournalFailed: it cannot be made, is no journal, or was written by a newer version.
+        """
+        lock = _locked(path)
+        try:
+            with _told(path):
+                database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute("PRAGMA synchronous=FULL")
+                (version,) = database.execute("PRAGMA user_version").fetchone()
+                if version not in (0, SCHEMA_VERSION):
+                    raise JournalFailed(f"{path}: schema {version}, this program knows {SCHEMA_VERSION}; move it away")
+                if version == 0:
+                    database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+                return cls(database, lock, path)
+        except JournalFailed:
+            lock.close()
+            raise
+
+    def begin_run(self, now: Nanos) -> int:
+        """Start a run: its number is on disk before this returns, and part of every client order id."""
+        with _told(self.path):
+            self.run = self._database.execute("INSERT INTO runs (at_ns) VALUES (?)", (now,)).lastrowid or 0
+        return self.run
+
+    # --- writing in groups ---
+
+    def record(self, events: Iterable[object], now: Nanos) -> None:
+        """Buffer events; `OrderFilled` becomes a fill. Markets heard of here give fills their tick."""
+        for event in events:
+            match event:
+                case OrderFilled():
+                    self.record_fills((event,), now)
+                    continue
+                case MarketListed(market) | MarketChanged(market) | MarketResolved(market):
+                    self._know(market, now)
+            name = getattr(event, "market", None)
+            row = (self.run, now, type(event).__name__, getattr(name, "id", name), _json(event))
+            self._buffer("events", row, now)
+
+    def record_fills(self, fills: Iterable[OrderFilled], now: Nanos) -> None:
+        """Buffer fills; one that is already known is written once.
+
+        Known by its id and its order's: client ids never repeat, while a test venue that restarts may count anew.
+        """
+        for fill in fills:
+            tick = self._ticks.get(fill.market, _CENT)
+            row = (
+                *(fill.fill_id, self.run, now, fill.market, fill.client_id, fill.outcome.value, fill.ticks, tick),
+                *(fill.size, fill.fee_micros, fill.filled_total, int(fill.maker), fill.venue_ns),
+            )
+            self._buffer("fills", row, now)
+
+    def commit(self) -> int:
+        """Write everything buffered in one transaction and return how many rows that was.
+
+        Raises:
+            JournalFailed: nothing was written; everything is still buffered.
+        """
+        if not self._pending:
+            return 0
+        with _told(self.path), self._transaction():
+            for table, row in self._pending:
+                self._insert(table, row)
+        written = len(self._pending)
+        self._pending.clear()
+        self._oldest_ns = None
+        return written
+
+    @property
+    def pending(self) -> int:
+        """Rows buffered and not yet on disk."""
+        return len(self._pending)
+
+    def lag_ns(self, now: Nanos) -> Nanos:
+        """Age of the oldest row that is not yet on disk; beyond a second the account may only reduce."""
+        return Nanos(0 if self._oldest_ns is None else max(0, now - self._oldest_ns))
+
+    # --- writing at once ---
+
+    def change_state(self, change: TradingStateChanged, now: Nanos) -> None:
+        """Write a change of trading state, with all that is buffered, before returning."""
+        self._buffer("states", (self.run, now, change.state.value, change.reason), now)
+        self.commit()
+
+    def settle(self, settlement: Settlement, now: Nanos) -> bool:
+        """Write a settlement, with all that is buffered, before returning. False if this revision is known already."""
+        s = settlement
+        known = self._one("SELECT 1 FROM settlements WHERE market=? AND revision=?", (s.market, s.revision))
+        if known is None:
+            row = (s.market, s.revision, self.run, now, s.resolution.value, s.yes, s.no, s.pnl_micros)
+            self._buffer("settlements", row, now)
+        self.commit()
+        return known is None
+
+    def save_day(self, record: DayRecord, now: Nanos) -> None:
+        """Write a UTC day's record, replacing an earlier one, before returning."""
+        self._buffer("days", (record.day, record.pnl_micros, int(record.latched), now), now)
+        self.commit()
+
+    # --- reading ---
+
+    def fills(self, *, since_run: int = 0, market: str | None = None) -> list[JournalFill]:
+        """Return the committed fills, oldest first.
+
+        Raises:
+            JournalFailed: a row does not match its checksum.
+        """
+        where, args = (
+            ("WHERE run >= ?", (since_run,))
+            if market is None
+            else ("WHERE run >= ? AND market = ?", (since_run, market))
+        )
+        rows = self._rows("fills", f"{where} ORDER BY rowid", args)
+        return [JournalFill(*row[:5], Outcome(row[5]), *row[6:11], bool(row[11]), row[12]) for row in rows]
+
+    def settlements(self) -> list[Settlement]:
+        """Return the last revision of every settled market, in the order of settling."""
+        last: dict[str, Settlement] = {}
+        for market, revision, _, _, resolution, yes, no, pnl in self._rows("settlements", "ORDER BY revision, at_ns"):
+            last[market] = Settlement(market, Resolution(resolution), yes, no, pnl, revision)
+        return list(last.values())
+
+    def day_pnl(self, day: int) -> Micros:
+        """Return the P&L of the markets first settled on a UTC day (days since 1970), as last corrected."""
+        days = {row[0]: row[3] // DAY_NS for row in self._rows("settlements", "WHERE revision = 0")}
+        return Micros(sum(s.pnl_micros for s in self.settlements() if days.get(s.market) == day))
+
+    def load_day(self, day: int) -> DayRecord | None:
+        """Return a UTC day's record, None if there is none."""
+        for number, pnl, latched, _ in self._rows("days", "WHERE day = ?", (day,)):
+            return DayRecord(number, pnl, bool(latched))
+        return None
+
+    def state(self) -> TradingStateChanged | None:
+        """Return the last change of trading state, None if there never was one."""
+        for _, _, state, reason in self._rows("states", "ORDER BY seq DESC LIMIT 1"):
+            return TradingStateChanged(TradingState(state), reason)
+        return None
+
+    def verify(self) -> list[str]:
+        """Return one line for each row, of any table, that does not match its checksum."""
+        return [
+            f"{self.path}: {table} row {rowid} does not match its checksum"
+            for table, columns in _COLUMNS.items()
+            for rowid, crc, *row in self._all(f"SELECT rowid, crc, {', '.join(columns)} FROM {table}")  # noqa: S608
+            if crc != _crc(row)
+        ]
+
+    def close(self) -> None:
+        """Commit what is buffered, close the file and let the next instance in."""
+        try:
+            self.commit()
+        finally:
+            self._database.close()
+            self._lock.close()
+
+    # --- the parts ---
+
+    def _know(self, market: Market, now: Nanos) -> None:
+        if self._ticks.get(market.id) != market.tick_micros:
+            self._ticks[market.id] = market.tick_micros
+            self._buffer("markets", (market.id, market.tick_micros), now)
+
+    def _buffer(self, table: str, row: Row, now: Nanos) -> None:
+        self._pending.append((table, row))
+        if self._oldest_ns is None:
+            self._oldest_ns = now
+
+    def _insert(self, table: str, row: Row) -> None:
+        if table == "markets":
+            self._database.execute("INSERT OR REPLACE INTO markets VALUES (?, ?)", row)
+            return
+        columns = (*_COLUMNS[table], "crc")
+        marks = ", ".join("?" * len(columns))
+        verb = "REPLACE" if table == "days" else "IGNORE"
+        sql = f"INSERT OR {verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        self._database.execute(sql, (*row, _crc(row)))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _rows(self, table: str, clause: str, args: Iterable[Any] = ()) -> Iterator[Row]:
+        columns = ", ".join(_COLUMNS[table])
+        for rowid, crc, *row in self._all(f"SELECT rowid, crc, {columns} FROM {table} {clause}", args):  # noqa: S608
+            if crc != _crc(row):
+                raise JournalFailed(f"{self.path}: {table} row {rowid} does not match its checksum; move the file away")
+            yield tuple(row)
+
+    def _all(self, sql: str, args: Iterable[Any] = ()) -> list[Row]:
+        with _told(self.path):
+            return self._database.execute(sql, tuple(args)).fetchall()
+
+    def _one(self, sql: str, args: Row) -> Row | None:
+        return next(iter(self._all(sql, args)), None)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalFailed(f"{path}: {error}") from error
+
+
+def _locked(path: Path) -> IO[str]:
+    lock_path = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = lock_path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise JournalFailed(f"{lock_path}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise LockHeld(f"another instance (process {owner}) holds {lock_path}") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _crc(row: Iterable[Any]) -> int:
+    return zlib.crc32(repr(tuple(row)).encode())
+
+
+def _json(event: object) -> str:
+    return msgspec.json.encode(event).decode()

@@ -1,0 +1,133 @@
+"""The trading operations as the contract's JSON, applied to the engine: place, cancel, replace, cancel_all, batch, merge.
+
+Owns which operation means which call, and that what cannot be read costs rate budget like what can. One call is one
+moment of the venue: nothing of another account comes between the items of a batch.
+"""
+
+from collections.abc import Callable
+
+from mmactors.simulator import wire
+from mmactors.simulator.engine import CANCEL_COST, PLACE_COST, Refusal, Venue
+from mmactors.simulator.ledger import Account
+from mmactors.simulator.wire import Json
+
+CAPABILITIES = (
+    *("ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect"),
+    *("client_order_id", "fills_since", "merge"),
+)
+"""All that the contract calls a capability."""
+
+
+class Desk:
+    """Takes an account's operations. `session` is the order session that cancel on disconnect goes by."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._operations: dict[str, Callable[[Account, Json, int, str | None], Json]] = {
+            "place": self._place,
+            "cancel": self._cancel,
+            "replace": self._replace,
+            "cancel_all": self._cancel_all,
+            "batch": self._batch,
+            "merge": self._merge,
+        }
+
+    def takes(self, op: object) -> bool:
+        """Tell whether this is a trading operation."""
+        return isinstance(op, str) and op in self._operations
+
+    def submit(self, account: Account, frame: Json, now_ms: int, session: str | None = None) -> Json:
+        """Apply one operation; return its ack or its error, as the frame to send back.
+
+        Raises:
+            KeyError: `takes` would have said no.
+        """
+        op = frame["op"]
+        reply: Json = {"id": frame["id"]} if "id" in frame else {}
+        try:
+            result = self._operations[op](account, frame, now_ms, session)
+        except Refusal as refusal:
+            return {**reply, "type": "error", "op": op, "error": wire.error_json(refusal)}
+        return {**reply, "type": "ack", "op": op, **result}
+
+    def _place(self, account: Account, frame: Json, now_ms: int, session: str | None) -> Json:
+        return self._place_item(account, frame.get("order"), now_ms, session)
+
+    def _place_item(self, account: Account, item: object, now_ms: int, session: str | None) -> Json:
+        try:
+            body = wire.new_order(item)
+        except Refusal:
+            self._venue.charge(account, PLACE_COST, now_ms)
+            raise
+        order, duplicate = self._venue.place(account, body, now_ms, session)
+        rendered = wire.order_json(order)
+        if duplicate:
+            rendered["duplicate"] = True
+        return {"order": rendered}
+
+    def _cancel(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
+        try:
+            key = wire.order_key(wire.mapping(item, "cancel"))
+        except Refusal:
+            self._venue.charge(account, CANCEL_COST, now_ms)
+            raise
+        return {"order": wire.order_json(self._venue.cancel(account, key, now_ms))}
+
+    def _replace(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
+        try:
+            body = wire.mapping(item, "replace")
+            key = wire.order_key(body)
+            price, size, client_id = wire.price(body), wire.size(body), wire.client_order_id(body)
+        except Refusal:
+            self._venue.charge(account, PLACE_COST, now_ms)
+            raise
+        return {"order": wire.order_json(self._venue.replace(account, key, price, size, client_id, now_ms))}
+
+    def _cancel_all(self, account: Account, frame: Json, now_ms: int, _session: str | None) -> Json:
+        market = frame.get("market")
+        if market is not None and not isinstance(market, str):
+            raise wire.bad_request("market must be a string")
+        wanted = frame.get("outcome")
+        outcome = None if wanted is None else wire.outcome(wanted)
+        return {"result": {"cancelled": self._venue.cancel_all(account, now_ms, market=market, outcome=outcome)}}
+
+    def _batch(self, account: Account, frame: Json, now_ms: int, session: str | None) -> Json:
+        items: dict[str, list[object]] = {}
+        for kind in ("cancel", "replace", "place"):
+            given = frame.get(kind, [])
+            if not isinstance(given, list):
+                raise wire.bad_request(f"{kind} must be a list")
+            items[kind] = given
+        if not 1 <= sum(map(len, items.values())) <= wire.BATCH_LIMIT:
+            raise wire.bad_request(f"a batch has 1 to {wire.BATCH_LIMIT} items over its three lists")
+        steps = {"cancel": self._cancel, "replace": self._replace, "place": self._place_item}
+        return {
+            "results": {
+                kind: [self._item(steps[kind], account, item, now_ms, session) for item in items[kind]]
+                for kind in ("cancel", "replace", "place")
+            }
+        }
+
+    @staticmethod
+    def _item(
+        step: Callable[[Account, object, int, str | None], Json],
+        account: Account,
+        item: object,
+        now_ms: int,
+        session: str | None,
+    ) -> Json:
+        try:
+            return {"ok": True, **step(account, item, now_ms, session)}
+        except Refusal as refusal:
+            return {"ok": False, "error": wire.error_json(refusal)}
+
+    def _merge(self, account: Account, frame: Json, now_ms: int, _session: str | None) -> Json:
+        market = wire.text(frame, "market")
+        self._venue.merge(account, market, wire.size(frame), now_ms)
+        position = account.positions[market]
+        return {
+            "result": {
+                "position": wire.position_json(position),
+                "balance": wire.balance_json(account.cash, account.reserved),
+            }
+        }

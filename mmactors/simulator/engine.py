@@ -1,0 +1,580 @@
+"""The venue's rules: orders in, trades and account events out, settlement. Driven by whoever passes `now_ms`.
+
+Owns matching (price, then time; at the resting order's price), order life cycles, the self-trade rule, reservations,
+fees, merging and payouts, as the wire contract states them. It knows no clock, no randomness, no sockets, no JSON, and
+not why a market opens or where it settles.
+"""
+
+import heapq
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmactors.simulator.book import LIVE, Market, Order, OrderStatus, Outcome, Resolution, Side, opposite
+from mmactors.simulator.ledger import DAY_MS, Account, Fill, NewOrder, RateBucket
+from mmactors.units import DOLLAR
+
+PLACE_COST, CANCEL_COST = 1.0, 0.2
+"""What an operation takes from the account's rate bucket."""
+
+
+class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a failure
+    """The venue says no. `order` is the order concerned, `original_status` what a failed replace left behind."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after_ms: int = 0,
+        order: Order | None = None,
+        original_status: str | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retry_after_ms = retry_after_ms
+        self.order = order
+        self.original_status = original_status
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A public print, in YES terms."""
+
+    market: Market
+    seq: int
+    trade_id: str
+    ticks: int
+    size: int
+    taker_buys: bool
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChange:
+    """A market's public change of status: created, opened, halted, closed or resolved."""
+
+    market: Market
+    event: str
+    seq: int
+
+
+class Recorder(Protocol):
+    """Who writes down what happened."""
+
+    def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
+        """Note what became of an order."""
+
+    def rejected(self, account: Account, body: NewOrder, code: str, now_ms: int) -> None:
+        """Note an order that was refused."""
+
+    def fill(
+        self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
+    ) -> None:
+        """Note a trade: its taker's and its maker's order and fill."""
+
+    def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
+        """Note a change of cash in micro-dollars, after it."""
+
+    def market(self, event: str, market: Market, now_ms: int) -> None:
+        """Note a market's change of status."""
+
+
+class Venue:
+    """The exchange itself.
+
+    Args:
+        orders_per_s, burst: rate budget of every client's account.
+        run: part of every id, so that two runs of a venue never give the same one.
+        first_seq: where every account's stream starts counting.
+        recorder: told of everything, if given.
+    """
+
+    def __init__(
+        self,
+        *,
+        orders_per_s: float = 100.0,
+        burst: float = 200.0,
+        run: str = "",
+        first_seq: int = 0,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.orders_per_s = orders_per_s
+        self.burst = burst
+        self.accounts: dict[str, Account] = {}
+        self.markets: dict[str, Market] = {}
+        self.public: list[Trade | MarketChange] = []
+        self.fees = 0
+        self.deposits = 0
+        self.market_seq = 0
+        self._run = run
+        self._first_seq = first_seq
+        self._recorder = recorder
+        self._orders = 0
+        self._fills = 0
+        self._trades = 0
+        self._expiries: list[tuple[int, int, Order]] = []
+
+    # --- accounts and markets ---------------------------------------------------------------------
+
+    def open_account(self, name: str, cash: int, now_ms: int, *, house: bool = False) -> Account:
+        """Open and fund an account (micro-dollars); a house account has no rate limit, stream or history."""
+        bucket = None if house else RateBucket(self.orders_per_s, self.burst)
+        account = Account(name, cash, bucket, self._first_seq)
+        self.accounts[name] = account
+        self.deposits += cash
+        if self._recorder is not None:
+            self._recorder.cash(account, cash, "deposit", None, now_ms)
+        return account
+
+    def add_market(self, market: Market, now_ms: int) -> None:
+        """List a market, PENDING."""
+        self.markets[market.id] = market
+        self._announce("created", market, now_ms)
+
+    def open_market(self, market_id: str, strike: float, now_ms: int) -> None:
+        """Open a market at this strike; also ends a halt."""
+        market = self.markets[market_id]
+        market.strike = strike
+        market.status = "OPEN"
+        self._announce("opened", market, now_ms)
+
+    def halt_market(self, market_id: str, now_ms: int) -> None:
+        """Stop trading in a market; what rests stays and can be cancelled."""
+        market = self.markets[market_id]
+        market.status = "HALTED"
+        self._announce("halted", market, now_ms)
+
+    def close_market(self, market_id: str, now_ms: int) -> None:
+        """End trading: everything resting is cancelled."""
+        market = self.markets[market_id]
+        market.status = "CLOSED"
+        for order in list(market.live.values()):
+            self._finish(order, market, "CANCELLED", "market_closed", now_ms)
+        self._announce("closed", market, now_ms)
+
+    def resolve_market(self, market_id: str, outcome: Resolution, price: float | None, now_ms: int) -> None:
+        """Pay out a closed market; a second resolution is ignored."""
+        market = self.markets[market_id]
+        if market.status == "RESOLVED":
+            return
+        if market.status != "CLOSED":
+            self.close_market(market_id, now_ms)
+        market.status = "RESOLVED"
+        market.outcome = outcome
+        market.settlement_price = price
+        yes_pays, no_pays = {"YES": (DOLLAR, 0), "NO": (0, DOLLAR), "VOID": (DOLLAR // 2, DOLLAR // 2)}[outcome]
+        for name, position in market.positions.items():
+            account = self.accounts[name]
+            payout = position.yes * yes_pays + position.no * no_pays
+            account.cash += payout
+            position.realized += payout - position.yes_cost - position.no_cost
+            position.yes = position.no = position.yes_cost = position.no_cost = 0
+            del account.positions[market_id]
+            if self._recorder is not None:
+                self._recorder.cash(account, payout, "settle", market_id, now_ms)
+            if not account.house:
+                account.tell_money("settle", position)
+        market.pairs = 0
+        market.positions.clear()
+        self._announce("resolved", market, now_ms)
+
+    def forget(self, now_ms: int) -> None:
+        """Drop orders, fills, client ids and resolved markets older than a day."""
+        for account in self.accounts.values():
+            account.forget(now_ms)
+        before = now_ms - DAY_MS
+        for market_id in [m.id for m in self.markets.values() if m.status == "RESOLVED" and m.expires_at < before]:
+            del self.markets[market_id]
+
+    def collateral(self) -> int:
+        """Return the micro-dollars locked in pairs of unresolved markets."""
+        return sum(market.pairs for market in self.markets.values()) * DOLLAR
+
+    # --- what a client may ask ---------------------------------------------------------------------
+
+    def charge(self, account: Account, cost: float, now_ms: int) -> None:
+        """Take one operation's cost from the account's rate bucket.
+
+        Raises:
+            Refusal: RATE_LIMITED, with the time until the bucket has enough; nothing was taken.
+        """
+        if account.bucket is not None and (wait := account.bucket.take(cost, now_ms)):
+            raise Refusal("RATE_LIMITED", f"too many operations; try again in {wait} ms", retry_after_ms=wait)
+
+    def place(self, account: Account, body: NewOrder, now_ms: int, session: str | None = None) -> tuple[Order, bool]:
+        """Take an order; return it as it stands after matching, and whether it was a repetition.
+
+        Raises:
+            Refusal: with the contract's code; the order never existed and its client id is still free.
+        """
+        self.charge(account, PLACE_COST, now_ms)
+        if body.client_order_id is not None and (known := account.claims.get(body.client_order_id)) is not None:
+            if known[1] == body:
+                return known[0], True
+            raise Refusal("DUPLICATE_CLIENT_ORDER_ID", f"client order id {body.client_order_id} is taken")
+        try:
+            market = self._trading(body.market)
+            ticks = self._ticks(market, body.price)
+            if not market.min_size <= body.size <= market.max_size:
+                raise Refusal("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
+            side, outcome = body.side, body.outcome
+            if side == "ask":
+                position = account.positions.get(market.id)
+                if position is None or position.free(outcome) < body.size:
+                    side, outcome, ticks = "bid", opposite(outcome), market.ticks - ticks
+            order = self.new_order(account, market, side, outcome, ticks, body.size, now_ms)
+            order.client_order_id = body.client_order_id
+            order.post_only, order.ioc, order.session = body.post_only, body.ioc, session
+            order.ttl_ms = body.ttl_ms
+            self._admit(order, market, 0)
+        except Refusal as refusal:
+            if self._recorder is not None:
+                self._recorder.rejected(account, body, refusal.code, now_ms)
+            raise
+        if body.client_order_id is not None:
+            account.claim(body.client_order_id, order, body, now_ms)
+        account.orders[order.id] = order
+        if body.ttl_ms is not None:
+            order.expires_at = now_ms + body.ttl_ms
+            heapq.heappush(self._expiries, (order.expires_at, self._orders, order))
+        self.enter(order, market, now_ms)
+        return order, False
+
+    def replace(
+        self, account: Account, key: str, price: int, size: int, client_order_id: str | None, now_ms: int
+    ) -> Order:
+        """Move an open order to a new price (micro-dollars) and total size, fills included.
+
+        Raises:
+            Refusal: nothing changed, except that after POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS the order is
+                cancelled and `original_status` says so.
+        """
+        self.charge(account, PLACE_COST, now_ms)
+        order = self.find(account, key)
+        if order.status not in LIVE:
+            raise Refusal("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
+        market = self._trading(order.market)
+        ticks = self._ticks(market, price)
+        if not 0 <= size <= market.max_size:
+            raise Refusal("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
+        if client_order_id == order.client_order_id:
+            client_order_id = None
+        if client_order_id is not None and client_order_id in account.claims:
+            raise Refusal("DUPLICATE_CLIENT_ORDER_ID", f"client order id {client_order_id} is taken")
+        if size <= order.filled:
+            order.client_order_id = client_order_id or order.client_order_id
+            order.version += 1
+            self._finish(order, market, "CANCELLED", "cancel", now_ms)
+        else:
+            self.amend(order, market, ticks, size, now_ms, client_order_id)
+        if client_order_id is not None:
+            body = NewOrder(order.market, order.side, order.outcome, price, size, client_order_id, order.post_only)
+            account.claim(client_order_id, order, body, now_ms)
+        return order
+
+    def cancel(self, account: Account, key: str, now_ms: int) -> Order:
+        """Cancel one order by id or "c:<client order id>".
+
+        Raises:
+            Refusal: RATE_LIMITED, ORDER_NOT_FOUND, or ORDER_NOT_OPEN with the final order.
+        """
+        self.charge(account, CANCEL_COST, now_ms)
+        order = self.find(account, key)
+        if order.status not in LIVE:
+            raise Refusal("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
+        self.withdraw(order, "cancel", now_ms)
+        return order
+
+    def cancel_all(
+        self,
+        account: Account,
+        now_ms: int,
+        *,
+        market: str | None = None,
+        outcome: Outcome | None = None,
+        session: str | None = None,
+        reason: str = "cancel",
+    ) -> list[str]:
+        """Cancel every open order that fits; never refused, costs nothing. Return their ids."""
+        found = [
+            order
+            for order in account.live.values()
+            if (market is None or order.market == market)
+            and (outcome is None or order.outcome == outcome)
+            and (session is None or order.session == session)
+        ]
+        for order in found:
+            self.withdraw(order, reason, now_ms)
+        return [order.id for order in found]
+
+    def merge(self, account: Account, market_id: str, size: int, now_ms: int) -> None:
+        """Turn `size` pairs of YES and NO back into a dollar each.
+
+        Raises:
+            Refusal: MARKET_NOT_FOUND, or INVALID_SIZE beyond the pairs held and not promised to open sales.
+        """
+        market = self.markets.get(market_id)
+        if market is None:
+            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id}")
+        position = account.positions.get(market_id)
+        pairs = 0 if position is None else min(position.free("YES"), position.free("NO"))
+        if position is None or not 1 <= size <= pairs:
+            raise Refusal("INVALID_SIZE", f"{pairs} pairs can be merged in {market_id}")
+        account.merge(position, size)
+        market.pairs -= size
+        if self._recorder is not None:
+            self._recorder.cash(account, size * DOLLAR, "merge", market_id, now_ms)
+        if not account.house:
+            account.tell_money("merge", position)
+
+    def find(self, account: Account, key: str) -> Order:
+        """Return an order of the account by id or "c:<client order id>" (an id replaced since still names it).
+
+        Raises:
+            Refusal: ORDER_NOT_FOUND.
+        """
+        if key.startswith("c:"):
+            claim = account.claims.get(key[2:])
+            order = None if claim is None else claim[0]
+        else:
+            order = account.orders.get(key)
+        if order is None:
+            raise Refusal("ORDER_NOT_FOUND", f"no order {key}")
+        return order
+
+    # --- the moves beneath, which participants use directly ------------------------------------------
+
+    def new_order(
+        self, account: Account, market: Market, side: Side, outcome: Outcome, ticks: int, size: int, now_ms: int
+    ) -> Order:
+        """Make an order that has not entered the book yet."""
+        self._orders += 1
+        buys_yes = (side == "bid") == (outcome == "YES")
+        return Order(
+            id=f"o{self._run}-{self._orders}",
+            account=account,
+            market=market.id,
+            client_order_id=None,
+            side=side,
+            outcome=outcome,
+            ticks=ticks,
+            tick=market.tick,
+            size=size,
+            post_only=False,
+            ioc=False,
+            created_at=now_ms,
+            updated_at=now_ms,
+            buys_yes=buys_yes,
+            yes_ticks=ticks if outcome == "YES" else market.ticks - ticks,
+            unit_reserve=market.unit_reserve(ticks) if side == "bid" else 0,
+        )
+
+    def enter(self, order: Order, market: Market, now_ms: int) -> None:
+        """Reserve for an admitted order, match it, and rest or cancel what is left."""
+        account = order.account
+        account.reserve(order, 1)
+        account.live[order.id] = order
+        self._say("accepted", "new", order, now_ms)
+        self._match_and_rest(order, market, now_ms)
+
+    def amend(
+        self,
+        order: Order,
+        market: Market,
+        ticks: int,
+        size: int,
+        now_ms: int,
+        client_order_id: str | None = None,
+    ) -> None:
+        """Move an open order to `ticks` and a total `size` above what is filled, perhaps under a new client id.
+
+        Raises:
+            Refusal: POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS; the order is cancelled.
+        """
+        account = order.account
+        remaining = order.size - order.filled
+        stays = ticks == order.ticks and size <= order.size
+        if not stays:
+            moved = order.__copy__()
+            moved.ticks, moved.size = ticks, size
+            moved.yes_ticks = ticks if order.outcome == "YES" else market.ticks - ticks
+            moved.unit_reserve = market.unit_reserve(ticks) if order.side == "bid" else 0
+            try:
+                self._admit(moved, market, (order.unit_reserve or 1) * remaining)
+            except Refusal as refusal:
+                self._finish(order, market, "CANCELLED", "cancel", now_ms)
+                refusal.original_status = order.status
+                refusal.order = order
+                raise
+        account.reserve(order, -1)
+        if stays:
+            market.book.reduce(order, order.size - size)
+        else:
+            market.book.reduce(order, remaining)
+            del market.live[order.id]
+            order.ticks, order.yes_ticks, order.unit_reserve = ticks, moved.yes_ticks, moved.unit_reserve
+        order.size = size
+        order.client_order_id = client_order_id or order.client_order_id
+        order.version += 1
+        order.updated_at = now_ms
+        account.reserve(order, 1)
+        self._say("replaced", "replace", order, now_ms)
+        if not stays:
+            self._match_and_rest(order, market, now_ms)
+
+    def withdraw(self, order: Order, reason: str, now_ms: int) -> None:
+        """Cancel an open order."""
+        self._finish(order, self.markets[order.market], "CANCELLED", reason, now_ms)
+
+    def next_expiry(self) -> int | None:
+        """Return when the next order's time to live ends, in milliseconds."""
+        return self._expiries[0][0] if self._expiries else None
+
+    def expire(self, now_ms: int) -> None:
+        """End every order whose time to live is over."""
+        while self._expiries and self._expiries[0][0] <= now_ms:
+            due, _, order = heapq.heappop(self._expiries)
+            if order.status in LIVE:
+                self._finish(order, self.markets[order.market], "EXPIRED", "expire", due)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _trading(self, market_id: str) -> Market:
+        market = self.markets.get(market_id)
+        if market is None:
+            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id}")
+        if market.status == "HALTED":
+            raise Refusal("MARKET_HALTED", f"market {market_id} is halted")
+        if market.status != "OPEN":
+            raise Refusal("MARKET_CLOSED", f"market {market_id} is {market.status}")
+        return market
+
+    @staticmethod
+    def _ticks(market: Market, price: int) -> int:
+        if not 0 < price < DOLLAR:
+            raise Refusal("INVALID_PRICE", "a price lies between 0 and 1")
+        ticks, rest = divmod(price, market.tick)
+        if rest:
+            raise Refusal("INVALID_TICK", f"price must be a multiple of {market.tick / DOLLAR}")
+        return ticks
+
+    @staticmethod
+    def _admit(order: Order, market: Market, released: int) -> None:
+        """Check an order before it enters; `released` is the cash or the contracts its former self gives back."""
+        if order.post_only and market.book.crosses(order.buys_yes, order.yes_ticks):
+            raise Refusal("POST_ONLY_WOULD_CROSS", "the order would trade at once")
+        needed = order.size - order.filled
+        if order.side == "bid":
+            enough = order.unit_reserve * needed <= order.account.available + released
+        else:
+            enough = needed <= order.account.positions[market.id].free(order.outcome) + released
+        if not enough:
+            raise Refusal("INSUFFICIENT_FUNDS", f"not enough for {needed} more contracts")
+
+    def _match_and_rest(self, order: Order, market: Market, now_ms: int) -> None:
+        book = market.book
+        limit = order.yes_ticks
+        while order.filled < order.size:
+            if order.buys_yes:
+                if book.best_ask > limit:
+                    break
+                resting = next(iter(book.ask_levels[book.best_ask].values()))
+            else:
+                if book.best_bid < limit:
+                    break
+                resting = next(iter(book.bid_levels[book.best_bid].values()))
+            if resting.account is order.account:
+                self._finish(resting, market, "CANCELLED", "cancel", now_ms)
+                continue
+            self._trade(order, resting, market, now_ms)
+        if order.status not in LIVE:
+            return
+        if order.ioc:
+            self._finish(order, market, "CANCELLED", "cancel", now_ms)
+            return
+        market.live[order.id] = order
+        book.add(order)
+
+    def _trade(self, taker: Order, maker: Order, market: Market, now_ms: int) -> None:
+        size = min(taker.size - taker.filled, maker.size - maker.filled)
+        yes_ticks = maker.yes_ticks
+        market.book.reduce(maker, size)
+        self._trades += 1
+        market.trade_seq += 1
+        trade_id = f"t{self._run}-{self._trades}"
+        if taker.side == maker.side:
+            market.pairs += size if taker.side == "bid" else -size
+        taken = self._fill(taker, market, yes_ticks, size, False, now_ms)
+        made = self._fill(maker, market, yes_ticks, size, True, now_ms)
+        self.public.append(Trade(market, market.trade_seq, trade_id, yes_ticks, size, taker.buys_yes, now_ms))
+        if self._recorder is not None:
+            self._recorder.fill(market, trade_id, yes_ticks, size, ((taker, taken), (maker, made)))
+            for order, fill in ((taker, taken), (maker, made)):
+                paid = fill.ticks * fill.tick * size
+                change = (-paid if order.side == "bid" else paid) - fill.fee
+                self._recorder.cash(order.account, change, "fill", market.id, now_ms)
+
+    def _fill(self, order: Order, market: Market, yes_ticks: int, size: int, maker: bool, now_ms: int) -> Fill:
+        account = order.account
+        ticks = yes_ticks if order.outcome == "YES" else market.ticks - yes_ticks
+        notional = ticks * market.tick * size
+        fee = market.fee(notional, maker)
+        position = account.positions.get(market.id)
+        if position is None:
+            position = account.new_position(market)
+        account.book_fill(order, position, size, notional, fee)
+        self.fees += fee
+        order.filled += size
+        order.notional += notional
+        order.updated_at = now_ms
+        if order.filled == order.size:
+            order.status = "FILLED"
+            account.retire(order, now_ms)
+            market.live.pop(order.id, None)
+        else:
+            order.status = "PARTIAL"
+        self._fills += 1
+        fill = Fill(
+            fill_id=f"f{self._run}-{self._fills}",
+            seq=0 if account.house else account.next_seq(),
+            order_id=order.id,
+            client_order_id=order.client_order_id,
+            market=market.id,
+            side=order.side,
+            outcome=order.outcome,
+            ticks=ticks,
+            tick=market.tick,
+            size=size,
+            maker=maker,
+            fee=fee,
+            ts=now_ms,
+            filled_total=order.filled,
+        )
+        if not account.house:
+            account.fills.append(fill)
+            account.tell_order("fill", order, fill)
+        return fill
+
+    def _finish(self, order: Order, market: Market, status: OrderStatus, reason: str, now_ms: int) -> None:
+        account = order.account
+        account.reserve(order, -1)
+        if market.live.pop(order.id, None) is not None:
+            market.book.reduce(order, order.size - order.filled)
+        order.status = status
+        order.updated_at = now_ms
+        account.retire(order, now_ms)
+        self._say("expired" if status == "EXPIRED" else "cancelled", reason, order, now_ms)
+
+    def _say(self, event: str, reason: str, order: Order, now_ms: int) -> None:
+        if order.account.house:
+            return
+        if self._recorder is not None:
+            self._recorder.order(event, order, reason, now_ms)
+        order.account.tell_order(reason, order)
+
+    def _announce(self, event: str, market: Market, now_ms: int) -> None:
+        self.market_seq += 1
+        self.public.append(MarketChange(market, event, self.market_seq))
+        if self._recorder is not None:
+            self._recorder.market(event, market, now_ms)

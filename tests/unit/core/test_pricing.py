@@ -1,0 +1,129 @@
+"""Fair value against scipy, its edges, and the sensitivities against finite differences."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from mmactors.core.pricing import (
+    d2,
+    delta_per_dollar,
+    fair_sd,
+    fair_value,
+    fair_value_average,
+    normal_cdf,
+    normal_pdf,
+)
+from mmactors.messages import Outcome, SettlementRule
+from mmactors.units import YEAR_S
+
+SPOT = SettlementRule()
+AVERAGE = SettlementRule(kind="avg", window_s=60)
+
+
+def test_fair_value_agrees_with_scipy_over_a_grid():
+    for moneyness, sigma, tau_s in itertools.product(
+        (0.9, 0.99, 0.999, 0.9999, 1.0, 1.0001, 1.001, 1.01, 1.1),
+        (0.05, 0.3, 0.5, 1.0, 3.0),
+        (0.05, 1, 30, 300, 86_400),
+    ):
+        root = math.sqrt(tau_s / YEAR_S)
+        expected = norm.cdf(math.log(97_000 * moneyness / 97_000) / (sigma * root) - sigma * root / 2)
+        assert expected == pytest.approx(fair_value(97_000 * moneyness, 97_000, sigma, tau_s, SPOT), abs=1e-12)
+
+
+def test_normal_functions_agree_with_scipy():
+    grid = np.linspace(-12, 12, 4801)
+    assert norm.cdf(grid) == pytest.approx([normal_cdf(x) for x in grid], abs=1e-14)
+    assert norm.cdf(-30.0) == pytest.approx(normal_cdf(-30.0), rel=1e-11)
+    assert norm.pdf(grid) == pytest.approx([normal_pdf(x) for x in grid], abs=1e-14)
+
+
+def test_one_day_keeps_the_variance_term():
+    # With the term 0.8800, without it 0.8826 (strategy, section 2): chosen so that ln(S/K) / deviation = N^-1(.8826).
+    sigma = 0.5 / math.sqrt(0.5)
+    deviation = sigma * math.sqrt(1 / 365)
+    spot = 100_000 * math.exp(norm.ppf(0.8826) * deviation)
+    value = fair_value(spot, 100_000, sigma, 86_400, SPOT)
+    assert norm.cdf(norm.ppf(0.8826) - deviation / 2) == pytest.approx(value, abs=1e-12)
+    assert value < 0.8826 - 0.002
+
+
+def test_fair_value_is_not_clamped():
+    assert 0 < fair_value(96_000, 97_000, 0.5, 300, SPOT) < 1e-6
+    assert fair_value(98_000, 97_000, 0.5, 300, SPOT) > 1 - 1e-6
+
+
+@pytest.mark.parametrize("tau_s", [0.0, -5.0])
+def test_the_rule_decides_at_and_after_expiry(tau_s):
+    assert fair_value(97_000.01, 97_000, 0.5, tau_s, SPOT) == 1.0
+    assert fair_value(96_999.99, 97_000, 0.5, tau_s, SPOT) == 0.0
+    assert fair_value(97_000, 97_000, 0.5, tau_s, SPOT) == 0.0
+    assert fair_value(97_000, 97_000, 0.5, tau_s, SettlementRule(tie=Outcome.YES)) == 1.0
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 3])
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
+def test_d2_refuses_what_is_not_positive(position, bad):
+    arguments = [97_000.0, 97_000.0, 0.5, 300.0]
+    arguments[position] = bad
+    with pytest.raises(ValueError, match="not positive"):
+        d2(*arguments)
+
+
+def test_fair_value_refuses_a_bad_price_at_expiry_too():
+    with pytest.raises(ValueError, match="not positive"):
+        fair_value(math.nan, 97_000, 0.5, 0.0, SPOT)
+    with pytest.raises(ValueError, match="not positive"):
+        fair_value(97_000, 97_000, 0.5, math.nan, SPOT)
+
+
+def test_delta_is_the_slope_of_the_fair_value():
+    for spot, tau_s in itertools.product((96_900.0, 97_000.0, 97_050.0), (5.0, 60.0, 300.0)):
+        slope = (
+            fair_value(spot + 0.01, 97_000, 0.5, tau_s, SPOT) - fair_value(spot - 0.01, 97_000, 0.5, tau_s, SPOT)
+        ) / 0.02
+        assert slope == pytest.approx(delta_per_dollar(d2(spot, 97_000, 0.5, tau_s), spot, 0.5, tau_s), rel=1e-5)
+
+
+@pytest.mark.parametrize(("tau_s", "cents"), [(300, 1.0), (30, 3.3), (5, 8.0)])
+def test_standard_deviation_over_the_reaction_time(tau_s, cents):
+    assert cents == pytest.approx(100 * fair_sd(0.0, 0.2, tau_s), abs=0.05)
+
+
+def test_standard_deviation_is_bounded_at_the_end():
+    assert fair_sd(0.0, 0.2, 0.0) == fair_sd(0.0, 0.2, 0.5)
+
+
+def test_average_settlement_knows_what_is_locked():
+    # With 15 s left and the spot at the strike, the locked average $20 above it: a spot model says 0.50, the truth is 0.998.
+    # s = $ sd per root second of a Bitcoin of 97,000 at 50 % a year.
+    value = fair_value_average(97_000, 97_000, 0.5, 15, AVERAGE, locked_sum=45 * 97_020.0, locked=45)
+    assert fair_value(97_000, 97_000, 0.5, 15, SPOT) == pytest.approx(0.5, abs=1e-3)
+    assert value == pytest.approx(norm.cdf(15 / (97_000 * 0.5 * math.sqrt(15**3 / 10_800 / YEAR_S))), abs=1e-12)
+    assert value > 0.995
+
+
+def test_average_settlement_agrees_with_a_simulation():
+    generator = np.random.default_rng(5)
+    strike, spot, sigma, paths = 97_000.0, 97_010.0, 0.5, 40_000
+    steps = generator.normal(0.0, spot * sigma * math.sqrt(1 / YEAR_S), (paths, 120))
+    prices = spot + np.cumsum(steps, axis=1)
+    simulated = (prices[:, 60:].mean(axis=1) > strike).mean()
+    value = fair_value_average(spot, strike, sigma, 120, AVERAGE)
+    assert simulated == pytest.approx(value, abs=4 * math.sqrt(0.25 / paths))
+
+
+def test_average_settlement_at_its_edges():
+    assert fair_value_average(90_000, 97_000, 0.5, 0, AVERAGE, locked_sum=60 * 97_001.0, locked=60) == 1.0
+    assert fair_value_average(90_000, 97_000, 0.5, 0, AVERAGE, locked_sum=60 * 97_000.0, locked=60) == 0.0
+    for before, after in ((60.0, 60.0 - 1e-9),):
+        assert fair_value_average(97_010, 97_000, 0.5, before, AVERAGE) == pytest.approx(
+            fair_value_average(97_010, 97_000, 0.5, after, AVERAGE), abs=1e-9
+        )
+    with pytest.raises(ValueError, match="locked"):
+        fair_value_average(97_000, 97_000, 0.5, 15, AVERAGE, locked_sum=0.0, locked=61)
+    with pytest.raises(ValueError, match="not positive"):
+        fair_value_average(0.0, 97_000, 0.5, 15, AVERAGE)
