@@ -145,7 +145,7 @@ class VolatilityConfig(Section):
     step_s: PositiveFloat = Field(
         default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate"
     )
-    lag_s: PositiveFloat = Field(default=5.0, description="s; span of a return, long enough to see through smoothing")
+    lag_s: PositiveFloat = Field(default=10.0, description="s; span of a return, long enough to see through smoothing")
     half_life_s: PositiveFloat = Field(default=600.0, description="s; of the average of squared returns")
     prior_weight_s: PositiveFloat = Field(default=120.0, description="s; of data that weigh as much as the prior")
 
@@ -410,27 +410,6 @@ class Config(Section):
         feed = self.feeds.binance.ws_url or f"ws://{where}/stream"
         # The specification names Binance's single streams (/ws); the combined one is beside them.
         return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
-
-    def api_key(self, environ: Mapping[str, str]) -> str:
-        """Return the venue's token from the environment or the configured file.
-
-        Raises:
-            ConfigError: it is in neither (78).
-        """
-        token = environ.get(self.venue.api_key_env, "").strip()
-        path = self.venue.api_key_file
-        if token:
-            return token
-        if path is None:
-            line = f"missing secret: set {self.venue.api_key_env} in the environment, or venue.api_key_file"
-            raise ConfigError([line], INVALID)
-        try:
-            token = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError([f"missing secret: venue.api_key_file {path} cannot be read"], INVALID) from None
-        if not token:
-            raise ConfigError([f"missing secret: venue.api_key_file {path} is empty"], INVALID)
-        return token
 
 
 def _laid(base: S, layers: Sequence[S]) -> S:

@@ -192,7 +192,8 @@ def _sessions(config: "Config") -> Iterator[Problem]:
         if series.asset not in config.assets:
             yield _problem({f"{key}.asset": series.asset}, f"not one of assets ({', '.join(config.assets)})")
         elif simulator.world.prices is None and series.asset not in simulator.world.start_prices:
-            yield _problem({f"{key}.asset": series.asset}, "has no simulator.world.start_prices")
+            start = f"simulator.world.start_prices.{series.asset}"
+            yield Problem((f"{key}.asset", start), f"{key}.asset = {shown(series.asset)}: needs {start}")
         if series.elapsed_s >= DURATIONS[series.duration]:
             values = {f"{key}.elapsed_s": series.elapsed_s, f"{key}.duration": series.duration}
             yield _problem(values, "the first session would be over already")

@@ -19,10 +19,13 @@ NO_INPUT, INVALID = 66, 78
 ENV_PREFIX = "MM__"
 
 _SECRET_KEY = re.compile(r"key|token|secret|passw|passphrase|jwt|private|credential|mnemonic|seed_?phrase", re.I)
-_SECRET_VALUE = re.compile(
+_TOKEN = re.compile(
     r"eyJ[\w-]{6,}[\w.=-]*"  # a JWT
-    r"|(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}"  # a long run of letters and digits
+    r"|(?<!\w)(?:0x)?[0-9a-fA-F]{64}(?!\w)"  # a private key
     r"|(?<=://)[^/@\s]+(?=@)"  # user:password@ of a URL
+)
+_PERHAPS = re.compile(
+    r"(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}"  # a long run of letters and digits
     r"|(?<=\?)\S+"  # the query of a URL
 )
 _REFUSED_KEYS = frozenset({"api_key", "apikey", "wallet_key", "private_key", "jwt", "token", "secret", "password"})
@@ -61,9 +64,14 @@ def dotted(key: Key) -> str:
     return text.lstrip(".")
 
 
+def without_tokens(text: str) -> str:
+    """Return the text with tokens, private keys and passwords in URLs replaced by ``***``."""
+    return _TOKEN.sub("***", text)
+
+
 def masked(text: str) -> str:
-    """Return the text with everything that looks like a secret replaced by ``***``."""
-    return _SECRET_VALUE.sub("***", text)
+    """Return the text with everything that could be a secret replaced by ``***``: for what a user typed."""
+    return _PERHAPS.sub("***", without_tokens(text))
 
 
 def shown(value: object, key: str = "") -> str:
@@ -102,7 +110,7 @@ class _StrictLoader(yaml.SafeLoader):
                 text = f"{name}: given twice, in lines {seen[key_node.value]} and {line}; keep one"
                 self.duplicates.append(Problem((name,), text))
             seen[key_node.value] = line
-        return super().construct_mapping(node, deep=deep)
+        return {str(key): value for key, value in super().construct_mapping(node, deep=deep).items()}
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
@@ -147,13 +155,13 @@ def refuse_secrets(tree: dict[str, Any]) -> list[Problem]:
 
     def visit(node: Any, key: Key) -> None:
         if isinstance(node, dict):
-            for name in [name for name in node if str(name).lower() in _REFUSED_KEYS]:
+            for name in [name for name in node if name.lower() in _REFUSED_KEYS]:
                 del node[name]
-                path = dotted((*key, str(name)))
+                path = dotted((*key, name))
                 text = f"{path}: refused: secrets come from the environment DEGEN_API_KEY or venue.api_key_file"
                 problems.append(Problem((path,), text))
             for name, child in node.items():
-                visit(child, (*key, str(name)))
+                visit(child, (*key, name))
         elif isinstance(node, list):
             for index, child in enumerate(node):
                 visit(child, (*key, index))
@@ -198,7 +206,7 @@ def _put(tree: dict[str, Any], parts: list[str], value: object, schema: Schema) 
             name = int(part)
         elif isinstance(node, dict):
             names = [*node, *_children(schema, key)]
-            name = next((known for known in names if str(known).lower() == part.lower()), part)
+            name = next((known for known in names if known.lower() == part.lower()), part)
         else:
             raise KeyError(f"{dotted(key)} is a value, not a section")
         key = (*key, name)
@@ -242,17 +250,14 @@ def validated(model: type[M], tree: dict[str, Any], schema: Schema) -> tuple[M |
 
 def _remove(tree: Any, key: Key) -> bool:
     """Take a value out of the tree; an entry of a list of plain values takes the list along."""
-    parents: list[tuple[Any, Any]] = []
+    parents: list[tuple[Any, str | int]] = []
     node = tree
     for part in key:
-        name: Any = part
-        if isinstance(node, dict) and part not in node:
-            name = next((known for known in node if str(known) == str(part)), part)
         try:
-            child = node[name]
+            child = node[part]
         except (KeyError, IndexError, TypeError):
             break
-        parents.append((node, name))
+        parents.append((node, part))
         node = child
     while parents and isinstance(parents[-1][0], list):
         parents.pop()

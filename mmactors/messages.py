@@ -343,7 +343,7 @@ class OrderReplaced:
 
 @dataclass(frozen=True, slots=True)
 class OrderUnchanged:
-    """A replace or cancel was refused or denied and the order stands as it was."""
+    """A replace or cancel was refused and the order stands as it was; if `denied`, by our own gate: it never left."""
 
     market: str
     client_id: str
@@ -351,6 +351,7 @@ class OrderUnchanged:
     code: str
     message: str
     retry_after_ms: int = 0
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -808,6 +809,13 @@ class FetchOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchMarkets:
+    """Ask REST for the markets of a status; each is answered by a `MarketReported` like one of a snapshot."""
+
+    status: str = "OPEN"
+
+
+@dataclass(frozen=True, slots=True)
 class WatchBook:
     """Subscribe to a market's book, or end the subscription."""
 
@@ -815,4 +823,4 @@ class WatchBook:
     on: bool
 
 
-VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | WatchBook
+VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | FetchMarkets | WatchBook

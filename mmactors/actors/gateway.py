@@ -135,12 +135,13 @@ class GatewayActor(Actor):
                 self.tell(names.JOURNAL, event)
             case MarketHydrated():
                 self._tell_market(event.market.id, event)
+                self.tell(names.JOURNAL, event)
             case BookChanged():
                 self._tell_market(event.market, event)
             case VenueStatus():
                 self._tell_markets(event)
-                self.tell(names.RISK, event)
-                self.tell(names.SUPERVISOR, event)
+                for name in (names.RISK, names.SUPERVISOR, names.JOURNAL):
+                    self.tell(name, event)
             case VenueDisconnected():
                 self.tell(names.JOURNAL, event)
                 self.tell(names.SUPERVISOR, event)

@@ -50,7 +50,7 @@ class ReferenceActor(Actor):
             case TimePassed():
                 self._publish(self._reference.tick(now))
             case FeedWentStale():
-                self._publish(self._reference.stale(message))
+                self._publish(self._reference.stale(message, now))
             case FeedConnected():
                 pass
             case SubscribeReference():

@@ -112,7 +112,7 @@ class SupervisorActor(Actor):
                 self._died(message)
             case Respawn() if self._stopping is None and message.name in self._factories:
                 self.counters["restarts"] += 1
-                self.log.warning("{} starts again", message.name)
+                self.notes.warning("{} starts again", message.name)
                 self.runtime.spawn(message.name, self._factories[message.name])
             case MarketListed() | MarketChanged():
                 self._markets[message.market.id] = message.market
@@ -174,6 +174,7 @@ class SupervisorActor(Actor):
             return
         self.counters["retired"] += 1
         self.tell(names.GATEWAY, message)
+        self.tell(names.JOURNAL, message)
         self._rules.forget(name)
         self._factories.pop(name, None)
         self._markets.pop(message.market, None)
@@ -190,7 +191,7 @@ class SupervisorActor(Actor):
             case Restart():
                 self.after(verdict.after_ns, Respawn(death.name))
             case Escalate() if death.name.startswith(prefix):
-                self.log.error("{}: this market is left alone", verdict.reason)
+                self.notes.error("{}: this market is left alone", verdict.reason)
             case Escalate():
                 self._conclude(70, verdict.reason)
 

@@ -4,6 +4,7 @@ It gates every intent, turns the venue's reports into each order's events exactl
 is answered: nothing is resent blindly, nothing forgotten, a fill is booked once by its id. Pure: requests and events out.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -76,11 +77,16 @@ MARKET_SILENCE_NS = Nanos(3 * SECOND)
 ASK_AGAIN_NS = Nanos(2 * SECOND)
 """How long an unknown order waits before it is asked about again."""
 
+CANCEL_AGAIN_NS = Nanos(SECOND // 2)
+"""How long a refused cancel that no market will repeat waits before it is sent again."""
+
 CANCEL_COST = 0.2
 CANCEL_RESERVE = 0.2
 """What a cancel costs of the rate budget, and the share of the burst that only cancels may use."""
 
+LIVE = ("OPEN", "PARTIAL")
 GONE = ("CANCELLED", "EXPIRED", "REJECTED")
+DEFAULT_TICK = Micros(10_000)
 
 
 @dataclass(slots=True)
@@ -140,6 +146,8 @@ class OrderDesk:
         self.offset_ns = Nanos(0)
         self.order_latency_s = 0.1
         self.seq = 0
+        self.start_seq = 0
+        self.account_name = ""
         self.counters: dict[str, int] = {}
         self._adopted = False
         self._incarnations: dict[str, int] = {}
@@ -148,9 +156,14 @@ class OrderDesk:
         self._pulse_ns = Nanos(0)
         self._op = 0
         self._sent_ns: dict[int, Nanos] = {}
-        self._snapshot_ids: frozenset[str] | None = None
+        self._missing: frozenset[str] | None = None  # rested, but not in the snapshot: gone once the fills are in
         self._fills_asked_ns = Nanos(0)
-        self._stopping = False
+        self._strangers: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
+        self._absent: set[str] = set()  # places that the venue did not know when it was asked once
+        self._vanished: set[str] = set()  # rested, but the venue knows them no more: gone once the fills are in
+        self._lost: set[str] = set()  # places given up for lost; one that turns up after all is cancelled
+        self._stopping = self._stop_acked = self._stop_told = False
+        self._stop_op = 0
         self._cancel_all_at: Nanos | None = None
         self._exposures: dict[str, int] = {}
 
@@ -181,7 +194,8 @@ class OrderDesk:
             case CancelAll() if message.market is not None:
                 self._cancel_market(message.market, now, step)
             case CancelAll():
-                self._stopping = True
+                self._stopping, self._stop_acked, self._stop_told = True, False, False
+                self._stop_op = self._op + 1
                 self.state = TradingState.HALTED
                 self._cancel_everything(now, step)
             case _:
@@ -192,27 +206,25 @@ class OrderDesk:
         """Let time pass: ask about what went unanswered, cancel for silent markets, report when all is cancelled."""
         step = Step()
         self.budget.refill(now)
+        fills_wanted = self.connected and self._missing is not None
         for order in self.table:
             waited = now - order.since_ns
-            if order.unknown or order.owed:
-                if waited > ASK_AGAIN_NS and self.synced:
-                    order.since_ns = now
-                    step.requests.append(FetchFills(self.seq) if order.owed else FetchOrder(order.client_id))
+            if order.final:
+                fills_wanted = True  # it is owed some
+            elif not order.cancelling and waited > CANCEL_AGAIN_NS and self._orphaned(order, now):
+                self._cancel([order], now, step)
+            elif order.unknown:
+                if waited > ASK_AGAIN_NS and (self.synced or self._stopping):
+                    self._ask(order, now, step)
             elif order.in_flight and waited > self.ack_timeout_ns:
-                order.since_ns = now
-                self._happened(OrderUnknown(order.market, order.client_id, "no answer"), step)
-                step.requests.append(FetchOrder(order.client_id))
-        if self.connected and self._snapshot_ids is not None and now - self._fills_asked_ns > ASK_AGAIN_NS:
-            self._fills_asked_ns = now
-            step.requests.append(FetchFills(self.seq))
-        silent = [m for m, heard in self._heard_ns.items() if now - heard > MARKET_SILENCE_NS]
-        for market in silent:
-            self._cancel([o for o in self.table if o.market == market and not o.cancelling], now, step)
-        if self._stopping and self.connected:
-            if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns:
-                self._cancel_everything(now, step)
-            if len(self.table) == 0:
-                step.events.append(AllCancelled(0))
+                self._unknown(order, "no answer", step, now)
+        if fills_wanted and now - self._fills_asked_ns > ASK_AGAIN_NS:
+            self._ask_fills(now, step)
+        if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
+            self._cancel_everything(now, step)
+        if self._stop_acked and not self._stop_told and len(self.table) == 0:
+            self._stop_told = True
+            step.events.append(AllCancelled(0))
         return self._finish(step)
 
     # --- what the venue reports -------------------------------------------------------------------
@@ -222,17 +234,20 @@ class OrderDesk:
         step = Step()
         match report:
             case VenueConnected():
-                self.connected, self.synced = True, False
-                rate = 0.9 * report.orders_per_s
+                self.connected, self.synced, self._missing = True, False, None
+                self.account_name = report.account
+                rate = max(0.9 * report.orders_per_s, 0.1)
                 self.budget = Budget(rate, 0.9 * report.burst, 0.5 * report.burst, now)
             case VenueDisconnected():
                 if self.connected:
                     step.events.append(report)
-                self.connected = self.synced = False
+                self.connected, self.synced, self._missing = False, False, None
                 self._sent_ns.clear()
                 for order in self.table:
                     if order.in_flight and not order.unknown:
                         self._happened(OrderUnknown(order.market, order.client_id, "connection lost"), step)
+                    if order.order_id is None:
+                        self._absent.add(order.client_id)  # nothing is on its way any more: one answer will do
                 self._tell_status(step)
             case ClockMeasured():
                 self.offset_ns = report.offset_ns
@@ -245,12 +260,12 @@ class OrderDesk:
                 self.synced = False
                 self._count("stream_gaps")
             case OrderReported():
-                self.seq = max(self.seq, report.seq)
+                self._saw(report.seq)
                 if report.fill is not None:
                     self._fill(report.fill, step)
-                self._order_reported(report, step)
+                self._order_reported(report, step, now)
             case AccountReported():
-                self.seq = max(self.seq, report.seq)
+                self._saw(report.seq)
                 self._compare_cash(report, step)
             case BatchWritten():
                 self._sent_ns[report.op_id] = report.at_ns
@@ -264,10 +279,11 @@ class OrderDesk:
             case CancelAllReported():
                 if report.error is None:
                     self._cancel_all_at = now if self._stopping else None
+                    self._stop_acked = self._stop_acked or (self._stopping and report.op_id >= self._stop_op)
                 else:
                     self._count("cancel_all_failed")
             case OrderFetched():
-                self._fetched(report, step)
+                self._fetched(report, step, now)
             case MarketReported():
                 self._market(report.market, report.event, step)
             case BookReported():
@@ -275,23 +291,39 @@ class OrderDesk:
         return self._finish(step)
 
     def _snapshot(self, snapshot: AccountSnapshot, step: Step, now: Nanos) -> None:
-        strangers = tuple(
-            CancelItem(o.client_id, o.order_id) for o in snapshot.orders if o.client_id not in self.table.orders
-        )
-        if strangers:
-            self._count("strangers_cancelled", len(strangers))
-            step.requests.append(SendBatch(self._next_op(), strangers, (), ()))
         if not self._adopted:
             self._adopted = True
-            self.seq = snapshot.seq
+            self.seq = self.start_seq = snapshot.seq
             self.account.cash_micros = snapshot.cash_micros
             for position in snapshot.positions:
                 self.account.adopt(position)
+                self._reassess(position.market)
+                step.events.append(position)
+        strangers = []
         for venue_order in snapshot.orders:
-            self._align(venue_order, step)
-        self._snapshot_ids = frozenset(o.client_id for o in snapshot.orders)
-        self._fills_asked_ns = now
-        step.requests.append(FetchFills(self.seq))
+            order = self.table.orders.get(_name(venue_order))
+            if order is None:
+                strangers.append(self._stranger(venue_order, snapshot.seq, now))
+            elif order.unknown or not order.in_flight:  # what is in flight on this connection is answered on it
+                self._align(order, venue_order, step)
+        self._cancel(strangers, now, step)
+        resting = {_name(o) for o in snapshot.orders}
+        self._missing = frozenset(
+            o.client_id for o in self.table if o.order_id is not None and o.client_id not in resting
+        )
+        self._ask_fills(now, step)
+
+    def _stranger(self, venue_order: VenueOrder, seq: int, now: Nanos) -> WorkingOrder:
+        """Take an order that is not ours into the table, so that it counts, and is kept at until it is gone."""
+        self._count("strangers_cancelled")
+        name, ticks = _name(venue_order), self._ticks(venue_order.market, venue_order.price_micros)
+        order = self.table.place(
+            venue_order.market, PlaceOrder(name, venue_order.outcome, ticks, venue_order.size), now
+        )
+        order.order_id, order.filled, order.version = venue_order.order_id, venue_order.filled, venue_order.version
+        self._strangers[name] = seq
+        self._reassess(venue_order.market)
+        return order
 
     def _fills(self, report: FillsFetched, step: Step, now: Nanos) -> None:
         if report.error is not None:
@@ -300,25 +332,30 @@ class OrderDesk:
         for fill in report.fills:
             self._fill(fill, step)
             self.seq = max(self.seq, fill.seq)
-        if self._snapshot_ids is None:
-            return
+        missing = self._missing or frozenset()
         for order in self.table:
-            if order.client_id in self._snapshot_ids:
+            if order.final:
                 continue
-            if order.order_id is not None:  # it rested, rests no more, and every fill is in
+            if order.client_id in missing or (order.client_id in self._vanished and order.unknown):
                 self._happened(OrderCancelled(order.market, order.client_id, Contracts(order.filled), "gone"), step)
-            else:
-                order.since_ns = now
-                step.requests.append(FetchOrder(order.client_id))
-        self._snapshot_ids = None
+            elif self._missing is not None and order.unknown and order.order_id is None:
+                self._ask(order, now, step)
+        self._vanished.clear()
+        if self._missing is None:
+            return
+        self._missing = None
+        self._absent &= self.table.orders.keys()
         if self.connected:
             self.synced = True
             step.events.append(self._status())
             self._hydrate(step)
 
-    def _order_reported(self, report: OrderReported, step: Step) -> None:
-        order = self.table.orders.get(report.order.client_id)
+    def _order_reported(self, report: OrderReported, step: Step, now: Nanos) -> None:
+        name = _name(report.order)
+        order = self.table.orders.get(name)
         if order is None:
+            if report.order.status in LIVE and (name in self._lost or not name.startswith(self.prefix)):
+                self._cancel([self._stranger(report.order, report.seq, now)], now, step)
             return
         if order.order_id is None and report.reason != "reject":
             self._happened(OrderAccepted(order.market, order.client_id, report.order.order_id), step)
@@ -334,11 +371,15 @@ class OrderDesk:
             self._done(order, result.action, result.order, step)
         elif error is None:
             self._unknown(order, "an answer without the order", step, now)
+        elif error.code == "ORDER_NOT_FOUND" and cid in self._strangers:
+            self._happened(OrderCancelled(market, cid, Contracts(order.filled), error.code), step)
         elif error.kind == "unknown" or error.code == "ORDER_NOT_FOUND":
             self._unknown(order, error.code, step, now)
-        elif result.original_cancelled or (result.order is not None and result.order.status in GONE):
+        elif result.original_cancelled or (result.order is not None and result.order.status not in LIVE):
             filled = result.order.filled if result.order is not None else Contracts(order.filled)
             self._happened(OrderCancelled(market, cid, filled, error.code), step)
+        elif error.code == "ORDER_NOT_OPEN":  # without the word on how it ended
+            self._unknown(order, error.code, step, now)
         elif result.action == "place":
             self._count(f"rejected_{error.code}")
             self._happened(OrderRejected(market, cid, error.code, error.message, error.retry_after_ms), step)
@@ -351,10 +392,11 @@ class OrderDesk:
     def _done(self, order: WorkingOrder, action: str, venue_order: VenueOrder, step: Step) -> None:
         if action == "place" and order.order_id is None:
             self._happened(OrderAccepted(order.market, order.client_id, venue_order.order_id), step)
-        elif action == "replace":
+        elif action == "replace" and (venue_order.version == 0 or venue_order.version > order.version):
             ticks = self._ticks(order.market, venue_order.price_micros)
             self._happened(OrderReplaced(order.market, order.client_id, ticks, venue_order.size), step)
-        if venue_order.status in GONE and order.client_id in self.table.orders:
+        order.version = max(order.version, venue_order.version)
+        if venue_order.status in GONE or (action == "cancel" and venue_order.status == "FILLED"):
             self._gone(order, venue_order, action, step)
 
     def _gone(self, order: WorkingOrder, venue_order: VenueOrder, reason: str, step: Step) -> None:
@@ -362,32 +404,53 @@ class OrderDesk:
             self._happened(OrderCancelled(order.market, order.client_id, venue_order.filled, reason), step)
 
     def _unknown(self, order: WorkingOrder, reason: str, step: Step, now: Nanos) -> None:
+        if not order.unknown:
+            self._happened(OrderUnknown(order.market, order.client_id, reason), step)
         order.since_ns = now
-        self._happened(OrderUnknown(order.market, order.client_id, reason), step)
-        step.requests.append(FetchOrder(order.client_id))
+        if order.client_id not in self._strangers:
+            self._ask(order, now, step)
 
-    def _fetched(self, report: OrderFetched, step: Step) -> None:
+    def _ask(self, order: WorkingOrder, now: Nanos, step: Step) -> None:
+        order.since_ns = now
+        if order.client_id in self._strangers:  # it may have no client id to be asked for by, and cancelling is safe
+            self._send_cancels([order], step)
+        else:
+            step.requests.append(FetchOrder(order.client_id))
+
+    def _ask_fills(self, now: Nanos, step: Step) -> None:
+        self._fills_asked_ns = now
+        step.requests.append(FetchFills(self.seq))
+
+    def _fetched(self, report: OrderFetched, step: Step, now: Nanos) -> None:
         order = self.table.orders.get(report.client_id)
-        if order is None or report.error is not None or not (order.unknown or order.in_flight):
+        if order is None or report.error is not None or order.final or not order.unknown:
             return
         if report.order is not None:
-            self._align(report.order, step)
-        elif order.order_id is None:
+            self._align(order, report.order, step)
+        elif order.order_id is not None:  # not found is not final by itself: fills first
+            self._vanished.add(order.client_id)
+            self._ask_fills(now, step)
+        elif order.client_id not in self._absent:  # it may still be on its way: `check` asks again
+            self._absent.add(order.client_id)
+        else:
+            self._absent.discard(order.client_id)
+            self._lost.add(order.client_id)
             message = "the venue knows no such order"
             self._happened(OrderRejected(order.market, order.client_id, "LOST", message), step)
-        else:  # not found is not final by itself: fills first
-            step.requests.append(FetchFills(self.seq))
 
-    def _align(self, venue_order: VenueOrder, step: Step) -> None:
+    def _align(self, order: WorkingOrder, venue_order: VenueOrder, step: Step) -> None:
         """Make one order what the venue says it is, whatever was in flight."""
-        order = self.table.orders.get(venue_order.client_id)
-        if order is None or order.final:
+        if order.final:
             return
+        self._absent.discard(order.client_id)
         if order.order_id is None:
             self._happened(OrderAccepted(order.market, order.client_id, venue_order.order_id), step)
         if venue_order.status in GONE or venue_order.status == "FILLED":
             self._gone(order, venue_order, venue_order.status.lower(), step)
             return
+        if venue_order.version < order.version:
+            return  # older than what is known
+        order.version = venue_order.version
         if order.cancelling:
             self._happened(OrderUnchanged(order.market, order.client_id, "cancel", "ALIVE", "still rests"), step)
         while len(order.moves) > 1:
@@ -399,8 +462,7 @@ class OrderDesk:
             self._happened(OrderReplaced(order.market, order.client_id, ticks, venue_order.size), step)
 
     def _fill(self, fill: VenueFill, step: Step) -> None:
-        market = self.markets.get(fill.market)
-        tick = market.tick_micros if market is not None else Micros(10_000)
+        tick = Micros(math.gcd(self._tick(fill.market), fill.price_micros))  # exact, whatever the price
         event = OrderFilled(
             market=fill.market,
             client_id=fill.client_id,
@@ -419,7 +481,16 @@ class OrderDesk:
             return
         if fill.client_id not in self.table.orders:
             self._count("fills_of_finished_orders")
-        self._happened(event, step)
+        if fill.seq <= self._strangers.get(fill.client_id, -1):
+            self._reassess(fill.market)
+            step.events.append(event)
+        else:
+            self._happened(event, step)
+
+    def _saw(self, seq: int) -> None:
+        """Every fill up to `seq` is in, unless the stream had a gap that is not yet filled."""
+        if self.synced:
+            self.seq = max(self.seq, seq)
 
     def _compare_cash(self, report: AccountReported, step: Step) -> None:
         if report.cash_micros != self.account.cash_micros and report.reason == "adjust":
@@ -436,7 +507,7 @@ class OrderDesk:
                 return
             if known is None or known.resolution is not market.resolution:
                 self.account.resolve(market, market.resolution)
-                self._exposures.pop(market.id, None)
+                self._reassess(market.id)
                 step.events.append(MarketResolved(market, market.resolution))
                 self._tell_status(step)
                 if known is not None:
@@ -464,7 +535,12 @@ class OrderDesk:
             self._count("fenced_intents")
             return
         self._heard_ns[intent.market] = now
-        market = self.markets[intent.market]
+        market = self.markets.get(intent.market)
+        if market is None:
+            self._count("intents_for_unknown_markets")
+            for place in intent.places:
+                step.events.append(OrderDenied(intent.market, place.client_id, "market", "the venue lists none such"))
+            return
         self.budget.refill(now)
         reserve = CANCEL_RESERVE * self.budget.burst
         cancels = [c.client_id for c in intent.cancels if c.client_id in self.table.orders]
@@ -472,30 +548,34 @@ class OrderDesk:
         places: list[PlaceItem] = []
         for replace in intent.replaces:
             order = self.table.orders.get(replace.client_id)
-            if order is None or order.order_id is None or order.cancelling or order.final:
-                continue
-            denial = self._objection(intent, market, now, order.outcome, replace, order)
+            if order is None or order.final or order.market != market.id:
+                continue  # its end has been told
+            denial = _doubt(order) or self._objection(intent, market, now, order.outcome, replace, order)
             if denial is None and not self.budget.take(1.0, reserve=reserve):
                 denial = ("rate", "the rate budget is spent")
-            if denial is None:
+            if denial is None and order.order_id is not None:
                 self.table.replace(replace, now)
                 self._reassess(market.id)
                 price = Micros(replace.ticks * market.tick_micros)
                 replaces.append(ReplaceItem(order.client_id, order.order_id, price, replace.size))
                 continue
-            self._count(f"denied_{denial[0]}")
-            if replace.ticks <= order.target[0]:  # it must not stay where it is
+            rule, words = denial or ("unknown", "it is not known to rest")
+            self._count(f"denied_{rule}")
+            wait = self.budget.wait_ms(1.0, reserve=reserve) if rule == "rate" else 0
+            step.events.append(
+                OrderUnchanged(market.id, order.client_id, "replace", f"DENIED_{rule}", words, wait, denied=True)
+            )
+            must_not_stay = replace.ticks < order.target[0] or replace.size < order.target[1]
+            if must_not_stay and not order.cancelling and order.client_id not in cancels:
                 cancels.append(order.client_id)
-            else:
-                wait = self.budget.wait_ms(1.0, reserve=reserve) if denial[0] == "rate" else 0
-                step.events.append(
-                    OrderUnchanged(market.id, order.client_id, "replace", f"DENIED_{denial[0]}", denial[1], wait)
-                )
         for order_id in cancels:
             self.table.cancel(order_id, now)
-            self.budget.take(CANCEL_COST, reserve=-1e9)
+            self.budget.take(CANCEL_COST, reserve=-math.inf)
         for place in intent.places:
-            denial = self._objection(intent, market, now, place.outcome, place, None)
+            if place.client_id in self.table.orders:
+                denial = ("duplicate", "an order of this name is live")
+            else:
+                denial = self._objection(intent, market, now, place.outcome, place, None)
             if denial is None and not self.budget.take(1.0, reserve=reserve):
                 denial = ("rate", "the rate budget is spent")
             if denial is not None:
@@ -526,8 +606,6 @@ class OrderDesk:
     ) -> tuple[str, str] | None:
         cid = item.client_id
         remaining = item.size - (order.filled if order is not None else 0)
-        if order is not None:
-            remaining = max(remaining, order.worst_remaining)
         position = self.account.position(market.id)
         leaving = {c.client_id for c in intent.cancels}
         opposing = [
@@ -536,7 +614,7 @@ class OrderDesk:
             if not (o.final or o.cancelling or o.client_id in leaving)
         ]
         others = sum(
-            o.worst_remaining * o.worst_ticks * self.markets[o.market].tick_micros
+            o.worst_remaining * o.worst_ticks * self._tick(o.market)
             for o in self.table
             if o.client_id != cid
         )
@@ -570,7 +648,7 @@ class OrderDesk:
         """The most this market can lose if any subset of its live orders (and one more of `cost`) fills."""
         position = self.account.position(market)
         spent = position.yes_cost_micros + position.no_cost_micros
-        tick = self.markets[market].tick_micros if market in self.markets else 10_000
+        tick = self._tick(market)
         extra = {Outcome.YES: 0, Outcome.NO: 0}
         if outcome is not None:
             extra[outcome] = cost
@@ -582,25 +660,36 @@ class OrderDesk:
         return max(if_yes, if_no, 0)
 
     def _reassess(self, market: str) -> None:
-        self._exposures[market] = self._worst_loss(market)
+        if self.account.position(market).resolution is None:
+            self._exposures[market] = self._worst_loss(market)
+        else:
+            self._exposures.pop(market, None)
 
     # --- cancelling -------------------------------------------------------------------------------
 
     def _cancel(self, orders: Iterable[WorkingOrder], now: Nanos, step: Step) -> None:
-        items = []
-        for order in orders:
-            if not (order.final or order.cancelling):
-                self.table.cancel(order.client_id, now)
-                items.append(CancelItem(order.client_id, order.order_id))
-        for start in range(0, len(items), 50):
-            step.requests.append(SendBatch(self._next_op(), tuple(items[start : start + 50]), (), ()))
+        leaving = [order for order in orders if not (order.final or order.cancelling)]
+        for order in leaving:
+            self.table.cancel(order.client_id, now)
+        if leaving:
+            self._send_cancels(leaving, step)
+
+    def _send_cancels(self, orders: list[WorkingOrder], step: Step) -> None:
+        items = tuple(CancelItem(order.client_id, order.order_id) for order in orders)
+        self.budget.take(CANCEL_COST * len(items), reserve=-math.inf)
+        step.requests.append(SendBatch(self._next_op(), items, (), ()))
+
+    def _orphaned(self, order: WorkingOrder, now: Nanos) -> bool:
+        """Whether nobody but the desk will see to it that the order goes."""
+        silent = now - self._heard_ns.get(order.market, Nanos(0)) > MARKET_SILENCE_NS
+        return silent or order.market in self._waiting or order.client_id in self._strangers
 
     def _cancel_market(self, market: str, now: Nanos, step: Step) -> None:
         self._cancel([o for o in self.table if o.market == market], now, step)
 
     def _cancel_everything(self, now: Nanos, step: Step) -> None:
         for order in self.table:
-            if not order.final:
+            if not (order.final or order.cancelling):
                 self.table.cancel(order.client_id, now)
         self._cancel_all_at = now
         step.requests.append(SendCancelAll(self._next_op(), None))
@@ -618,8 +707,9 @@ class OrderDesk:
 
     def _happened(self, event: OrderEvent, step: Step) -> None:
         self.table.apply(event)
-        if event.market in self.markets:
-            self._reassess(event.market)
+        if event.client_id not in self.table.orders:
+            self._strangers.pop(event.client_id, None)
+        self._reassess(event.market)
         step.events.append(event)
 
     def _hydrate(self, step: Step) -> None:
@@ -664,8 +754,11 @@ class OrderDesk:
         step.events.append(self._status())
 
     def _ticks(self, market: str, price_micros: Micros) -> Ticks:
+        return Ticks(price_micros // self._tick(market))
+
+    def _tick(self, market: str) -> Micros:
         known = self.markets.get(market)
-        return Ticks(price_micros // (known.tick_micros if known is not None else Micros(10_000)))
+        return known.tick_micros if known is not None else DEFAULT_TICK
 
     def _next_op(self) -> int:
         self._op += 1
@@ -673,3 +766,17 @@ class OrderDesk:
 
     def _count(self, what: str, by: int = 1) -> None:
         self.counters[what] = self.counters.get(what, 0) + by
+
+
+def _name(order: VenueOrder) -> str:
+    """What the table calls a venue's order: others' orders may have no client id."""
+    return order.client_id or f"order {order.order_id}"
+
+
+def _doubt(order: WorkingOrder) -> tuple[str, str] | None:
+    """Why an order cannot be moved just now, or None."""
+    if order.cancelling:
+        return "cancelling", "it is being cancelled"
+    if order.unknown:
+        return "unknown", "nobody knows where it stands"
+    return None

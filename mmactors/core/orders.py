@@ -44,7 +44,8 @@ class OrderState(StrEnum):
 class WorkingOrder:
     """One order. `size` is the total with fills, `moves` the replaces in flight, `since_ns` the last request's time.
 
-    `owed` counts contracts that the venue reports as filled on a finished order before the fills themselves arrive.
+    `owed` counts contracts that the venue reports as filled on a finished order before the fills themselves arrive;
+    `version` is the newest of the venue's versions of it that has been seen, 0 where it tells none.
     """
 
     client_id: str
@@ -61,6 +62,7 @@ class WorkingOrder:
     unknown: bool = False
     final: bool = False
     owed: int = 0
+    version: int = 0
 
     @property
     def state(self) -> OrderState:
@@ -137,12 +139,10 @@ class OrderTable:
             case OrderReplaced():
                 del order.moves[:1]
                 order.ticks, order.size, order.unknown = event.ticks, event.size, False
-            case OrderUnchanged():
-                order.unknown = False
-                if event.action == "replace":
-                    del order.moves[:1]
-                else:
-                    order.cancelling = False
+            case OrderUnchanged(action="cancel"):
+                order.cancelling = False
+            case OrderUnchanged() if order.moves:  # the venue answers in order; what was denied was the last request
+                order.moves.pop(-1 if event.denied else 0)
             case OrderRejected() | OrderDenied():
                 order.final = True
             case OrderUnknown():

@@ -108,14 +108,14 @@ class JournalFill:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One market's end. A correction by the venue is the next `revision` with its own whole P&L."""
+    """One market's end, with its whole P&L. A correction is the next `revision`; None lets the journal count."""
 
     market: str
     resolution: Resolution
     yes: Contracts
     no: Contracts
     pnl_micros: Micros
-    revision: int = 0
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +230,18 @@ class JournalStore:
         self.commit()
 
     def settle(self, settlement: Settlement, now: Nanos) -> bool:
-        """Write a settlement, with all that is buffered, before returning. False if this revision is known already."""
+        """Write a settlement, with all that is buffered, before returning. False if it, or its revision, is known."""
         s = settlement
-        known = self._one("SELECT 1 FROM settlements WHERE market=? AND revision=?", (s.market, s.revision))
-        if known is None:
-            row = (s.market, s.revision, self.run, now, s.resolution.value, s.yes, s.no, s.pnl_micros)
-            self._buffer("settlements", row, now)
+        end = (s.resolution.value, s.yes, s.no, s.pnl_micros)
+        known = {
+            row[1]: row[4:] for row in self._rows("settlements", "WHERE market = ? ORDER BY revision", (s.market,))
+        }
+        last = max(known, default=-1)
+        revision = s.revision if s.revision is not None else last + (known.get(last) != end)
+        if revision not in known:
+            self._buffer("settlements", (s.market, revision, self.run, now, *end), now)
         self.commit()
-        return known is None
+        return revision not in known
 
     def save_day(self, record: DayRecord, now: Nanos) -> None:
         """Write a UTC day's record, replacing an earlier one, before returning."""
@@ -252,13 +256,13 @@ class JournalStore:
         Raises:
             JournalFailed: a row does not match its checksum.
         """
-        where, args = (
-            ("WHERE run >= ?", (since_run,))
-            if market is None
-            else ("WHERE run >= ? AND market = ?", (since_run, market))
-        )
-        rows = self._rows("fills", f"{where} ORDER BY rowid", args)
-        return [JournalFill(*row[:5], Outcome(row[5]), *row[6:11], bool(row[11]), row[12]) for row in rows]
+        clause = "WHERE run >= ? AND (? IS NULL OR market = ?) ORDER BY rowid"
+        found = []
+        for row in self._rows("fills", clause, (since_run, market, market)):
+            named = dict(zip(_COLUMNS["fills"], row, strict=True))
+            named.update(outcome=Outcome(named["outcome"]), maker=bool(named["maker"]))
+            found.append(JournalFill(**named))
+        return found
 
     def settlements(self) -> list[Settlement]:
         """Return the last revision of every settled market, in the order of settling."""
@@ -344,9 +348,6 @@ class JournalStore:
     def _all(self, sql: str, args: Iterable[Any] = ()) -> list[Row]:
         with _told(self.path):
             return self._database.execute(sql, tuple(args)).fetchall()
-
-    def _one(self, sql: str, args: Row) -> Row | None:
-        return next(iter(self._all(sql, args)), None)
 
 
 @contextlib.contextmanager

@@ -29,8 +29,8 @@ ERROR_LENGTH = 300
 class Actor(pykka.ThreadingActor):
     """One actor. Subclasses define `receive`, and may define `on_begin` and `on_end`.
 
-    `counters` are plain ints for a reporter to copy. `notes` is the log with the actor's name. `busy` is what the actor is doing
-    and since when, None while it waits. With `drains` set, an actor told to stop first handles its FIFO lane.
+    `counters` are plain ints for a reporter to copy. `notes` is the log, bound to this life. `busy` is what it is
+    doing and since when, None while it waits. With `drains` set, an actor told to stop first handles its FIFO lane.
     """
 
     use_daemon_thread = True

@@ -8,7 +8,7 @@ a mailbox's lanes, so whatever happens could have happened live. Nothing here sl
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import count
 from random import Random
@@ -154,6 +154,16 @@ class DeterministicRuntime(Runtime):
         except pykka.Timeout:
             self.run_until(self.clock.now() + nanos(timeout_s))
             return future.get(timeout=0)
+
+    def stop_all(self, order: Sequence[str] = (), timeout_s: float = 5.0) -> list[str]:
+        """Stop every actor, one after the other, the newest first; those in `order` last. The time limit is virtual."""
+        for name in self._stop_order(order):
+            end_ns = self.clock.now() + nanos(timeout_s)
+            self.stop(name)
+            self.run_until(self.clock.now())
+            while self.alive(name) and self._due and self._due[0][0] <= end_ns:
+                self.run_until(self._due[0][0])
+        return self.names()
 
     def freeze(self, name: str) -> Callable[[], None]:
         """Let an actor hang in its next message (a fault to inject); return what wakes it up, abandoned or not.

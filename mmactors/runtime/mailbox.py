@@ -55,6 +55,7 @@ class Lanes:
         self.clock = clock
         self.closed = False
         self.stopping = False
+        self.left = False
         self.conflated = 0
         self.max_depth = 0
         self.cancelled_timers = 0
@@ -91,13 +92,13 @@ class Lanes:
         return True
 
     def request_stop(self, future: pykka.Future[Any] | None = None) -> None:
-        """Ask for the end; it does not queue. The future is resolved when the mailbox closes."""
-        if self.closed:
-            if future is not None:
-                future.set(None)
-            return
+        """Ask for the end; it does not queue. The future is resolved when the actor has ended."""
         self.stopping = True
-        if future is not None:
+        if future is None:
+            return
+        if self.left:
+            future.set(None)
+        else:
             self._stop_futures.append(future)
 
     def arm(self, due_ns: Nanos, message: object, period_ns: Nanos | None = None) -> Timer:
@@ -144,10 +145,13 @@ class Lanes:
         self._fifo.clear()
         self._slots.clear()
         self._timers.clear()
-        for future in self._stop_futures:
-            future.set(None)
-        self._stop_futures.clear()
         return queued, prices
+
+    def leave(self) -> None:
+        """Let those know who wait for the end: it is over."""
+        self.left = True
+        while self._stop_futures:
+            self._stop_futures.pop().set(None)
 
     def put(self, envelope: Envelope[Any], /) -> None:
         """Pykka's way in (`ActorRef.tell`, `ask`, `stop`): an envelope without a reply is opened here."""
@@ -231,6 +235,11 @@ class Mailbox(Lanes):
             left = super().close()
             self._rouse()
         return left
+
+    def leave(self) -> None:
+        """Let those know who wait for the end: it is over."""
+        with self._lock:
+            super().leave()
 
     def take(self) -> Any:
         """Return the next message or `STOP`; wait for it."""

@@ -8,7 +8,7 @@ class.
 import abc
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,6 +86,16 @@ class Runtime(abc.ABC):
     @abc.abstractmethod
     def launch(self, actor: Actor) -> None:
         """Let an actor's life begin."""
+
+    @abc.abstractmethod
+    def stop_all(self, order: Sequence[str] = (), timeout_s: float = 5.0) -> list[str]:
+        """Stop every actor, one after the other: those not in `order` first, newest first, then those in it.
+
+        For the edge of the program, never for an actor.
+
+        Returns:
+            The names of those that had not ended when the time was up.
+        """
 
     def spawn(self, name: str, factory: ActorFactory) -> int:
         """Make an actor, give it its name, start it; return its incarnation, unique in the run.
@@ -225,8 +235,12 @@ class Runtime(abc.ABC):
         if about.name != self.supervisor:
             self.directory.tell(self.supervisor, message)
 
+    def _stop_order(self, order: Sequence[str]) -> list[str]:
+        return [*(name for name in reversed(self.names()) if name not in order), *order]
+
     def _leave(self, actor: Actor) -> bool:
         actor.actor_stopped.set()
+        actor.mailbox.leave()
         pykka.ActorRegistry.unregister(actor.actor_ref)
         return self.directory.remove(actor)
 

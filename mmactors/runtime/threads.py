@@ -42,16 +42,10 @@ class ThreadedRuntime(Runtime):
         super().ended(actor, error)
 
     def stop_all(self, order: Sequence[str] = (), timeout_s: float = 5.0) -> list[str]:
-        """Stop every actor and wait, one after the other: those not in `order` first, newest first, then those in it.
-
-        For the main thread, never for an actor.
-
-        Returns:
-            The names of those that had not ended when the time was up.
-        """
+        """Stop every actor and wait for its thread, one after the other, the newest first; those in `order` last."""
         deadline = time.monotonic() + timeout_s
         late = []
-        for name in [*(name for name in reversed(self.names()) if name not in order), *order]:
+        for name in self._stop_order(order):
             actor = self.directory.get(name)
             thread = None if actor is None else self._threads.get(actor.incarnation)
             self.stop(name)

@@ -1,1 +1,21 @@
-"""The embedded venue and price feeds, in a process of their own."""
+"""The embedded venue and price feeds, in a process of their own.
+
+An implementation of the wire contract that shares no code with the client in `mmactors.venue`: only units and the
+configuration. The engine, the calendar, the world and the participants are pure and driven by a clock
+(`simulation.SimulatedVenue`); `run` puts them on the wall clock and one port.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mmactors.config import Config
+
+DEVELOPMENT_SECRET = "degen-simulator-development-secret"  # noqa: S105  documented: guards a simulation on loopback
+"""What tokens are signed with unless the environment says otherwise."""
+
+
+def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
+    """Run the simulator's server until told to end; return the exit code. See `server.run`."""
+    from mmactors.simulator.server import run as serve  # the web framework is not for those who only simulate
+
+    return serve(config, prices, secret, watch_stdin, announce)

@@ -1,4 +1,4 @@
-"""The trading operations as the contract's JSON, applied to the engine: place, cancel, replace, cancel_all, batch, merge.
+"""The trading operations as the contract's JSON, applied to the engine: place, cancel, replace, batch, merge.
 
 Owns which operation means which call, and that what cannot be read costs rate budget like what can. One call is one
 moment of the venue: nothing of another account comes between the items of a batch.
@@ -6,9 +6,10 @@ moment of the venue: nothing of another account comes between the items of a bat
 
 from collections.abc import Callable
 
-from mmactors.simulator import wire
-from mmactors.simulator.engine import CANCEL_COST, PLACE_COST, Refusal, Venue
+from mmactors.simulator import parse, wire
+from mmactors.simulator.engine import CANCEL_COST, PLACE_COST, Venue
 from mmactors.simulator.ledger import Account
+from mmactors.simulator.matching import Refusal
 from mmactors.simulator.wire import Json
 
 CAPABILITIES = (
@@ -55,7 +56,7 @@ class Desk:
 
     def _place_item(self, account: Account, item: object, now_ms: int, session: str | None) -> Json:
         try:
-            body = wire.new_order(item)
+            body = parse.new_order(item)
         except Refusal:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise
@@ -67,7 +68,7 @@ class Desk:
 
     def _cancel(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
         try:
-            key = wire.order_key(wire.mapping(item, "cancel"))
+            key = parse.order_key(parse.mapping(item, "cancel"))
         except Refusal:
             self._venue.charge(account, CANCEL_COST, now_ms)
             raise
@@ -75,9 +76,9 @@ class Desk:
 
     def _replace(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
         try:
-            body = wire.mapping(item, "replace")
-            key = wire.order_key(body)
-            price, size, client_id = wire.price(body), wire.size(body), wire.client_order_id(body)
+            body = parse.mapping(item, "replace")
+            key = parse.order_key(body)
+            price, size, client_id = parse.price(body), parse.size(body), parse.client_order_id(body)
         except Refusal:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise
@@ -86,9 +87,9 @@ class Desk:
     def _cancel_all(self, account: Account, frame: Json, now_ms: int, _session: str | None) -> Json:
         market = frame.get("market")
         if market is not None and not isinstance(market, str):
-            raise wire.bad_request("market must be a string")
+            raise parse.bad_request("market must be a string")
         wanted = frame.get("outcome")
-        outcome = None if wanted is None else wire.outcome(wanted)
+        outcome = None if wanted is None else parse.outcome(wanted)
         return {"result": {"cancelled": self._venue.cancel_all(account, now_ms, market=market, outcome=outcome)}}
 
     def _batch(self, account: Account, frame: Json, now_ms: int, session: str | None) -> Json:
@@ -96,10 +97,10 @@ class Desk:
         for kind in ("cancel", "replace", "place"):
             given = frame.get(kind, [])
             if not isinstance(given, list):
-                raise wire.bad_request(f"{kind} must be a list")
+                raise parse.bad_request(f"{kind} must be a list")
             items[kind] = given
-        if not 1 <= sum(map(len, items.values())) <= wire.BATCH_LIMIT:
-            raise wire.bad_request(f"a batch has 1 to {wire.BATCH_LIMIT} items over its three lists")
+        if sum(map(len, items.values())) > parse.BATCH_LIMIT:
+            raise parse.bad_request(f"a batch has at most {parse.BATCH_LIMIT} items over its three lists")
         steps = {"cancel": self._cancel, "replace": self._replace, "place": self._place_item}
         return {
             "results": {
@@ -122,8 +123,8 @@ class Desk:
             return {"ok": False, "error": wire.error_json(refusal)}
 
     def _merge(self, account: Account, frame: Json, now_ms: int, _session: str | None) -> Json:
-        market = wire.text(frame, "market")
-        self._venue.merge(account, market, wire.size(frame), now_ms)
+        market = parse.text(frame, "market")
+        self._venue.merge(account, market, parse.size(frame), now_ms)
         position = account.positions[market]
         return {
             "result": {

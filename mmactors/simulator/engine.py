@@ -1,53 +1,19 @@
-"""The venue's rules: orders in, trades and account events out, settlement. Driven by whoever passes `now_ms`.
+"""The venue's rules around the matching: accounts, markets' lives, client orders, settlement. Driven by whoever passes `now_ms`.
 
-Owns matching (price, then time; at the resting order's price), order life cycles, the self-trade rule, reservations,
-fees, merging and payouts, as the wire contract states them. It knows no clock, no randomness, no sockets, no JSON, and
-not why a market opens or where it settles.
+Owns client order ids, rate budgets, times to live, replace and cancel as the wire contract states them, merging and
+payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a market opens or where it settles.
 """
 
 import heapq
 from dataclasses import dataclass
-from typing import Protocol
 
-from mmactors.simulator.book import LIVE, Market, Order, OrderStatus, Outcome, Resolution, Side, opposite
-from mmactors.simulator.ledger import DAY_MS, Account, Fill, NewOrder, RateBucket
+from mmactors.simulator.book import LIVE, Market, Order, Outcome, Resolution, opposite
+from mmactors.simulator.ledger import DAY_MS, Account, NewOrder, RateBucket
+from mmactors.simulator.matching import Matching, Recorder, Refusal
 from mmactors.units import DOLLAR
 
 PLACE_COST, CANCEL_COST = 1.0, 0.2
 """What an operation takes from the account's rate bucket."""
-
-
-class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a failure
-    """The venue says no. `order` is the order concerned, `original_status` what a failed replace left behind."""
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        retry_after_ms: int = 0,
-        order: Order | None = None,
-        original_status: str | None = None,
-    ) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.retry_after_ms = retry_after_ms
-        self.order = order
-        self.original_status = original_status
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A public print, in YES terms."""
-
-    market: Market
-    seq: int
-    trade_id: str
-    ticks: int
-    size: int
-    taker_buys: bool
-    ts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +23,6 @@ class MarketChange:
     market: Market
     event: str
     seq: int
-
-
-class Recorder(Protocol):
-    """Who writes down what happened."""
-
-    def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
-        """Note what became of an order."""
-
-    def rejected(self, account: Account, body: NewOrder, code: str, now_ms: int) -> None:
-        """Note an order that was refused."""
-
-    def fill(
-        self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
-    ) -> None:
-        """Note a trade: its taker's and its maker's order and fill."""
-
-    def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
-        """Note a change of cash in micro-dollars, after it."""
-
-    def market(self, event: str, market: Market, now_ms: int) -> None:
-        """Note a market's change of status."""
 
 
 class Venue:
@@ -103,16 +48,13 @@ class Venue:
         self.burst = burst
         self.accounts: dict[str, Account] = {}
         self.markets: dict[str, Market] = {}
-        self.public: list[Trade | MarketChange] = []
-        self.fees = 0
+        self.matching = Matching(run, recorder)
+        self.changes: list[MarketChange] = []
         self.deposits = 0
         self.market_seq = 0
-        self._run = run
         self._first_seq = first_seq
         self._recorder = recorder
-        self._orders = 0
-        self._fills = 0
-        self._trades = 0
+        self._timed = 0
         self._expiries: list[tuple[int, int, Order]] = []
 
     # --- accounts and markets ---------------------------------------------------------------------
@@ -150,7 +92,7 @@ class Venue:
         market = self.markets[market_id]
         market.status = "CLOSED"
         for order in list(market.live.values()):
-            self._finish(order, market, "CANCELLED", "market_closed", now_ms)
+            self.matching.finish(order, market, "CANCELLED", "market_closed", now_ms)
         self._announce("closed", market, now_ms)
 
     def resolve_market(self, market_id: str, outcome: Resolution, price: float | None, now_ms: int) -> None:
@@ -223,11 +165,11 @@ class Venue:
                 position = account.positions.get(market.id)
                 if position is None or position.free(outcome) < body.size:
                     side, outcome, ticks = "bid", opposite(outcome), market.ticks - ticks
-            order = self.new_order(account, market, side, outcome, ticks, body.size, now_ms)
+            order = self.matching.new_order(account, market, side, outcome, ticks, body.size, now_ms)
             order.client_order_id = body.client_order_id
             order.post_only, order.ioc, order.session = body.post_only, body.ioc, session
             order.ttl_ms = body.ttl_ms
-            self._admit(order, market, 0)
+            self.matching.admit(order, market, 0)
         except Refusal as refusal:
             if self._recorder is not None:
                 self._recorder.rejected(account, body, refusal.code, now_ms)
@@ -237,8 +179,9 @@ class Venue:
         account.orders[order.id] = order
         if body.ttl_ms is not None:
             order.expires_at = now_ms + body.ttl_ms
-            heapq.heappush(self._expiries, (order.expires_at, self._orders, order))
-        self.enter(order, market, now_ms)
+            self._timed += 1
+            heapq.heappush(self._expiries, (order.expires_at, self._timed, order))
+        self.matching.enter(order, market, now_ms)
         return order, False
 
     def replace(
@@ -265,9 +208,9 @@ class Venue:
         if size <= order.filled:
             order.client_order_id = client_order_id or order.client_order_id
             order.version += 1
-            self._finish(order, market, "CANCELLED", "cancel", now_ms)
+            self.matching.finish(order, market, "CANCELLED", "cancel", now_ms)
         else:
-            self.amend(order, market, ticks, size, now_ms, client_order_id)
+            self.matching.amend(order, market, ticks, size, now_ms, client_order_id)
         if client_order_id is not None:
             body = NewOrder(order.market, order.side, order.outcome, price, size, client_order_id, order.post_only)
             account.claim(client_order_id, order, body, now_ms)
@@ -283,7 +226,7 @@ class Venue:
         order = self.find(account, key)
         if order.status not in LIVE:
             raise Refusal("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
-        self.withdraw(order, "cancel", now_ms)
+        self.matching.finish(order, self.markets[order.market], "CANCELLED", "cancel", now_ms)
         return order
 
     def cancel_all(
@@ -305,7 +248,7 @@ class Venue:
             and (session is None or order.session == session)
         ]
         for order in found:
-            self.withdraw(order, reason, now_ms)
+            self.matching.finish(order, self.markets[order.market], "CANCELLED", reason, now_ms)
         return [order.id for order in found]
 
     def merge(self, account: Account, market_id: str, size: int, now_ms: int) -> None:
@@ -343,90 +286,6 @@ class Venue:
             raise Refusal("ORDER_NOT_FOUND", f"no order {key}")
         return order
 
-    # --- the moves beneath, which participants use directly ------------------------------------------
-
-    def new_order(
-        self, account: Account, market: Market, side: Side, outcome: Outcome, ticks: int, size: int, now_ms: int
-    ) -> Order:
-        """Make an order that has not entered the book yet."""
-        self._orders += 1
-        buys_yes = (side == "bid") == (outcome == "YES")
-        return Order(
-            id=f"o{self._run}-{self._orders}",
-            account=account,
-            market=market.id,
-            client_order_id=None,
-            side=side,
-            outcome=outcome,
-            ticks=ticks,
-            tick=market.tick,
-            size=size,
-            post_only=False,
-            ioc=False,
-            created_at=now_ms,
-            updated_at=now_ms,
-            buys_yes=buys_yes,
-            yes_ticks=ticks if outcome == "YES" else market.ticks - ticks,
-            unit_reserve=market.unit_reserve(ticks) if side == "bid" else 0,
-        )
-
-    def enter(self, order: Order, market: Market, now_ms: int) -> None:
-        """Reserve for an admitted order, match it, and rest or cancel what is left."""
-        account = order.account
-        account.reserve(order, 1)
-        account.live[order.id] = order
-        self._say("accepted", "new", order, now_ms)
-        self._match_and_rest(order, market, now_ms)
-
-    def amend(
-        self,
-        order: Order,
-        market: Market,
-        ticks: int,
-        size: int,
-        now_ms: int,
-        client_order_id: str | None = None,
-    ) -> None:
-        """Move an open order to `ticks` and a total `size` above what is filled, perhaps under a new client id.
-
-        Raises:
-            Refusal: POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS; the order is cancelled.
-        """
-        account = order.account
-        remaining = order.size - order.filled
-        stays = ticks == order.ticks and size <= order.size
-        if not stays:
-            moved = order.__copy__()
-            moved.ticks, moved.size = ticks, size
-            moved.yes_ticks = ticks if order.outcome == "YES" else market.ticks - ticks
-            moved.unit_reserve = market.unit_reserve(ticks) if order.side == "bid" else 0
-            try:
-                self._admit(moved, market, (order.unit_reserve or 1) * remaining)
-            except Refusal as refusal:
-                self._finish(order, market, "CANCELLED", "cancel", now_ms)
-                refusal.original_status = order.status
-                refusal.order = order
-                raise
-        account.reserve(order, -1)
-        if stays:
-            market.book.reduce(order, order.size - size)
-        else:
-            market.book.reduce(order, remaining)
-            del market.live[order.id]
-            order.ticks, order.yes_ticks, order.unit_reserve = ticks, moved.yes_ticks, moved.unit_reserve
-        order.size = size
-        order.client_order_id = client_order_id or order.client_order_id
-        order.version += 1
-        order.updated_at = now_ms
-        account.reserve(order, 1)
-        self._say("replaced", "replace", order, now_ms)
-        if not stays:
-            self._match_and_rest(order, market, now_ms)
-
-    def withdraw(self, order: Order, reason: str, now_ms: int) -> None:
-        """Cancel an open order."""
-        self._finish(order, self.markets[order.market], "CANCELLED", reason, now_ms)
-
     def next_expiry(self) -> int | None:
         """Return when the next order's time to live ends, in milliseconds."""
         return self._expiries[0][0] if self._expiries else None
@@ -436,7 +295,7 @@ class Venue:
         while self._expiries and self._expiries[0][0] <= now_ms:
             due, _, order = heapq.heappop(self._expiries)
             if order.status in LIVE:
-                self._finish(order, self.markets[order.market], "EXPIRED", "expire", due)
+                self.matching.finish(order, self.markets[order.market], "EXPIRED", "expire", due)
 
     # --- inside ---------------------------------------------------------------------------------------
 
@@ -459,122 +318,8 @@ class Venue:
             raise Refusal("INVALID_TICK", f"price must be a multiple of {market.tick / DOLLAR}")
         return ticks
 
-    @staticmethod
-    def _admit(order: Order, market: Market, released: int) -> None:
-        """Check an order before it enters; `released` is the cash or the contracts its former self gives back."""
-        if order.post_only and market.book.crosses(order.buys_yes, order.yes_ticks):
-            raise Refusal("POST_ONLY_WOULD_CROSS", "the order would trade at once")
-        needed = order.size - order.filled
-        if order.side == "bid":
-            enough = order.unit_reserve * needed <= order.account.available + released
-        else:
-            enough = needed <= order.account.positions[market.id].free(order.outcome) + released
-        if not enough:
-            raise Refusal("INSUFFICIENT_FUNDS", f"not enough for {needed} more contracts")
-
-    def _match_and_rest(self, order: Order, market: Market, now_ms: int) -> None:
-        book = market.book
-        limit = order.yes_ticks
-        while order.filled < order.size:
-            if order.buys_yes:
-                if book.best_ask > limit:
-                    break
-                resting = next(iter(book.ask_levels[book.best_ask].values()))
-            else:
-                if book.best_bid < limit:
-                    break
-                resting = next(iter(book.bid_levels[book.best_bid].values()))
-            if resting.account is order.account:
-                self._finish(resting, market, "CANCELLED", "cancel", now_ms)
-                continue
-            self._trade(order, resting, market, now_ms)
-        if order.status not in LIVE:
-            return
-        if order.ioc:
-            self._finish(order, market, "CANCELLED", "cancel", now_ms)
-            return
-        market.live[order.id] = order
-        book.add(order)
-
-    def _trade(self, taker: Order, maker: Order, market: Market, now_ms: int) -> None:
-        size = min(taker.size - taker.filled, maker.size - maker.filled)
-        yes_ticks = maker.yes_ticks
-        market.book.reduce(maker, size)
-        self._trades += 1
-        market.trade_seq += 1
-        trade_id = f"t{self._run}-{self._trades}"
-        if taker.side == maker.side:
-            market.pairs += size if taker.side == "bid" else -size
-        taken = self._fill(taker, market, yes_ticks, size, False, now_ms)
-        made = self._fill(maker, market, yes_ticks, size, True, now_ms)
-        self.public.append(Trade(market, market.trade_seq, trade_id, yes_ticks, size, taker.buys_yes, now_ms))
-        if self._recorder is not None:
-            self._recorder.fill(market, trade_id, yes_ticks, size, ((taker, taken), (maker, made)))
-            for order, fill in ((taker, taken), (maker, made)):
-                paid = fill.ticks * fill.tick * size
-                change = (-paid if order.side == "bid" else paid) - fill.fee
-                self._recorder.cash(order.account, change, "fill", market.id, now_ms)
-
-    def _fill(self, order: Order, market: Market, yes_ticks: int, size: int, maker: bool, now_ms: int) -> Fill:
-        account = order.account
-        ticks = yes_ticks if order.outcome == "YES" else market.ticks - yes_ticks
-        notional = ticks * market.tick * size
-        fee = market.fee(notional, maker)
-        position = account.positions.get(market.id)
-        if position is None:
-            position = account.new_position(market)
-        account.book_fill(order, position, size, notional, fee)
-        self.fees += fee
-        order.filled += size
-        order.notional += notional
-        order.updated_at = now_ms
-        if order.filled == order.size:
-            order.status = "FILLED"
-            account.retire(order, now_ms)
-            market.live.pop(order.id, None)
-        else:
-            order.status = "PARTIAL"
-        self._fills += 1
-        fill = Fill(
-            fill_id=f"f{self._run}-{self._fills}",
-            seq=0 if account.house else account.next_seq(),
-            order_id=order.id,
-            client_order_id=order.client_order_id,
-            market=market.id,
-            side=order.side,
-            outcome=order.outcome,
-            ticks=ticks,
-            tick=market.tick,
-            size=size,
-            maker=maker,
-            fee=fee,
-            ts=now_ms,
-            filled_total=order.filled,
-        )
-        if not account.house:
-            account.fills.append(fill)
-            account.tell_order("fill", order, fill)
-        return fill
-
-    def _finish(self, order: Order, market: Market, status: OrderStatus, reason: str, now_ms: int) -> None:
-        account = order.account
-        account.reserve(order, -1)
-        if market.live.pop(order.id, None) is not None:
-            market.book.reduce(order, order.size - order.filled)
-        order.status = status
-        order.updated_at = now_ms
-        account.retire(order, now_ms)
-        self._say("expired" if status == "EXPIRED" else "cancelled", reason, order, now_ms)
-
-    def _say(self, event: str, reason: str, order: Order, now_ms: int) -> None:
-        if order.account.house:
-            return
-        if self._recorder is not None:
-            self._recorder.order(event, order, reason, now_ms)
-        order.account.tell_order(reason, order)
-
     def _announce(self, event: str, market: Market, now_ms: int) -> None:
         self.market_seq += 1
-        self.public.append(MarketChange(market, event, self.market_seq))
+        self.changes.append(MarketChange(market, event, self.market_seq))
         if self._recorder is not None:
             self._recorder.market(event, market, now_ms)

@@ -1,6 +1,6 @@
 """The embedded simulator as a child process: started, watched and ended by the program that trades on it.
 
-The child holds the reading end of a pipe and ends when it closes, so that it cannot outlive its parent, however that dies.
+The child reads a pipe and ends when that closes, so that it cannot outlive its parent, however that dies.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class SimulatorFailed(Exception):
+class SimulatorError(Exception):
     """The simulator did not start, or has gone. `exit_code` is what the program should end with."""
 
     def __init__(self, message: str, exit_code: int = 69) -> None:
@@ -40,7 +40,7 @@ class SimulatorProcess:
         """Start it and wait until it listens.
 
         Raises:
-            SimulatorFailed: it ended first (it has said why on stderr), or did not listen in time.
+            SimulatorError: it ended first (it has said why on stderr), or did not listen in time.
         """
         command = [sys.executable, "-m", "mmactors", "simulator", str(conf), "--watch-stdin"]
         if prices is not None:
@@ -68,9 +68,7 @@ class SimulatorProcess:
             return Address(int(said["port"]), said["rest_url"], said["ws_url"], said["binance_url"])
         except (ValueError, KeyError, TypeError):
             code = self.stop()
-            raise SimulatorFailed(
-                "the embedded simulator did not start", code if code in (66, 69, 78) else 69
-            ) from None
+            raise SimulatorError("the embedded simulator did not start", code if code in (66, 69, 78) else 69) from None
 
     def ended(self) -> str | None:
         """Say how the simulator ended, or None while it runs."""

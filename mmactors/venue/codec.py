@@ -1,4 +1,5 @@
-"""The wire of Degen Terminal, v1: the only module that knows its JSON. Another venue is another file like this one.
+"""The wire of Degen Terminal, v1: with its shapes (`wire.py`) and the reading of markets (`listing.py`) all that knows
+the venue's JSON. Another venue is another codec.
 
 Turns the program's requests into frames and the venue's frames and REST bodies into `messages` and `frames`. Prices and
 money cross here between dollars and integer micro-dollars, times between milliseconds and nanoseconds. Whatever cannot

@@ -11,12 +11,12 @@ from mmactors.venue.frames import MarketInvalid
 
 
 def read_markets(raws: Iterable[Raw]) -> tuple[tuple[Market, ...], tuple[MarketInvalid, ...]]:
+    """Return the markets that can be traded, and the others with the reason; the first of two with one id counts."""
     good: dict[str, Market] = {}
     invalid: list[MarketInvalid] = []
     for raw in raws:
         try:
-            wire = wire.read(bytes(raw), wire.Market)
-            market = _market(told)
+            market = _market(wire.read(bytes(raw), wire.Market))
         except wire.WireError as error:
             try:
                 name = wire.read(bytes(raw), wire.MarketId).id

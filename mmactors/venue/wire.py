@@ -30,7 +30,7 @@ class WireError(Exception):
         self.detail = detail
 
 
-class Head(Struct):
+class Head(Struct, frozen=True):
     """What every frame starts with."""
 
     type: str
@@ -39,7 +39,7 @@ class Head(Struct):
     channel: str = ""
 
 
-class Error(Struct):
+class Error(Struct, frozen=True):
     """Why something was refused."""
 
     code: str = "UNREADABLE"
@@ -48,14 +48,14 @@ class Error(Struct):
     data: Raw = Raw()
 
 
-class ErrorData(Struct):
+class ErrorData(Struct, frozen=True):
     """What a refusal adds."""
 
     order: Raw = Raw()
     original_status: str | None = None
 
 
-class Order(Struct):
+class Order(Struct, frozen=True):
     """An order."""
 
     id: str
@@ -70,7 +70,7 @@ class Order(Struct):
     version: int = 0
 
 
-class Fill(Struct):
+class Fill(Struct, frozen=True):
     """A fill."""
 
     fill_id: str
@@ -87,7 +87,7 @@ class Fill(Struct):
     client_order_id: str | None = None
 
 
-class Position(Struct):
+class Position(Struct, frozen=True):
     """A position."""
 
     market: str
@@ -97,14 +97,14 @@ class Position(Struct):
     no_cost: Number = 0.0
 
 
-class Balance(Struct):
+class Balance(Struct, frozen=True):
     """The account's cash."""
 
     cash: Number
     reserved: Number = 0.0
 
 
-class Settlement(Struct):
+class Settlement(Struct, frozen=True):
     """What decides a market."""
 
     type: str = "spot"
@@ -112,14 +112,14 @@ class Settlement(Struct):
     tie: str = "NO"
 
 
-class Fees(Struct):
+class Fees(Struct, frozen=True):
     """A market's fees."""
 
     maker_bps: float = 0.0
     taker_bps: float = 0.0
 
 
-class Market(Struct):
+class Market(Struct, frozen=True):
     """A market."""
 
     id: str
@@ -137,20 +137,20 @@ class Market(Struct):
     settlement_price: Number | None = None
 
 
-class MarketId(Struct):
+class MarketId(Struct, frozen=True):
     """The name of a market that may be unreadable."""
 
     id: str = "?"
 
 
-class Limits(Struct):
+class Limits(Struct, frozen=True):
     """The order budget."""
 
     orders_per_s: float = 10.0
     burst: float = 20.0
 
 
-class Auth(Struct):
+class Auth(Struct, frozen=True):
     """The login's result."""
 
     account: str
@@ -161,13 +161,13 @@ class Auth(Struct):
     limits: Limits = Limits()
 
 
-class Cancelled(Struct):
+class Cancelled(Struct, frozen=True):
     """The ids of what was cancelled."""
 
     cancelled: list[str]
 
 
-class Item(Struct):
+class Item(Struct, frozen=True):
     """What became of one item of a batch."""
 
     ok: bool
@@ -175,7 +175,7 @@ class Item(Struct):
     error: Error | None = None
 
 
-class Ack(Struct):
+class Ack(Struct, frozen=True):
     """An acknowledgement: `result`, `results` or `order`, by operation."""
 
     id: int
@@ -184,7 +184,7 @@ class Ack(Struct):
     order: Raw = Raw()
 
 
-class Failure(Struct):
+class Failure(Struct, frozen=True):
     """A refused operation."""
 
     error: Error
@@ -192,7 +192,7 @@ class Failure(Struct):
     op: str = ""
 
 
-class OrdersSnapshot(Struct):
+class OrdersSnapshot(Struct, frozen=True):
     """The orders channel's snapshot."""
 
     seq: int
@@ -201,7 +201,7 @@ class OrdersSnapshot(Struct):
     balance: Balance
 
 
-class OrderEvent(Struct):
+class OrderEvent(Struct, frozen=True):
     """An order changed."""
 
     seq: int
@@ -210,7 +210,7 @@ class OrderEvent(Struct):
     fill: Raw = Raw()
 
 
-class AccountEvent(Struct):
+class AccountEvent(Struct, frozen=True):
     """Money changed."""
 
     seq: int
@@ -219,7 +219,7 @@ class AccountEvent(Struct):
     market: str | None = None
 
 
-class Book(Struct):
+class Book(Struct, frozen=True):
     """A book's snapshot: price and size per level."""
 
     market: str
@@ -228,7 +228,7 @@ class Book(Struct):
     asks: list[tuple[Number, Whole]]
 
 
-class Delta(Struct):
+class Delta(Struct, frozen=True):
     """Changed levels: side, price, new size."""
 
     market: str
@@ -236,14 +236,14 @@ class Delta(Struct):
     changes: list[tuple[Literal["bid", "ask"], Number, Whole]]
 
 
-class MarketsSnapshot(Struct):
+class MarketsSnapshot(Struct, frozen=True):
     """The markets channel's snapshot."""
 
     markets: list[Raw]
     seq: int = 0
 
 
-class MarketEvent(Struct):
+class MarketEvent(Struct, frozen=True):
     """A market changed."""
 
     event: str
@@ -251,13 +251,13 @@ class MarketEvent(Struct):
     seq: int = 0
 
 
-class Seqs(Struct):
+class Seqs(Struct, frozen=True):
     """The channels' last numbers."""
 
     orders: int | None = None
 
 
-class Heartbeat(Struct):
+class Heartbeat(Struct, frozen=True):
     """The venue is alive."""
 
     ts: int
@@ -265,45 +265,45 @@ class Heartbeat(Struct):
     seq: Seqs = Seqs()
 
 
-class Notice(Struct):
+class Notice(Struct, frozen=True):
     """The venue announces something."""
 
     code: str
     message: str = ""
 
 
-class OrdersPage(Struct):
+class OrdersPage(Struct, frozen=True):
     """`GET /orders`."""
 
     orders: list[Order]
 
 
-class FillsPage(Struct):
+class FillsPage(Struct, frozen=True):
     """`GET /fills`."""
 
     fills: list[Fill]
     next: int | None = None
 
 
-class PositionsPage(Struct):
+class PositionsPage(Struct, frozen=True):
     """`GET /positions`."""
 
     positions: list[Position]
 
 
-class MarketsPage(Struct):
+class MarketsPage(Struct, frozen=True):
     """`GET /markets`."""
 
     markets: list[Raw]
 
 
-class Time(Struct):
+class Time(Struct, frozen=True):
     """`GET /time`."""
 
     server_time: int
 
 
-class Refusal(Struct):
+class Refusal(Struct, frozen=True):
     """An HTTP error's body."""
 
     error: Error

@@ -35,14 +35,14 @@ def section_5_1():
 
 def test_seed_defect_01_section_5_1_figures():
     inventory = section_5_1()
-    assert (40, 275) == (dollars(inventory.yes_cost_micros), dollars(inventory.no_cost_micros))
+    assert (dollars(inventory.yes_cost_micros), dollars(inventory.no_cost_micros)) == (40, 275)
     assert dollars(inventory.pnl_if(Resolution.YES)) == -215
     assert dollars(inventory.pnl_if(Resolution.NO)) == 185
 
 
 def test_seed_defect_04_exposure_is_the_net_and_pairs_are_cash():
     inventory = section_5_1()
-    assert (-400, 100) == (inventory.net, inventory.pairs)
+    assert (inventory.net, inventory.pairs) == (-400, 100)
     riskless = Inventory(Contracts(300), Contracts(300), Micros(150 * DOLLAR), Micros(140 * DOLLAR))
     assert riskless.net == 0
     assert {10 * DOLLAR} == {riskless.pnl_if(resolution) for resolution in Resolution}
@@ -78,7 +78,7 @@ def test_a_fill_counts_once():
     inventory = Inventory()
     assert inventory.apply(filled("1", Outcome.YES, 40, 100, fee=-250), CENT)
     assert not inventory.apply(filled("1", Outcome.YES, 40, 100, fee=-250), CENT)
-    assert (100, 40 * DOLLAR, -250) == (inventory.yes, inventory.yes_cost_micros, inventory.fees_micros)
+    assert (inventory.yes, inventory.yes_cost_micros, inventory.fees_micros) == (100, 40 * DOLLAR, -250)
 
 
 def test_mark_moves_from_one_resolution_to_the_other():

@@ -98,8 +98,7 @@ def test_standard_deviation_is_bounded_at_the_end():
 
 
 def test_average_settlement_knows_what_is_locked():
-    # With 15 s left and the spot at the strike, the locked average $20 above it: a spot model says 0.50, the truth is 0.998.
-    # s = $ sd per root second of a Bitcoin of 97,000 at 50 % a year.
+    # With 15 s left and the spot at the strike, the locked average $20 above it, a spot model says 0.50.
     value = fair_value_average(97_000, 97_000, 0.5, 15, AVERAGE, locked_sum=45 * 97_020.0, locked=45)
     assert fair_value(97_000, 97_000, 0.5, 15, SPOT) == pytest.approx(0.5, abs=1e-3)
     assert value == pytest.approx(norm.cdf(15 / (97_000 * 0.5 * math.sqrt(15**3 / 10_800 / YEAR_S))), abs=1e-12)

@@ -115,7 +115,7 @@ def test_a_jump_is_held_until_confirmed(reference):
     assert take(reference, 98_000.0, 0.1) is None
     assert reference.snapshot().price == 97_000.0
     assert take(reference, 98_010.0, 0.2).price == 98_010.0
-    assert (1, 1) == (reference.counts["jump_held"], reference.counts["jump_confirmed"])
+    assert (reference.counts["jump_held"], reference.counts["jump_confirmed"]) == (1, 1)
 
 
 def test_a_single_wild_price_leaves_no_trace(reference):
@@ -124,7 +124,7 @@ def test_a_single_wild_price_leaves_no_trace(reference):
     assert take(reference, 9_700.0, 0.1) is None
     assert take(reference, 97_001.0, 0.2).price == 97_001.0
     assert take(reference, 9_700.0, 0.3) is None
-    assert (2, 1, 0) == tuple(reference.counts[f"jump_{what}"] for what in ("held", "dropped", "confirmed"))
+    assert tuple(reference.counts[f"jump_{what}"] for what in ("held", "dropped", "confirmed")) == (2, 1, 0)
     for k in range(40):
         take(reference, 97_001.0, 0.4 + k / 2)
     assert reference.sigma() < sigma

@@ -1,0 +1,209 @@
+"""The command line: `python -m mmactors run | simulator | cancel-all | inspect`.
+
+Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
+What a command needs is imported when it runs, so that help and `inspect` are there at once.
+
+Exit codes: 0 clean; 64 usage; 66 no such file; 69 venue unreachable at start; 70 restart budget spent, or a defect;
+75 another instance holds the lock; 77 credentials refused; 78 invalid configuration or missing secret.
+"""
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mmactors import __version__
+
+if TYPE_CHECKING:
+    from mmactors.config import Config
+
+USAGE, NO_INPUT, DEFECT, INTERRUPTED = 64, 66, 70, 128 + signal.SIGINT
+SIM_SECRET_ENV = "DEGEN_SIM_SECRET"  # noqa: S105 - the variable's name
+
+
+class _Unusable(Exception):  # noqa: N818
+    """Arguments that argparse cannot judge are wrong; says which exit code that is."""
+
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with the exit code and the prefix of this program."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{message} (see {self.prog} --help)")
+        raise SystemExit(USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as end:  # help, version, or an error that has been told
+        return end.code if isinstance(end.code, int) else 0
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except _Unusable as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the user gets a line, whatever it was
+        if os.environ.get("MMACTORS_TRACEBACK"):
+            raise
+        from mmactors.config_file import without_tokens
+
+        words = without_tokens(" ".join(str(error).split()))
+        _say(f"defect: {type(error).__name__}: {words} (MMACTORS_TRACEBACK=1 shows where)")
+        return DEFECT
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="mmactors", description="A market maker for short-expiry binary options.")
+    parser.add_argument("--version", action="version", version=f"mmactors {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="trade until told to stop")
+    run.add_argument("conf", type=Path, metavar="CONF", help="configuration, such as conf/sim.yaml")
+    run.add_argument("--stop-after", type=_seconds, metavar="SECONDS", help="then cancel everything and end")
+    run.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
+    run.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price) for the simulator")
+    run.set_defaults(command=_run)
+
+    simulator = commands.add_parser("simulator", help="run the embedded venue and feeds alone")
+    simulator.add_argument("conf", type=Path, metavar="CONF")
+    simulator.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
+    simulator.add_argument("--port", type=_port, metavar="N", help="listen here; 0 takes a free port")
+    simulator.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
+    simulator.set_defaults(command=_simulator)
+
+    cancel = commands.add_parser("cancel-all", help="cancel every order of the account, with the program dead or alive")
+    cancel.add_argument("conf", type=Path, metavar="CONF")
+    cancel.set_defaults(command=_cancel_all)
+
+    inspect = commands.add_parser("inspect", help="show why one market was quoted as it was")
+    inspect.add_argument("market", metavar="MARKET", help="its id, or a beginning that only it has")
+    inspect.add_argument("--conf", type=Path, metavar="CONF", help="whose logs (default: conf/sim.yaml)")
+    inspect.add_argument(
+        "--dir", type=Path, metavar="DIR", help="folder of an instance, a run or market logs"
+    )
+    inspect.add_argument("--json", action="store_true", help="as JSON, one record a line")
+    inspect.add_argument("--last", type=_count, metavar="N", help="only the last N records of each run")
+    inspect.set_defaults(command=_inspect)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = _config(args.conf)
+    _must_be_file(args.prices)
+    if args.prices is not None and not config.simulator.embedded:
+        raise _Unusable("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
+    report = args.report
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise _Unusable(f"--report {report}: not a file in a folder that exists", USAGE)
+    from mmactors import app
+
+    return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=report, environ=os.environ)
+
+
+def _simulator(args: argparse.Namespace) -> int:
+    port = {} if args.port is None else {"MM__simulator__port": str(args.port)}
+    config = _config(args.conf, **port)
+    _must_be_file(args.prices)
+    from mmactors import simulator
+
+    return simulator.run(
+        config,
+        prices=args.prices,
+        secret=os.environ.get(SIM_SECRET_ENV) or simulator.DEVELOPMENT_SECRET,
+        watch_stdin=args.watch_stdin,
+        announce=_announce,
+    )
+
+
+def _cancel_all(args: argparse.Namespace) -> int:
+    config = _config(args.conf)
+    from mmactors import app
+
+    return app.cancel_all(config, environ=os.environ)
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from mmactors.ops import inspection
+
+    folder = args.dir
+    if folder is None:
+        default = Path("conf/sim.yaml")
+        folder = _config(args.conf or (default if default.is_file() else None)).folder
+    try:
+        paths = inspection.find(folder, args.market)
+    except inspection.NoSuchMarket as error:
+        raise _Unusable(str(error), NO_INPUT) from None
+    lines = inspection.as_json(paths, args.last) if args.json else inspection.table(paths, args.last)
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _config(path: Path | None, **overrides: str) -> "Config":
+    from mmactors import config
+
+    if path is None:
+        return config.Config()
+    try:
+        return config.load(path, {**os.environ, **overrides})
+    except config.ConfigError as error:
+        *first, last = (f"{path}: {line}" for line in error.lines)
+        for line in first:
+            _say(line)
+        raise _Unusable(last, error.exit_code) from None
+
+
+def _announce(where: object) -> None:
+    sys.stdout.write(json.dumps({"listening": where}) + "\n")
+    sys.stdout.flush()
+
+
+def _must_be_file(path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        raise _Unusable(f"--prices {path}: no such file", NO_INPUT)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"mmactors: {line}\n")
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

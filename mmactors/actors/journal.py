@@ -1,0 +1,86 @@
+"""The journal actor: writes down what happened, off the price path: journal, market logs, console."""
+
+from typing import Any
+
+from mmactors.messages import (
+    OrderFilled,
+    QuoteIntent,
+    SessionReport,
+    TimePassed,
+    TradingStateChanged,
+)
+from mmactors.ops.console import Narrator
+from mmactors.ops.journal import JournalStore, Settlement
+from mmactors.ops.marketlog import MarketLogs
+from mmactors.runtime.actor import Actor
+from mmactors.runtime.runtime import Runtime
+from mmactors.units import MILLISECOND, Contracts, Nanos
+
+COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
+
+
+class JournalActor(Actor):
+    """A shell around the journal's store, the market logs and the narrator.
+
+    `sessions` receives each settled session's report by market; the program's edge reads it when the run is over.
+    """
+
+    drains = True
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        incarnation: int,
+        *,
+        store: JournalStore,
+        narrator: Narrator,
+        logs: MarketLogs,
+        sessions: dict[str, SessionReport],
+    ) -> None:
+        super().__init__(runtime, name, incarnation)
+        self._store = store
+        self._narrator = narrator
+        self._logs = logs
+        self._sessions = sessions
+
+    def on_begin(self) -> None:
+        self.every(COMMIT_EVERY_NS, TimePassed())
+
+    def on_end(self) -> None:
+        self._store.commit()
+        self._logs.close()
+
+    def receive(self, message: Any) -> None:
+        now = self.clock.now()
+        match message:
+            case TimePassed():
+                self._store.commit()
+                self._logs.flush(now)
+                return
+            case TradingStateChanged():
+                self._store.change_state(message, now)
+            case SessionReport():
+                self._settle(message, now)
+            case OrderFilled():
+                self._store.record_fills((message,), now)
+            case QuoteIntent():
+                pass  # the market's log has it; the journal keeps what came of it
+            case _:
+                self._store.record((message,), now)
+        self._logs.write(message, now)
+        self._narrator.tell(message, now)
+
+    def _settle(self, report: SessionReport, now: Nanos) -> None:
+        earlier = self._sessions.get(report.market)
+        self._sessions[report.market] = report
+        net = report.net_at_close
+        settlement = Settlement(
+            market=report.market,
+            resolution=report.outcome,
+            yes=Contracts(max(net, 0)),
+            no=Contracts(max(-net, 0)),
+            pnl_micros=report.pnl_micros,
+            revision=0 if earlier is None else 1,
+        )
+        self._store.settle(settlement, now)

@@ -1,0 +1,371 @@
+"""The composition root: the only module that names concrete feeds, venues and actors; and the program's two commands.
+
+`trade` starts the embedded simulator if there is one, wires the actors, waits on the main thread for a reason to stop,
+cancels everything, checks the ledger against the venue and reports. `cancel_all` needs nobody alive.
+"""
+
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from random import Random
+from types import FrameType
+
+import jwt
+from loguru import logger
+
+from mmactors.actors import names
+from mmactors.actors.feed import FeedActor
+from mmactors.actors.gateway import GatewayActor
+from mmactors.actors.journal import JournalActor
+from mmactors.actors.market import MarketActor
+from mmactors.actors.reference import ReferenceActor
+from mmactors.actors.risk import RiskActor
+from mmactors.actors.supervisor import SupervisorActor
+from mmactors.config import Config, Urls
+from mmactors.core.desk import OrderDesk
+from mmactors.core.risk import RiskRules
+from mmactors.feeds.binance import BinanceParser, asset_of, stream_url
+from mmactors.feeds.socketloop import FeedSocket, FeedTiming
+from mmactors.messages import SessionReport, Stop
+from mmactors.ops.console import Narrator
+from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
+from mmactors.ops.logs import set_up_logs
+from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.report import ActorCounts, write_report
+from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
+from mmactors.runtime.clock import SystemClock
+from mmactors.runtime.lanes import Lane
+from mmactors.runtime.runtime import ActorFactory, Runtime
+from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.simulator.process import SimulatorError, SimulatorProcess
+from mmactors.simulator.tokens import DEVELOPMENT_SECRET, SECRET_VARIABLE
+from mmactors.units import SECOND, Micros, nanos
+from mmactors.venue.credentials import MissingSecret, TokenSource
+from mmactors.venue.link import VenueLink
+from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+
+ACCOUNT = "mmactors"
+"""The account on our own simulator."""
+
+STOP_WITHIN_S = 10.0
+"""The whole of an orderly stop, from the request to the last actor's end."""
+
+LATENCIES = 200_000
+"""How many tick-to-quote latencies a run keeps."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How the run ends: set once by an actor or a signal, read by the main thread."""
+
+    code: int = 0
+    reason: str | None = None
+    finished: bool = False
+    signals: int = 0
+
+    def finish(self, code: int, reason: str) -> None:
+        """Note the supervisor's verdict; the first counts."""
+        if not self.finished:
+            self.code, self.reason, self.finished = code, reason, True
+
+    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        """Note a signal; the main thread looks every tenth of a second."""
+        self.signals += 1
+        self.reason = self.reason or signal.Signals(signum).name
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run leaves for its report; written by the actors named, read when they are done."""
+
+    sessions: dict[str, SessionReport] = field(default_factory=dict)  # journal
+    latencies_us: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))  # gateway
+
+
+def trade(
+    config: Config,
+    *,
+    prices: Path | None,
+    stop_after_s: float | None,
+    report: Path | None,
+    environ: Mapping[str, str],
+) -> int:
+    """Trade until told to stop; return the exit code.
+
+    Args:
+        config: what to do.
+        prices: a recording that drives the embedded simulator.
+        stop_after_s: stop by itself after this long.
+        report: where the JSON report goes.
+        environ: the environment, for secrets and for the simulator.
+    """
+    clock = SystemClock()
+    ending = Ending()
+    try:
+        store = JournalStore.open(_made(config.folder) / "journal.sqlite")
+    except LockHeld as held:
+        return _refuse(75, held)
+    except JournalFailed as failed:
+        return _refuse(78, failed)
+    number = store.begin_run(clock.now())
+    folder = _made(config.folder / f"run-{number:05d}")
+    simulator: SimulatorProcess | None = None
+    try:
+        if config.simulator.embedded:
+            resolved = folder / "config.json"
+            resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
+            truth = (folder / "venue.jsonl").resolve()
+            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=environ)
+        token = token_source(config, environ, clock)
+        set_up_logs(folder, config.logs.level, secrets=[token()])
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, ending.on_signal)
+        return _trade(config, clock, store, number, folder, simulator, token, ending, stop_after_s, report)
+    except SimulatorError as failed:
+        return _refuse(failed.exit_code, failed)
+    except MissingSecret as missing:
+        return _refuse(78, missing)
+    finally:
+        store.close()
+        if simulator is not None:
+            simulator.stop()
+
+
+def _trade(
+    config: Config,
+    clock: SystemClock,
+    store: JournalStore,
+    number: int,
+    folder: Path,
+    simulator: SimulatorProcess | None,
+    token: Callable[[], str],
+    ending: Ending,
+    stop_after_s: float | None,
+    report: Path | None,
+) -> int:
+    run = Run()
+    urls = config.urls(None if simulator is None else simulator.address.port)
+    narrator = Narrator(_say, colour=sys.stdout.isatty())
+    desk = OrderDesk(
+        lambda market: config.maker_params(market.asset, market.duration_s),
+        prefix=f"r{number}",
+        ack_timeout_ns=nanos(config.venue.ack_timeout_s),
+    )
+    runtime = ThreadedRuntime(clock)
+    runtime.spawn(
+        names.SUPERVISOR,
+        partial(
+            SupervisorActor,
+            children=_children(config, clock, store, number, folder, urls, token, desk, narrator, run),
+            market_factory=lambda market: partial(
+                MarketActor,
+                market=market,
+                prefix=f"r{number}",
+                params=config.maker_params(market.asset, market.duration_s),
+            ),
+            assets=frozenset(config.assets),
+            max_markets=config.risk.max_markets,
+            random=Random().random,  # noqa: S311
+            finished=ending.finish,
+        ),
+    )
+    started = time.monotonic()
+    while True:
+        time.sleep(0.1)
+        if ending.reason is not None:
+            break
+        if simulator is not None and (gone := simulator.ended()) is not None:
+            ending.finish(69, f"the embedded simulator (pid {simulator.pid}) {gone}: there is nothing to trade on")
+        elif stop_after_s is not None and time.monotonic() - started >= stop_after_s:
+            ending.reason = f"--stop-after {stop_after_s:g}"
+        elif not runtime.alive(names.SUPERVISOR):
+            ending.finish(70, "the supervisor died")
+    if not ending.finished:
+        _say(f"stopping ({ending.reason}): cancelling everything")
+        runtime.tell(names.SUPERVISOR, Stop(ending.reason))
+        deadline = time.monotonic() + STOP_WITHIN_S
+        while not ending.finished and time.monotonic() < deadline:
+            time.sleep(0.02)
+    if ending.code:
+        logger.error("{}", ending.reason)
+        if simulator is None or simulator.ended() is None:
+            _cancel_by_rest(config, urls, token, clock)
+    late = runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL, names.SUPERVISOR), timeout_s=5.0)
+    if late:
+        logger.warning("did not end in time: {}", ", ".join(late))
+    sessions = list(run.sessions.values())
+    for line in narrator.summary(sessions, cash=desk.account.cash_micros):
+        _say(line)
+    check = _check(config, store, number, folder, simulator, urls, token, clock, desk)
+    if check is not None:
+        verdict = "everything matches, nothing rests" if check.clean else "; ".join(check.details)
+        _say(f"our ledger against the venue: {verdict}")
+    if report is not None:
+        counts = _counts(runtime)
+        limit = lambda asset, duration_s: config.maker_params(asset, duration_s).inventory.max_position  # noqa: E731
+        try:
+            write_report(report, sessions, tuple(run.latencies_us), counts, check, max_position=limit)
+        except OSError as failed:
+            logger.error("the report cannot be written: {}", failed)
+    return ending.code
+
+
+def _children(
+    config: Config,
+    clock: SystemClock,
+    store: JournalStore,
+    number: int,
+    folder: Path,
+    urls: Urls,
+    token: Callable[[], str],
+    desk: OrderDesk,
+    narrator: Narrator,
+    run: Run,
+) -> dict[str, ActorFactory]:
+    """Name every actor that is not a market, with its factory, in starting order."""
+    day = clock.now() // DAY_NS
+    lost = Micros(0) if config.simulator.embedded else Micros(max(0, -store.day_pnl(day)))
+    children: dict[str, ActorFactory] = {
+        names.JOURNAL: partial(
+            JournalActor,
+            store=store,
+            narrator=narrator,
+            logs=MarketLogs(folder / "markets", number),
+            sessions=run.sessions,
+        ),
+        names.GATEWAY: partial(
+            GatewayActor,
+            desk=desk,
+            latencies_us=run.latencies_us,
+            connect=lambda deliver: VenueLink(
+                config=config.venue,
+                ws_url=urls.ws_url,
+                rest_url=urls.rest_url,
+                session=f"{config.name}-{number}",
+                token=token,
+                deliver=deliver,
+                now=clock.now,
+                random=Random(),  # noqa: S311
+            ),
+        ),
+        names.RISK: partial(RiskActor, rules=RiskRules(config.risk_params(), lost_before=lost, day=day)),
+    }
+    for asset in config.assets:
+        children[names.reference(asset)] = partial(
+            ReferenceActor,
+            asset=asset,
+            params=config.volatility_params(asset),
+            stale_after_ns=config.risk_params().stale_after_ns,
+        )
+    symbols = {symbol: asset_of(symbol) for symbol in config.feeds.binance.symbols}
+    if config.feeds.binance.enabled:
+        children[names.feed("binance")] = partial(
+            FeedActor,
+            connect=lambda deliver: FeedSocket(
+                source="binance",
+                urls=[stream_url(urls.binance_url, symbols)],
+                parser=BinanceParser(symbols),
+                assets=symbols,
+                deliver=deliver,
+                now=clock.now,
+                random=Random(),  # noqa: S311
+                timing=FeedTiming(stale_after=config.risk.stale_after),
+            ),
+        )
+    return children
+
+
+def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:
+    """Return where the venue's token comes from: the environment or a file; for our own simulator, made here."""
+    venue = config.venue
+    ours = venue.rest_url is None and venue.ws_url is None
+    if ours and not environ.get(venue.api_key_env) and venue.api_key_file is None:
+        claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
+        made = jwt.encode(claims, environ.get(SECRET_VARIABLE, DEVELOPMENT_SECRET), algorithm="HS256")
+        return lambda: made
+    return TokenSource(venue.api_key_env, venue.api_key_file, environ)
+
+
+def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
+    """Cancel every order of the account over REST, whoever placed it; return the exit code."""
+    clock = SystemClock()
+    return _cancel_by_rest(config, config.urls(), token_source(config, environ, clock), clock)
+
+
+def _cancel_by_rest(config: Config, urls: Urls, token: Callable[[], str], clock: SystemClock) -> int:
+    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+    try:
+        cancelled = rest.cancel_all()
+    except VenueUnreachable as failed:
+        return _refuse(69, f"cancel-all: {failed}")
+    except RefusedByVenue as failed:
+        return _refuse(69, f"cancel-all: {failed}")
+    except CredentialsRefused as failed:
+        return _refuse(77, f"cancel-all: {failed}")
+    except MissingSecret as missing:
+        return _refuse(78, f"cancel-all: {missing}")
+    finally:
+        rest.close()
+    _say(f"cancel-all: {len(cancelled)} orders cancelled at {urls.rest_url}")
+    return 0
+
+
+def _check(
+    config: Config,
+    store: JournalStore,
+    number: int,
+    folder: Path,
+    simulator: SimulatorProcess | None,
+    urls: Urls,
+    token: Callable[[], str],
+    clock: SystemClock,
+    desk: OrderDesk,
+) -> VenueCheck | None:
+    """Compare our ledger with the venue's: its log if it is our own simulator, else what it says over REST."""
+    fills, cash = store.fills(since_run=number), desk.account.cash_micros
+    if simulator is not None:
+        simulator.stop()
+        try:
+            return check_truth_log(folder / "venue.jsonl", desk.account_name, fills=fills, cash_micros=cash)
+        except OSError as failed:
+            logger.error("the simulator's log cannot be read: {}", failed)
+            return None
+    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+    try:
+        balance, _ = rest.balance()
+        return check_rest(rest.open_orders(), rest.fills(desk.start_seq), balance, fills=fills, cash_micros=cash)
+    except (VenueUnreachable, RefusedByVenue, CredentialsRefused, MissingSecret) as failed:
+        logger.error("the ledger could not be checked against the venue: {}", failed)
+        return None
+    finally:
+        rest.close()
+
+
+def _counts(runtime: Runtime) -> ActorCounts:
+    statistics = runtime.statistics()
+    return ActorCounts(
+        spawned=statistics.spawned,
+        retired=statistics.stopped,
+        restarts=statistics.died + statistics.abandoned,
+        dead_letters=statistics.dead_letters[Lane.MONEY],
+    )
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _refuse(code: int, why: object) -> int:
+    sys.stderr.write(f"mmactors: {why}\n")
+    return code

@@ -1,0 +1,274 @@
+"""What a person at the console sees: the program's events as lines that can be followed.
+
+Formatting only: messages in, lines out to whoever was given; it decides nothing. It remembers what a line needs to make
+sense (a market's strike, net, phase) and passes over whatever would only repeat itself.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mmactors.messages import (
+    AccountReported,
+    AccountSnapshot,
+    ActorDied,
+    FeedConnected,
+    FeedWentStale,
+    Market,
+    MarketChanged,
+    MarketHydrated,
+    MarketListed,
+    MarketResolved,
+    OrderFilled,
+    OrderUnknown,
+    Outcome,
+    QuoteIntent,
+    ReferenceLost,
+    ReferenceMoved,
+    Resolution,
+    SessionReport,
+    StreamGapped,
+    TradingState,
+    TradingStateChanged,
+    VenueConnected,
+    VenueDisconnected,
+    VenueStatus,
+)
+from mmactors.ops.marketlog import clock, number, plain
+from mmactors.units import DOLLAR, Micros, Nanos, dollars
+
+PHASES = {
+    "EARLY": "early, may lean",
+    "FLATTENING": "flattening",
+    "REDUCE_ONLY": "reduce-only",
+    "DEAD_SIDE": "dead side, the losing outcome gets no bids",
+    "CLOSED": "closed, nothing rests",
+}
+"""A ladder's phases in words."""
+
+_CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1"}
+_COLUMNS = (
+    *("market", "strike", "outcome", "P&L $", "net@10%", "net@close", "max|net|", "risk $", "fills", "contracts"),
+    *("2-sided", "messages"),
+)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was told of a market so far."""
+
+    market: Market | None = None
+    net: int = 0
+    phase: str = ""
+    quoted: bool = False
+    opened: bool = False
+    settled: bool = False
+
+
+class Narrator:
+    """Turn messages into console lines. Colours only if told so: the caller knows whether it is a terminal."""
+
+    def __init__(self, write: Callable[[str], object], *, colour: bool = False) -> None:
+        """Args:
+        write: takes each line, without its end.
+        colour: whether lines carry terminal colours.
+        """
+        self._write = write
+        self._colour = colour
+        self._known: dict[str, _Known] = {}
+        self._cash: int | None = None
+        self._lost: set[str] = set()
+        self._connected = False
+
+    def tell(self, event: object, now: Nanos) -> None:
+        """Write the lines an event is worth, with the time (UTC)."""
+        for line in self.narrate(event):
+            self._write(f"{clock(now)[11:]} {line}")
+
+    def narrate(self, event: object, *, net: int | None = None, cash: Micros | None = None) -> list[str]:
+        """Return the lines an event is worth, most often none.
+
+        `net` (contracts) and `cash` (micro-dollars) are the account's after a fill; without them the fills told so far
+        are added up.
+        """
+        match event:
+            case MarketListed(market):
+                return self._listed(market)
+            case MarketChanged(market, what):
+                return self._changed(market, what)
+            case MarketHydrated():
+                self._market(event.market.id).market = event.market
+                self._market(event.market.id).net = event.yes - event.no
+                self._cash = event.cash_micros
+                return []
+            case QuoteIntent():
+                return self._quoted(event)
+            case OrderFilled():
+                return [self._filled(event, net, cash)]
+            case MarketResolved(market, resolution):
+                at = "" if market.settlement_price is None else f" at {market.settlement_price:,.2f}"
+                return [self._line(market.id, f"resolved {resolution}{at}, strike {_price(market.strike)}")]
+            case SessionReport():
+                return self._settled(event)
+            case OrderUnknown():
+                text = f"order {event.client_id}: fate unknown ({event.reason}); counted as live and asked for"
+                return [self._line(event.market, text, "yellow")]
+            case _:
+                return self._system(event)
+
+    def _system(self, event: object) -> list[str]:
+        match event:
+            case VenueStatus(_, _, _, cash) | AccountSnapshot(_, _, _, cash, _) | AccountReported(_, _, _, cash):
+                self._cash = cash
+                return []
+            case VenueConnected():
+                word = "reconnected" if self._connected else "connected"
+                self._connected = True
+                return [self._line("venue", f"{word} as {event.account}, session {event.session}", "green")]
+            case VenueDisconnected():
+                return [self._line("venue", f"connection lost: {event.reason}", "red")]
+            case StreamGapped():
+                text = f"stream jumped from {event.expected_seq} to {event.seen_seq}: no new orders until reconciled"
+                return [self._line("venue", text, "yellow")]
+            case FeedConnected():
+                return [self._line(f"{event.source} {event.asset}", "connected", "green")]
+            case FeedWentStale():
+                return [self._line(f"{event.source} {event.asset}", f"stale: {event.reason}", "yellow")]
+            case ReferenceLost():
+                self._lost.add(event.asset)
+                return [self._line(event.asset, f"no live price ({event.reason}): its quotes are pulled", "red")]
+            case ReferenceMoved() if event.asset in self._lost:
+                self._lost.discard(event.asset)
+                return [self._line(event.asset, f"live again at {event.price:,.2f}", "green")]
+            case TradingStateChanged():
+                colour = {TradingState.ACTIVE: "green", TradingState.REDUCING: "yellow"}.get(event.state, "red")
+                return [self._line("account", f"{event.state}: {event.reason}", colour)]
+            case ActorDied() if event.error is not None:
+                return [self._line(event.name, f"died (incarnation {event.incarnation}): {event.error}", "red")]
+        return []
+
+    # --- one market ---
+
+    def _market(self, name: str) -> _Known:
+        return self._known.setdefault(name, _Known())
+
+    def _listed(self, market: Market) -> list[str]:
+        known = self._market(market.id)
+        repeated, known.market = known.market is not None, market
+        if repeated:
+            return []
+        text = f"listed: {market.asset} above strike {_price(market.strike)}? {market.duration_s} s"
+        return [self._line(market.id, f"{text}, {market.status.lower()}", "cyan")]
+
+    def _changed(self, market: Market, what: str) -> list[str]:
+        known = self._market(market.id)
+        known.market = market
+        if what == "resolved" or (what == "opened" and known.opened):
+            return []
+        known.opened = known.opened or what == "opened"
+        text = f"{what}: strike {_price(market.strike)}, {market.duration_s} s" if what == "opened" else what
+        return [self._line(market.id, text, "cyan")]
+
+    def _quoted(self, intent: QuoteIntent) -> list[str]:
+        known, why = self._market(intent.market), intent.reason
+        known.net = why.net
+        lines = []
+        if not known.quoted and why.bids and why.asks:
+            known.quoted = True
+            tick = self._tick(intent.market)
+            (bid, bid_size), (ask, ask_size) = why.bids[0], why.asks[0]
+            text = (
+                f"first two-sided quote: YES {bid_size} at {bid * tick:.2f} / {ask_size} at {ask * tick:.2f}"
+                f" (the ask is a NO bid at {1 - ask * tick:.2f}); fair {number(why.fair, '.3f')},"
+                f" spot {_price(why.spot)}, strike {_price(why.strike)}, sigma {number(why.sigma, '.2f')}"
+            )
+            lines.append(self._line(intent.market, text, "green"))
+        if why.phase != known.phase:
+            before, known.phase = known.phase, why.phase
+            if before or why.phase != "EARLY":
+                text = f"{PHASES.get(why.phase, why.phase.lower())} with {why.f:.0%} left"
+                lines.append(
+                    self._line(intent.market, f"{text}; net {why.net:+d}, fair {number(why.fair, '.3f')}", "cyan")
+                )
+        return lines
+
+    def _filled(self, fill: OrderFilled, net: int | None, cash: Micros | None) -> str:
+        known = self._market(fill.market)
+        price = fill.ticks * self._tick(fill.market)
+        signed = fill.size if fill.outcome is Outcome.YES else -fill.size
+        known.net = known.net + signed if net is None else net
+        if self._cash is not None:
+            self._cash -= round(price * DOLLAR) * fill.size + fill.fee_micros
+        if cash is not None:
+            self._cash = cash
+        other = f" (sold YES at {1 - price:.2f})" if fill.outcome is Outcome.NO else ""
+        text = f"bought {fill.size} {fill.outcome} at {price:.2f}{other}{'' if fill.maker else ' as taker'}"
+        money = "" if self._cash is None else f", cash ${dollars(self._cash):,.2f}"
+        return self._line(fill.market, f"{text}; net {known.net:+d}{money}")
+
+    def _settled(self, report: SessionReport) -> list[str]:
+        known = self._market(report.market)
+        word = "settled again" if known.settled else "settled"
+        known.settled = True
+        text = (
+            f"{word} {report.outcome}: P&L {_money(report.pnl_micros)}, net at close {report.net_at_close:+d}"
+            f" (at 10 % left {report.net_at_10pct:+d}, most {report.max_abs_net}), {report.fills} fills,"
+            f" {report.contracts} contracts"
+        )
+        return [self._line(report.market, text, "green" if report.pnl_micros >= 0 else "red")]
+
+    def _tick(self, name: str) -> float:
+        market = self._market(name).market
+        return (market.tick_micros if market is not None else 10_000) / DOLLAR
+
+    def _line(self, who: str, text: str, colour: str = "") -> str:
+        return f"{self._in('bold', plain(f'{who:<24}'))} {self._in(colour, plain(text))}"
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self._colour and colour else text
+
+    # --- the end ---
+
+    def summary(self, reports: Iterable[SessionReport], *, cash: Micros | None = None) -> list[str]:
+        """Return the table of all sessions and their totals, the last word of a run."""
+        final = list({report.market: report for report in reports}.values())
+        if not final:
+            return ["no session was settled"]
+        rows = [_COLUMNS, *(_row(report) for report in final), _totals(final)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+            for row in rows
+        ]
+        rule = "-" * len(lines[0])
+        money = [] if cash is None else [f"cash ${dollars(cash):,.2f}"]
+        return [self._in("bold", lines[0]), rule, *lines[1:-1], rule, self._in("bold", lines[-1]), *money]
+
+
+def _row(report: SessionReport) -> tuple[str, ...]:
+    return (
+        *(plain(report.market), _price(report.strike), report.outcome.value, _money(report.pnl_micros, "")),
+        *(f"{report.net_at_10pct:+d}", f"{report.net_at_close:+d}", str(report.max_abs_net)),
+        *(number(report.risk_at_close, ".2f"), str(report.fills), str(report.contracts)),
+        *(f"{report.two_sided_share:.0%}", str(report.order_messages)),
+    )
+
+
+def _totals(reports: Sequence[SessionReport]) -> tuple[str, ...]:
+    count = {outcome: sum(report.outcome is outcome for report in reports) for outcome in Resolution}
+    outcomes = "/".join(f"{times}{name[0]}" for name, times in count.items() if times)
+    shares = sum(report.two_sided_share * report.duration_s for report in reports)
+    whole = sum(report.duration_s for report in reports)
+    return (
+        *(f"{len(reports)} sessions", "", outcomes, _money(sum(report.pnl_micros for report in reports), "")),
+        *("", "", str(max(report.max_abs_net for report in reports)), ""),
+        *(str(sum(report.fills for report in reports)), str(sum(report.contracts for report in reports))),
+        *(f"{shares / whole:.0%}" if whole else "-", str(sum(report.order_messages for report in reports))),
+    )
+
+
+def _price(value: float | None) -> str:
+    return "not struck" if value is None else number(value, ",.2f")
+
+
+def _money(amount: int, sign: str = "$") -> str:
+    return f"{'-' if amount < 0 else '+'}{sign}{abs(dollars(amount)):,.2f}"

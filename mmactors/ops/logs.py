@@ -1,0 +1,81 @@
+"""Where log lines go: the console for people, a file of the run for later. No secret passes.
+
+Owns the sinks and their look. How records reach loguru is `runtime/logbook.py`'s.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from loguru import logger
+
+from mmactors.config_file import without_tokens
+from mmactors.runtime import logbook
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+RUN_LOG = "run.log"
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m"}
+
+
+def set_up_logs(folder: Path, level: str, *, secrets: Iterable[str] = (), console: TextIO | None = None) -> None:
+    """Send log lines of `level` and up to the console, and all from DEBUG up to the run's log in `folder`.
+
+    The console shows an error's last line only, the file its traceback, without the values of variables. `secrets` are
+    masked wherever they appear; so is whatever looks like a token.
+
+    Raises:
+        OSError: the folder or file cannot be made.
+    """
+    stream = console if console is not None else sys.stderr
+    hide = redactor(secrets)
+    folder.mkdir(parents=True, exist_ok=True)
+    logger.remove(logbook.open_logbook(stream))
+    logbook.add_sink(stream, level=level, format=_formatter(hide, brief=True, colour=stream.isatty()), colorize=False)
+    logbook.add_sink(
+        folder / RUN_LOG,
+        level="DEBUG",
+        format=_formatter(hide, brief=False, colour=False),
+        rotation="20 MB",
+        retention=5,
+        encoding="utf-8",
+    )
+
+
+def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that masks these secrets, and all that looks like one, in a text."""
+    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+
+    def hide(text: str) -> str:
+        for secret in known:
+            text = text.replace(secret, "***")
+        return without_tokens(text)
+
+    return hide
+
+
+def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Callable[[Record], str]":
+    def form(record: "Record") -> str:
+        level = record["level"].name
+        time = record["time"].strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f%z")
+        place = "" if brief else f" {record['name']}:{record['line']} [{record['thread'].name}]"
+        text = f"{time} {level:<7}{place} {record['message']}"
+        error = record["exception"]
+        if error is not None and error.type is not None:
+            if brief:
+                text += f" ({error.type.__name__}: {error.value})"
+            else:
+                text += "\n" + "".join(traceback.format_exception(error.type, error.value, error.traceback)).rstrip()
+        text = hide(text)
+        if brief:
+            text = text.split("\n", 1)[0]
+        if colour and level in _COLOURS:
+            text = f"{_COLOURS[level]}{text}\x1b[0m"
+        # loguru formats what this returns: the text goes in as a value, so that its braces stay.
+        record["extra"]["_text"] = text
+        return "{extra[_text]}\n"
+
+    return form

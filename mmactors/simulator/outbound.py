@@ -1,0 +1,136 @@
+"""What one WebSocket still has to be sent: in order, late by the simulated latency, and only so much of it.
+
+Owns the delay, the slow-reader limit and the close. Frames that belong to a book may be dropped when the reader is slow
+(the owner then sends a fresh snapshot); no other frame ever is. It does not know what frames mean.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+MAX_FRAMES = 1000
+MAX_BYTES = 4 << 20
+CLOSE_WITHIN_S = 2.0
+SLOW_READER = 4008
+
+
+class Wire(Protocol):
+    """The part of a WebSocket that is needed here."""
+
+    async def send_str(self, data: str) -> None:
+        """Send one text frame; waits while the peer does not read."""
+
+    async def close(self, *, code: int, message: bytes) -> bool:
+        """Send a close frame and wait for the answer."""
+
+
+class _Frame(NamedTuple):
+    due: float
+    text: str
+    book: str | None
+
+
+class Outbound:
+    """The queue of one socket.
+
+    Args:
+        wire: the socket.
+        abort: cuts the connection without ceremony.
+        latency_s: draws the delay of a frame, in seconds.
+        on_room: called when a slow reader has caught up, with the books whose frames were dropped.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        abort: Callable[[], None],
+        latency_s: Callable[[], float],
+        on_room: Callable[[frozenset[str]], None],
+    ) -> None:
+        self.stale: set[str] = set()
+        self._wire = wire
+        self._abort = abort
+        self._latency_s = latency_s
+        self._on_room = on_room
+        self._frames: deque[_Frame] = deque()
+        self._bytes = 0
+        self._last_due = 0.0
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more will be queued."""
+        return self._closing is not None
+
+    def put(self, text: str, book: str | None = None) -> None:
+        """Queue a frame; `book` names the market whose book it is about. Nothing is taken once closing."""
+        if self._closing is not None or (book is not None and book in self.stale):
+            return
+        self._last_due = max(self._last_due, asyncio.get_running_loop().time() + self._latency_s())
+        self._frames.append(_Frame(self._last_due, text, book))
+        self._bytes += len(text)
+        self._wake.set()
+        if self._full(1.0):
+            self._drop_books()
+            if self._full(1.0):
+                self._frames.clear()
+                self.close(SLOW_READER, "slow reader")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close once everything queued has been sent; the first reason given stands."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Send until closed; return when the connection is over."""
+        sending: asyncio.Task[None] | None = None
+        try:
+            while True:
+                while self._frames:
+                    delay = self._frames[0].due - asyncio.get_running_loop().time()
+                    if delay > 0:
+                        await asyncio.sleep(delay)
+                        continue
+                    frame = self._frames.popleft()
+                    self._bytes -= len(frame.text)
+                    sending = asyncio.ensure_future(self._wire.send_str(frame.text))
+                    await self._sent_or_overrun(sending)
+                    if self.stale and not self._full(0.5):
+                        books = frozenset(self.stale)
+                        self.stale.clear()
+                        self._on_room(books)
+                if self._closing is not None:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+            code, reason = self._closing
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._wire.close(code=code, message=reason.encode())
+        except (OSError, TimeoutError):
+            self._abort()
+        finally:
+            if sending is not None and not sending.done():
+                sending.cancel()
+
+    async def _sent_or_overrun(self, sending: "asyncio.Task[None]") -> None:
+        """Wait for a frame to go out, but no longer once a slow reader is to be closed."""
+        while not sending.done():
+            if self._closing is not None and self._closing[0] == SLOW_READER:
+                return
+            self._wake.clear()
+            woken = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait((sending, woken), return_when=asyncio.FIRST_COMPLETED)
+            woken.cancel()
+        sending.result()
+
+    def _full(self, share: float) -> bool:
+        return len(self._frames) > MAX_FRAMES * share or self._bytes > MAX_BYTES * share
+
+    def _drop_books(self) -> None:
+        kept = deque(frame for frame in self._frames if frame.book is None)
+        self.stale.update(frame.book for frame in self._frames if frame.book is not None)
+        self._frames = kept
+        self._bytes = sum(len(frame.text) for frame in kept)

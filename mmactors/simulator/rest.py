@@ -1,0 +1,223 @@
+"""The venue over HTTP: the contract's REST endpoints.
+
+Owns paths, parameters, statuses and the check of the bearer token; each request is late by the simulated latency on its
+way in and again on its way out. What an operation does is the floor's and the desk's.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from mmactors.simulator import parse, wire
+from mmactors.simulator.book import LIVE, Market
+from mmactors.simulator.floor import Floor, Latency, encode
+from mmactors.simulator.ledger import Account
+from mmactors.simulator.matching import Refusal
+from mmactors.simulator.tokens import bearer
+from mmactors.simulator.wire import Json
+
+Public = Callable[[web.Request], Json]
+Private = Callable[[web.Request, Account, object], tuple[int, Json]]
+Endpoint = Callable[[web.Request], Awaitable[web.Response]]
+FILLS_LIMIT = 500
+
+
+class Rest:
+    """The endpoints, on one floor."""
+
+    def __init__(self, floor: Floor, latency: Latency) -> None:
+        self._floor = floor
+        self._latency = latency
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return every route."""
+        return [
+            web.get("/time", self._public(lambda _: {"server_time": self._floor.clock.now_ms()})),
+            web.get("/markets", self._public(self._markets)),
+            web.get("/markets/{id}", self._public(self._market)),
+            web.get("/markets/{id}/orderbook", self._public(self._orderbook)),
+            web.post("/orders", self._private(self._place)),
+            web.delete("/orders/{id}", self._private(self._cancel)),
+            web.delete("/orders", self._private(self._cancel_many)),
+            web.patch("/orders/{id}", self._private(self._replace)),
+            web.get("/orders", self._private(self._orders)),
+            web.get("/positions", self._private(self._positions)),
+            web.get("/fills", self._private(self._fills)),
+            web.get("/balance", self._private(self._balance)),
+            web.post("/positions/merge", self._private(self._merge)),
+            web.post("/heartbeat", self._private(self._heartbeat)),
+            web.get("/auth/message", self._no_wallet),
+            web.post("/auth", self._no_wallet),
+        ]
+
+    def _public(self, answer: Public) -> Endpoint:
+        async def endpoint(request: web.Request) -> web.Response:
+            await asyncio.sleep(self._latency.draw_s())
+            try:
+                self._floor.advance()
+                response = web.Response(text=encode(answer(request)), content_type="application/json")
+            except Refusal as refusal:
+                response = refused(refusal)
+            await asyncio.sleep(self._latency.draw_s())
+            return response
+
+        return endpoint
+
+    def _private(self, answer: Private) -> Endpoint:
+        async def endpoint(request: web.Request) -> web.Response:
+            raw = await request.read()
+            await asyncio.sleep(self._latency.draw_s())
+            try:
+                _, account = self._floor.identify(bearer(request.headers.get("Authorization")))
+                self._floor.advance()
+                status, body = answer(request, account, _decode(raw))
+                response = web.Response(text=encode(body), status=status, content_type="application/json")
+            except Refusal as refusal:
+                response = refused(refusal)
+            self._floor.publish()
+            await asyncio.sleep(self._latency.draw_s())
+            return response
+
+        return endpoint
+
+    async def _no_wallet(self, _request: web.Request) -> web.Response:
+        return refused(Refusal("UNAVAILABLE", "wallet login is not offered here; use a token"), status=501)
+
+    # --- market data ----------------------------------------------------------------------------------
+
+    def _markets(self, request: web.Request) -> Json:
+        now, status = self._floor.clock.now_ms(), request.query.get("status")
+        markets = self._floor.simulation.venue.markets.values()
+        return {"markets": [wire.market_json(m, now) for m in markets if status is None or m.status == status.upper()]}
+
+    def _market(self, request: web.Request) -> Json:
+        return wire.market_json(self._find(request), self._floor.clock.now_ms())
+
+    def _orderbook(self, request: web.Request) -> Json:
+        market = self._find(request)
+        self._floor.publish()
+        depth = _whole(request, "depth", 20)
+        return wire.book_snapshot(market, self._floor.clock.now_ms(), max(1, depth))
+
+    def _find(self, request: web.Request) -> Market:
+        market_id = request.match_info["id"]
+        market = self._floor.simulation.venue.markets.get(market_id)
+        if market is None:
+            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id[:64]}")
+        return market
+
+    # --- orders ---------------------------------------------------------------------------------------
+
+    def _place(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        content = parse.mapping(body, "the body")
+        if "orders" not in content:
+            order = self._submit(account, {"op": "place", "order": content})["order"]
+            return (200 if order.get("duplicate") else 201), order
+        reply = self._submit(account, {"op": "batch", "place": content["orders"]})
+        return 200, {"results": reply["results"]["place"]}
+
+    def _cancel(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
+        return 200, self._submit(account, {"op": "cancel", "order_id": request.match_info["id"]})["order"]
+
+    def _cancel_many(self, request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        if isinstance(body, dict) and "ids" in body:
+            ids = body["ids"]
+            items = [{"order_id": key} for key in ids] if isinstance(ids, list) else ids
+            reply = self._submit(account, {"op": "batch", "cancel": items})
+            return 200, {"results": reply["results"]["cancel"]}
+        market, outcome = request.query.get("market"), request.query.get("outcome")
+        return 200, self._submit(account, {"op": "cancel_all", "market": market, "outcome": outcome})["result"]
+
+    def _replace(self, request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        content = parse.mapping(body, "the body")
+        return 200, self._submit(account, {**content, "op": "replace", "order_id": request.match_info["id"]})["order"]
+
+    def _orders(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
+        query = request.query
+        status, market, client_id = query.get("status"), query.get("market"), query.get("client_order_id")
+        if client_id is not None:
+            claim = account.claims.get(client_id)
+            found = [] if claim is None else [claim[0]]
+        else:
+            found = list((account.live if status == "OPEN" else account.orders).values())
+        shown = [
+            wire.order_json(order)
+            for order in found
+            if (market is None or order.market == market)
+            and (status is None or order.status == status or (status == "OPEN" and order.status in LIVE))
+        ]
+        return 200, {"orders": shown}
+
+    # --- money ----------------------------------------------------------------------------------------
+
+    def _positions(self, _request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
+        return 200, {"positions": [wire.position_json(position) for position in account.positions.values()]}
+
+    def _fills(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
+        since, limit = _whole(request, "since", -1), _whole(request, "limit", FILLS_LIMIT)
+        limit = min(max(1, limit), FILLS_LIMIT)
+        after = [fill for fill in account.fills if fill.seq > since]
+        page = after[:limit]
+        following = page[-1].seq if len(after) > limit else None
+        return 200, {"fills": [wire.fill_json(fill) for fill in page], "next": following}
+
+    def _balance(self, _request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
+        return 200, wire.balance_json(account.cash, account.reserved)
+
+    def _merge(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        return 200, self._submit(account, {**parse.mapping(body, "the body"), "op": "merge"})["result"]
+
+    def _heartbeat(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        ttl_ms = parse.milliseconds(parse.mapping(body, "the body"), "ttl_ms")
+        if ttl_ms is None:
+            raise parse.bad_request("ttl_ms is missing")
+        now = self._floor.clock.now_ms()
+        return 200, {"expires_at": self._floor.sessions.heartbeat(account.name, ttl_ms, now), "server_time": now}
+
+    def _submit(self, account: Account, frame: Json) -> Json:
+        reply = self._floor.submit(account, frame)
+        if reply["type"] == "error":
+            raise _Answered(reply["error"])
+        return reply
+
+
+class _Answered(Refusal):
+    """A refusal already written as JSON."""
+
+    def __init__(self, error: Json) -> None:
+        super().__init__(error["code"], error["message"], retry_after_ms=error.get("retry_after_ms", 0))
+        self.error = error
+
+
+def refused(refusal: Refusal, status: int | None = None) -> web.Response:
+    """Write a refusal as an HTTP response."""
+    error = refusal.error if isinstance(refusal, _Answered) else wire.error_json(refusal)
+    headers = {"Retry-After": str(math.ceil(refusal.retry_after_ms / 1000))} if refusal.retry_after_ms else None
+    return web.Response(
+        text=encode({"error": error}),
+        status=status or wire.HTTP_STATUS[refusal.code],
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def _decode(raw: bytes) -> object:
+    if not raw:
+        return None
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise parse.bad_request("the body is not JSON") from None
+
+
+def _whole(request: web.Request, name: str, default: int) -> int:
+    value = request.query.get(name)
+    if value is None:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise parse.bad_request(f"{name} must be a whole number") from None

@@ -1,0 +1,280 @@
+"""The simulator's process: one port for REST, the venue's WebSocket and the price feed, on the wall clock.
+
+Owns start and end: the listening socket, the loops that let time pass, the log's flushing, signals and the parent's
+death. Everything the venue does is elsewhere.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from mmactors.config import Config, SimulatorConfig
+from mmactors.simulator.feed import Feed
+from mmactors.simulator.floor import Floor, Latency, Say, WallClock, encode
+from mmactors.simulator.parse import bad_request
+from mmactors.simulator.recording import PricesError, Recording, load_recordings
+from mmactors.simulator.rest import Rest, refused
+from mmactors.simulator.simulation import SimulatedVenue, build_world
+from mmactors.simulator.tokens import bearer
+from mmactors.simulator.truth import TruthLog
+from mmactors.simulator.venue_socket import VenueSocket
+
+EXIT_OK, EXIT_NO_FILE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 66, 69, 78
+FLUSH_EVERY_S = 0.2
+CLOSE_SOCKETS_WITHIN_S = 1.0
+
+
+class SimulatorServer:
+    """The venue and the feed, listening.
+
+    Args:
+        config: the simulator's configuration.
+        secret: what tokens are signed with.
+        say: takes a line for the operator.
+        recordings: recorded prices by asset, instead of synthetic ones.
+        ping_every_ms, pong_within_ms: the feed's keep-alive.
+
+    Raises:
+        ValueError: the configuration's sessions cannot be.
+        OSError: the log cannot be opened.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        secret: str,
+        say: Say,
+        recordings: dict[str, Recording] | None = None,
+        *,
+        ping_every_ms: int = 20_000,
+        pong_within_ms: int = 60_000,
+    ) -> None:
+        clock = WallClock()
+        world = build_world(config, clock.start_ms, recordings)
+        self._truth: TruthLog | None = None
+        if config.log is not None:
+            config.log.parent.mkdir(parents=True, exist_ok=True)
+            self._truth = TruthLog(config.log.open("ab", buffering=0), world.price)
+        run_id = _base36(clock.start_ms)
+        if self._truth is not None:
+            self._truth.begin(run_id, config.world.seed, clock.start_ms)
+        self.simulation = SimulatedVenue(
+            config,
+            clock.start_ms,
+            world=world,
+            recorder=self._truth,
+            run=run_id,
+            first_seq=clock.start_ms,
+        )
+        self.floor = Floor(self.simulation, clock, secret, say)
+        rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
+        self._orders_latency = Latency(config.order_latency_ms, config.latency_jitter_ms, rng)
+        self._feed = Feed(
+            world,
+            clock,
+            config.feed_ticks_per_s,
+            Latency(config.feed_latency_ms, config.latency_jitter_ms, rng),
+            config.world.seed,
+            ping_every_ms=ping_every_ms,
+            pong_within_ms=pong_within_ms,
+        )
+        self._config = config
+        self._runner: web.AppRunner | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._sockets = 0
+        self._open: set[VenueSocket] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen and let time pass.
+
+        Raises:
+            OSError: the port is taken or the host is not ours.
+        """
+        app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
+        app.add_routes(Rest(self.floor, self._orders_latency).routes())
+        app.add_routes(self._feed.routes())
+        app.add_routes([web.get("/ws", self._venue_socket)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
+        self._runner = runner
+        await runner.setup()
+        await web.TCPSite(runner, self._config.host, self._config.port).start()
+        self.port = runner.addresses[0][1]
+        self.floor.advance()
+        self._loops = [asyncio.create_task(work) for work in (self._run_venue(), self._flush_log(), self._feed.run())]
+
+    async def failed(self) -> None:
+        """Return when one of the loops has ended, which only a defect can bring about; its error is raised."""
+        done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+        for loop in done:
+            loop.result()
+
+    async def stop(self) -> None:
+        """Tell everyone, close every socket, flush the log."""
+        for socket in list(self._open):
+            socket.put(encode({"type": "notice", "code": "SHUTDOWN"}))
+            socket.close(1012, "restart")
+        self._feed.shut_down()
+        deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S
+        while (self._open or self._feed.sockets) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._truth is not None:
+            self._truth.close()
+
+    def listening(self) -> str:
+        """Return the line that says where everything is, as JSON."""
+        host, port = self._config.host, self.port
+        shown = f"[{host}]" if ":" in host else host
+        where = {
+            "host": host,
+            "port": port,
+            "rest_url": f"http://{shown}:{port}",
+            "ws_url": f"ws://{shown}:{port}/ws",
+            "binance_url": f"ws://{shown}:{port}/stream",
+        }
+        return msgspec.json.encode({"listening": where}).decode()
+
+    async def _venue_socket(self, request: web.Request) -> web.WebSocketResponse:
+        self._sockets += 1
+        socket = VenueSocket(self.floor, self._orders_latency, self._sockets)
+        self._open.add(socket)
+        try:
+            return await socket.serve(request, bearer(request.headers.get("Authorization")))
+        finally:
+            self._open.discard(socket)
+
+    async def _run_venue(self) -> None:
+        clock, step_s = asyncio.get_running_loop().time, self._config.step_ms / 1000
+        due = clock()
+        while True:
+            self.floor.advance()
+            now_ms = self.floor.clock.now_ms()
+            for socket in list(self._open):
+                socket.tick(now_ms)
+            due = max(due + step_s, clock() - 1.0)
+            await asyncio.sleep(max(0.0, due - clock()))
+
+    async def _flush_log(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            if self._truth is not None:
+                self._truth.flush()
+
+
+def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
+    """Run the simulator until told to end; return the exit code.
+
+    Args:
+        config: the whole configuration; `simulator` is what counts.
+        prices: a file of recorded prices, before `simulator.world.prices`.
+        secret: what tokens are signed with.
+        watch_stdin: end when standard input does (the program that started us is gone), and leave Ctrl-C to it.
+        announce: takes the one line that says where we listen.
+    """
+    simulator = config.simulator
+    prices = prices or simulator.world.prices
+    assets = tuple(dict.fromkeys(series.asset for series in simulator.sessions))
+    recordings = None
+    try:
+        if prices is not None:
+            found = load_recordings(prices, assets)
+            recordings = found.by_asset
+            _say(found.report)
+        server = SimulatorServer(simulator, secret, _say, recordings)
+    except PricesError as error:
+        _say(str(error))
+        return EXIT_NO_FILE if error.missing else EXIT_CONFIG
+    except ValueError as error:
+        _say(str(error))
+        return EXIT_CONFIG
+    except OSError as error:
+        _say(f"cannot write the log {simulator.log}: {error.strerror}; set simulator.log")
+        return EXIT_CONFIG
+    for asset in assets:
+        if recordings is not None and asset not in recordings:
+            _say(f"no recorded prices of {asset}: its sessions are not opened")
+    return asyncio.run(_serve(server, simulator, watch_stdin, announce))
+
+
+async def _serve(
+    server: SimulatorServer, config: SimulatorConfig, watch_stdin: bool, announce: Callable[[str], None]
+) -> int:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_signal_handler(signal.SIGINT, (lambda: None) if watch_stdin else ended.set)
+    try:
+        await server.start()
+    except OSError as error:
+        await server.stop()
+        if error.errno == errno.EADDRINUSE:
+            _say(
+                f"port {config.port} on {config.host} is in use; "
+                "choose another with MM__simulator__port=NUMBER (0 takes any free one)"
+            )
+        else:
+            _say(f"cannot listen on {config.host}:{config.port}: {error.strerror}; set simulator.host and port")
+        return EXIT_UNAVAILABLE
+    if watch_stdin:
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
+    announce(server.listening())
+    ending = asyncio.create_task(ended.wait())
+    failing = asyncio.create_task(server.failed())
+    await asyncio.wait((ending, failing), return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    await server.stop()
+    with contextlib.suppress(asyncio.CancelledError):
+        await failing
+    return EXIT_OK
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    while True:
+        try:
+            if os.read(0, 4096):
+                continue
+        except OSError:
+            pass
+        break
+    if not ended.is_set():
+        _say("trading program went away; simulator stops")
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(ended.set)
+
+
+@web.middleware
+async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what the web framework itself refuses in the contract's form."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        return refused(bad_request(refusal.reason), status=refusal.status)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"simulator: {line}\n")
+    sys.stderr.flush()

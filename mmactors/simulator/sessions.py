@@ -1,0 +1,73 @@
+"""Whose orders die with whom: cancel on disconnect per order session, and the REST heartbeat per account.
+
+Owns the deadlines. It is told of every sign of life and asked what is due; it knows no socket, no order and no clock.
+"""
+
+from dataclasses import dataclass, field
+
+DEFAULT_COD_TIMEOUT_MS = 3000
+
+
+@dataclass(slots=True)
+class OrderSession:
+    """One client's order session; it outlives its sockets. Times in milliseconds.
+
+    `armed`: its orders die `timeout_ms` after `last_frame_ms`. `watched`: silence also ends the socket.
+    """
+
+    account: str
+    name: str
+    armed: bool = False
+    watched: bool = False
+    timeout_ms: int = DEFAULT_COD_TIMEOUT_MS
+    last_frame_ms: int = 0
+    lapsed: bool = False
+    triggered: bool = False
+    cancelled: list[str] = field(default_factory=list)
+
+
+class Sessions:
+    """Every order session and every account's REST heartbeat."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str], OrderSession] = {}
+        self._heartbeats: dict[str, int] = {}
+
+    def attach(
+        self, account: str, name: str, *, armed: bool, watched: bool, timeout_ms: int, now_ms: int
+    ) -> OrderSession:
+        """Start or resume a session."""
+        session = self._sessions.setdefault((account, name), OrderSession(account, name))
+        session.armed, session.watched, session.timeout_ms = armed, watched, timeout_ms
+        session.last_frame_ms = now_ms
+        session.lapsed = False
+        return session
+
+    def disarm(self, session: OrderSession) -> None:
+        """End a session's watch: its orders are gone already, or were never to go."""
+        session.armed = session.watched = False
+
+    def lapsing(self, now_ms: int) -> list[OrderSession]:
+        """Return the sessions silent for too long, once each."""
+        found = [
+            session
+            for session in self._sessions.values()
+            if (session.armed or session.watched)
+            and not session.lapsed
+            and now_ms - session.last_frame_ms >= session.timeout_ms
+        ]
+        for session in found:
+            session.lapsed = True
+        return found
+
+    def heartbeat(self, account: str, ttl_ms: int, now_ms: int) -> int:
+        """Set an account's dead man's switch; return when it goes off."""
+        self._heartbeats[account] = now_ms + ttl_ms
+        return self._heartbeats[account]
+
+    def missed(self, now_ms: int) -> list[str]:
+        """Return the accounts whose heartbeat did not come, once each."""
+        found = [account for account, due in self._heartbeats.items() if due <= now_ms]
+        for account in found:
+            del self._heartbeats[account]
+        return found

@@ -1,0 +1,215 @@
+"""The whole embedded venue without sockets: engine, calendar, world and participants, driven by a clock.
+
+Owns the order of things within a moment: prices move, then sessions and orders that are due, then the participants.
+Whoever owns the time calls `advance` and `submit`; the server does so by the wall clock, a deterministic runtime by its
+own. Same configuration and seed, same everything.
+"""
+
+import math
+from random import Random
+from typing import Protocol
+
+from mmactors.config import SimulatorConfig
+from mmactors.simulator.book import Market
+from mmactors.simulator.calendar import Calendar, Due
+from mmactors.simulator.desk import Desk
+from mmactors.simulator.engine import MarketChange, Venue
+from mmactors.simulator.ledger import Account, AccountEvent, OrderEvent
+from mmactors.simulator.matching import Recorder, Trade
+from mmactors.simulator.participants import Crowd, House
+from mmactors.simulator.recording import Recording
+from mmactors.simulator.wire import Json
+from mmactors.simulator.world import World
+from mmactors.units import DOLLAR, micros
+
+HOUSE_CASH = 1_000_000_000 * DOLLAR
+"""What each kind of participant starts with: never a constraint."""
+
+FORGET_EVERY_MS = 60_000
+SPOT_EVERY_MS = 1000
+
+
+class SpotRecorder(Recorder, Protocol):
+    """A recorder that is also told the world's prices."""
+
+    def spot(self, asset: str, price: float, now_ms: int) -> None:
+        """Note an asset's true price, once a second."""
+
+
+def build_world(config: SimulatorConfig, start_ms: int, recordings: dict[str, Recording] | None = None) -> World:
+    """Make the prices of every asset that has sessions.
+
+    Raises:
+        ValueError: an asset has neither start price nor recording.
+    """
+    assets = tuple(dict.fromkeys(series.asset for series in config.sessions))
+    return World(config.world, assets, start_ms, config.step_ms, recordings)
+
+
+class SimulatedVenue:
+    """The embedded venue.
+
+    Args:
+        config: its configuration.
+        start_ms: the time it starts at, milliseconds UTC.
+        world: its prices; synthetic ones from the configuration if not given.
+        recorder: writes down what happens, if given.
+        run: part of every id, so that two runs never give the same one.
+        first_seq: where every account's stream starts counting.
+
+    Raises:
+        ValueError: the configuration's sessions cannot be.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        start_ms: int,
+        *,
+        world: World | None = None,
+        recorder: SpotRecorder | None = None,
+        run: str = "",
+        first_seq: int = 0,
+    ) -> None:
+        self.config = config
+        self.now_ms = start_ms
+        self.world = build_world(config, start_ms) if world is None else world
+        self.venue = Venue(
+            orders_per_s=config.orders_per_s, burst=config.burst, run=run, first_seq=first_seq, recorder=recorder
+        )
+        self.notices: list[str] = []
+        self._desk = Desk(self.venue)
+        self._recorder = recorder
+        self._step_ms = config.step_ms
+        self._next_step = start_ms
+        self._next_spot = start_ms
+        self._next_forget = start_ms + FORGET_EVERY_MS
+        self._calendar = Calendar(
+            config.sessions,
+            start_ms,
+            config.listed_before_s,
+            config.world.seed,
+            {asset: path.end_ms for asset, path in self.world.paths.items()},
+        )
+        self._ended = False
+        self._crowds: dict[str, Crowd] = {}
+        self._settling: dict[str, float] = {}
+        self._house = House(
+            *(
+                self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
+                for name in ("noise", "informed", "outside")
+            )
+        )
+        if not self._calendar.running:
+            raise ValueError("no session of simulator.sessions can begin and end within the prices there are")
+
+    def account(self, name: str) -> Account:
+        """Return an account by name; a new one is opened and funded."""
+        known = self.venue.accounts.get(name)
+        if known is not None:
+            return known
+        return self.venue.open_account(name, micros(self.config.start_cash), self.now_ms)
+
+    def submit(self, account: Account, frame: Json, now_ms: int, session: str | None = None) -> Json:
+        """Apply one trading operation of the contract at `now_ms`; return the frame that answers it.
+
+        Raises:
+            KeyError: `takes` would have said no.
+        """
+        self.advance(now_ms)
+        return self._desk.submit(account, frame, self.now_ms, session)
+
+    def takes(self, op: object) -> bool:
+        """Tell whether `op` names a trading operation."""
+        return self._desk.takes(op)
+
+    def take_public(self) -> list[Trade | MarketChange]:
+        """Return the trades and market changes since the last call."""
+        venue = self.venue
+        public: list[Trade | MarketChange] = [*venue.changes, *venue.matching.trades]
+        venue.changes.clear()
+        venue.matching.trades.clear()
+        return public
+
+    def take_events(self, account: Account) -> list[OrderEvent | AccountEvent]:
+        """Return an account's stream since the last call."""
+        events, account.outbox = account.outbox, []
+        return events
+
+    def advance(self, to_ms: int) -> None:
+        """Let the time pass up to and including `to_ms`; a time already past changes nothing."""
+        due = self._next_due()
+        while self._next_step <= to_ms:
+            now = self._next_step
+            if due < now:
+                due = self._run_agenda(now - 1)
+            self.now_ms = now
+            self.world.advance(now)
+            if self._recorder is not None and now >= self._next_spot:
+                self._next_spot += SPOT_EVERY_MS
+                for asset, path in self.world.paths.items():
+                    self._recorder.spot(asset, path.price, now)
+            if due <= now:
+                due = self._run_agenda(now)
+            for crowd in self._crowds.values():
+                crowd.step(now)
+            self._next_step = now + self._step_ms
+            if now >= self._next_forget:
+                self._next_forget += FORGET_EVERY_MS
+                self.venue.forget(now)
+        if due <= to_ms:
+            self._run_agenda(to_ms)
+        self.now_ms = max(self.now_ms, to_ms)
+
+    def _next_due(self) -> float:
+        session_at, expiry_at = self._calendar.next_ms, self.venue.next_expiry()
+        return min(math.inf if session_at is None else session_at, math.inf if expiry_at is None else expiry_at)
+
+    def _run_agenda(self, to_ms: int) -> float:
+        """Do what is due by `to_ms`, in its order; return when something is due next."""
+        while (due := self._next_due()) <= to_ms:
+            self.now_ms = max(self.now_ms, int(due))
+            if self.venue.next_expiry() == due:
+                self.venue.expire(int(due))
+            else:
+                self._apply(self._calendar.pop())
+        return due
+
+    def _apply(self, due: Due) -> None:
+        session, now = due.session, due.at_ms
+        if due.event == "listed":
+            market = Market(
+                session.id,
+                session.asset,
+                duration_s=session.duration_s,
+                opens_at=session.opens_at,
+                expires_at=session.expires_at,
+                tick=session.tick,
+                maker_bps=self.config.maker_bps,
+                taker_bps=self.config.taker_bps,
+            )
+            self.venue.add_market(market, now)
+            if not self._calendar.running and not self._ended:
+                self._ended = True
+                self.notices.append("the recorded prices end soon: no new sessions after those listed")
+            return
+        path = self.world.paths[session.asset]
+        if due.event == "opened":
+            self.venue.open_market(session.id, self._calendar.strike(session, path.price, path.sigma), now)
+            self._crowds[session.id] = Crowd(
+                self.venue.matching,
+                self.venue.markets[session.id],
+                path,
+                self._house,
+                self.config.takers,
+                self._step_ms,
+                now,
+                Random(f"{self.config.world.seed}:{session.id}:crowd"),  # noqa: S311  reproducible from the seed
+            )
+        elif due.event == "closed":
+            del self._crowds[session.id]
+            self._settling[session.id] = path.price
+            self.venue.close_market(session.id, now)
+        else:
+            price = self._settling.pop(session.id)
+            self.venue.resolve_market(session.id, self.venue.markets[session.id].decide(price), price, now)

@@ -1,0 +1,194 @@
+"""The simulator's append-only log, one JSON object a line: the truth others check the program against.
+
+Owns its format and its buffer. Every line stands alone: money in integer micro-dollars, prices in integer ticks of the
+line's market, times in integer milliseconds UTC, with the true spot price of that moment. Written are all orders of
+clients (not the participants' own), all fills and cash of everyone, all markets, and every asset's price each second.
+It decides nothing and knows no clock: whoever drives it calls `flush`.
+"""
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+import msgspec
+
+from mmactors.simulator.book import Market, Order
+from mmactors.simulator.ledger import Account, Fill, NewOrder
+from mmactors.simulator.wire import Json
+
+FLUSH_AT_BYTES = 1 << 16
+
+
+class TruthLog:
+    """Writes the log to a binary file.
+
+    Args:
+        file: opened for writing or appending, unbuffered or not; closed by `close`.
+        spot: an asset's true price now.
+    """
+
+    def __init__(self, file: BinaryIO, spot: Callable[[str], float]) -> None:
+        self._file = file
+        self._spot = spot
+        self._assets: dict[str, str] = {}
+        self._buffer = bytearray()
+        self._encode = msgspec.json.Encoder().encode
+
+    def begin(self, run: str, seed: int, now_ms: int) -> None:
+        """Note that a run of the simulator starts: accounts, cash and ids start afresh."""
+        self._write({"t": now_ms, "type": "run", "run": run, "seed": seed})
+
+    def spot(self, asset: str, price: float, now_ms: int) -> None:
+        """Note an asset's true price, once a second."""
+        self._write({"t": now_ms, "type": "spot", "asset": asset, "price": price})
+
+    def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
+        """Note what became of a client's order: accepted, replaced, cancelled or expired."""
+        self._write(
+            {
+                "t": now_ms,
+                "type": "order",
+                "event": event,
+                "reason": reason,
+                "account": order.account.name,
+                "session": order.session,
+                "market": order.market,
+                "order_id": order.id,
+                "client_order_id": order.client_order_id,
+                "side": order.side,
+                "outcome": order.outcome,
+                "price_ticks": order.ticks,
+                "tick_micros": order.tick,
+                "size": order.size,
+                "filled": order.filled,
+                "remaining": order.remaining,
+                "status": order.status,
+                "version": order.version,
+                "post_only": order.post_only,
+                "ioc": order.ioc,
+                "spot": self._spot_of(order.market),
+            }
+        )
+
+    def rejected(self, account: Account, body: NewOrder, code: str, now_ms: int) -> None:
+        """Note an order that was refused; its price is in micro-dollars, as it may be off the tick."""
+        self._write(
+            {
+                "t": now_ms,
+                "type": "order",
+                "event": "rejected",
+                "reason": code,
+                "account": account.name,
+                "market": body.market,
+                "order_id": None,
+                "client_order_id": body.client_order_id,
+                "side": body.side,
+                "outcome": body.outcome,
+                "price_micros": body.price,
+                "size": body.size,
+                "filled": 0,
+                "remaining": 0,
+                "status": "REJECTED",
+                "post_only": body.post_only,
+                "ioc": body.ioc,
+                "spot": self._spot_of(body.market),
+            }
+        )
+
+    def fill(
+        self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
+    ) -> None:
+        """Note a trade with both of its sides, the taker's first."""
+        self._write(
+            {
+                "t": sides[0][1].ts,
+                "type": "fill",
+                "trade_id": trade_id,
+                "market": market.id,
+                "yes_ticks": yes_ticks,
+                "tick_micros": market.tick,
+                "size": size,
+                "sides": [
+                    {
+                        "account": order.account.name,
+                        "fill_id": fill.fill_id,
+                        "seq": fill.seq,
+                        "order_id": fill.order_id,
+                        "client_order_id": fill.client_order_id,
+                        "liquidity": "maker" if fill.maker else "taker",
+                        "side": fill.side,
+                        "outcome": fill.outcome,
+                        "price_ticks": fill.ticks,
+                        "fee_micros": fill.fee,
+                        "order_size": order.size,
+                        "filled_total": fill.filled_total,
+                        "status": order.status,
+                    }
+                    for order, fill in sides
+                ],
+                "spot": self._spot_of(market.id),
+            }
+        )
+
+    def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
+        """Note a change of cash (deposit, fill, settle, merge) and the cash after it."""
+        self._write(
+            {
+                "t": now_ms,
+                "type": "cash",
+                "account": account.name,
+                "reason": reason,
+                "market": market,
+                "change_micros": change,
+                "cash_micros": account.cash,
+            }
+        )
+
+    def market(self, event: str, market: Market, now_ms: int) -> None:
+        """Note a market's change: created, opened, halted, closed or resolved. A resolution is flushed at once."""
+        self._assets[market.id] = market.asset
+        self._write(
+            {
+                "t": now_ms,
+                "type": "market",
+                "event": event,
+                "market": market.id,
+                "asset": market.asset,
+                "strike": market.strike,
+                "status": market.status,
+                "opens_at": market.opens_at,
+                "expires_at": market.expires_at,
+                "duration_s": market.duration_s,
+                "tick_micros": market.tick,
+                "maker_bps": market.maker_bps,
+                "taker_bps": market.taker_bps,
+                "tie": market.tie,
+                "outcome": market.outcome,
+                "settlement_price": market.settlement_price,
+                "spot": self._spot(market.asset),
+            }
+        )
+        if event == "resolved":
+            del self._assets[market.id]
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system."""
+        if self._buffer:
+            self._file.write(self._buffer)
+            self._buffer.clear()
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self.flush()
+        self._file.close()
+
+    def _spot_of(self, market_id: str) -> float | None:
+        asset = self._assets.get(market_id)
+        return None if asset is None else self._spot(asset)
+
+    def _write(self, line: Json) -> None:
+        self._buffer += self._encode(line)
+        self._buffer += b"\n"
+        if len(self._buffer) >= FLUSH_AT_BYTES:
+            self.flush()

@@ -1,0 +1,127 @@
+"""The way to the venue as the gateway sees it: one `submit`, whatever carries the request.
+
+Routes orders and books to the WebSocket session and audits to REST; a cancel-all goes by whichever way is open. Knows
+nothing of actors. `Link` is all that the gateway needs, so that a venue without sockets can stand in for it.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from mmactors.config import VenueConfig
+from mmactors.messages import (
+    BatchReported,
+    FetchFills,
+    FetchMarkets,
+    FetchOrder,
+    ItemResult,
+    SendBatch,
+    SendCancelAll,
+    VenueError,
+    VenueReport,
+    VenueRequest,
+)
+from mmactors.units import Nanos
+from mmactors.venue.batches import items_of
+from mmactors.venue.conversation import Terms
+from mmactors.venue.rest import RestWorker, VenueRest
+from mmactors.venue.session import VenueSession
+
+NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
+
+
+class Link(Protocol):
+    """What carries requests to the venue; its reports come back by another way."""
+
+    def submit(self, request: VenueRequest) -> None:
+        """Take a request; never blocks, never raises."""
+
+
+class VenueLink:
+    """The WebSocket session and two REST workers: one for audits, one that cancels never queue behind."""
+
+    def __init__(
+        self,
+        *,
+        config: VenueConfig,
+        ws_url: str,
+        rest_url: str,
+        session: str,
+        token: Callable[[], str],
+        deliver: Callable[[VenueReport], None],
+        now: Callable[[], Nanos],
+        random: Random,
+        sslopt: dict[str, Any] | None = None,
+    ) -> None:
+        """Args:
+        config: the venue's section of the configuration.
+        ws_url: the WebSocket's address.
+        rest_url: the REST root.
+        session: this run's name.
+        token: called at each login and request.
+        deliver: called, in the link's threads, with each report; must not block or raise.
+        now: the clock, nanoseconds UTC, never going back.
+        random: for the jitter of reconnecting.
+        sslopt: passed to the WebSocket's TLS layer.
+        """
+        self._deliver = deliver
+        self._now = now
+        terms = Terms(
+            session=session,
+            wire_asks=config.wire_asks,
+            heartbeat_ms=config.heartbeat_ms,
+            cod_timeout_ms=config.cod_timeout_ms,
+            timeout_s=config.request_timeout_s,
+        )
+        self.session = VenueSession(
+            url=ws_url,
+            terms=terms,
+            token=token,
+            deliver=deliver,
+            unsent=self._unsent,
+            now=now,
+            random=random,
+            sslopt=sslopt,
+        )
+        self._workers = {
+            name: RestWorker(
+                f"venue-{name}", VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks), deliver
+            )
+            for name in ("audit", "cancel")
+        }
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return self.session.counters
+
+    @property
+    def connected(self) -> bool:
+        return self.session.connected
+
+    def start(self) -> None:
+        """Start connecting."""
+        for worker in self._workers.values():
+            worker.start()
+        self.session.start()
+
+    def submit(self, request: VenueRequest) -> None:
+        """Take a request; never blocks. What cannot leave is reported as `NOT_SENT`, it is not kept for later."""
+        if isinstance(request, FetchFills | FetchOrder | FetchMarkets):
+            self._workers["audit"].submit(request)
+        elif isinstance(request, SendCancelAll) and not self.session.connected:
+            self._workers["cancel"].submit(request)
+        else:
+            self.session.submit(request)
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Send what is queued, log out, and end the threads; each is waited for at most `timeout_s`."""
+        self.session.stop(timeout_s)
+        for worker in self._workers.values():
+            worker.stop(timeout_s)
+
+    def _unsent(self, request: VenueRequest) -> None:
+        if isinstance(request, SendBatch):
+            results = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
+            self._deliver(BatchReported(request.op_id, results, self._now()))
+        elif isinstance(request, SendCancelAll):
+            self._workers["cancel"].submit(request)

@@ -1,0 +1,307 @@
+"""The venue over HTTP: blocking calls for the command line and, through `RestWorker`, for the running program.
+
+Owns timeouts, the reading of errors and the Retry-After of a 429. Knows nothing of actors and of the WebSocket. Every
+error a caller sees is one of three, each with one clear line.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+import requests
+from loguru import logger
+from requests.auth import AuthBase
+
+from mmactors.messages import (
+    CancelAllReported,
+    ClockMeasured,
+    FetchFills,
+    FetchMarkets,
+    FetchOrder,
+    FillsFetched,
+    Market,
+    MarketReported,
+    OrderFetched,
+    SendCancelAll,
+    VenueError,
+    VenueFill,
+    VenueOrder,
+    VenuePosition,
+    VenueReport,
+    VenueRequest,
+)
+from mmactors.units import Micros, Nanos, nanos
+from mmactors.venue.codec import CREDENTIAL_CODES, Codec
+from mmactors.venue.credentials import MissingSecret
+from mmactors.venue.wire import MAX_BYTES, WireError
+
+T = TypeVar("T")
+
+PAGE = 500
+LONGEST_RETRY_S = 10.0
+
+
+class VenueUnreachable(Exception):  # noqa: N818 - read as a sentence where it is caught
+    """Nobody answered, or not in the venue's language: what was asked may or may not have been done."""
+
+
+class CredentialsRefused(Exception):  # noqa: N818
+    """The venue does not accept our token."""
+
+
+class RefusedByVenue(Exception):  # noqa: N818
+    """The venue said no (or, in `error.kind`, later)."""
+
+    def __init__(self, error: VenueError) -> None:
+        super().__init__(f"refused by the venue: {error.code} {error.message}".strip())
+        self.error = error
+
+
+VENUE_FAILURES = (VenueUnreachable, CredentialsRefused, RefusedByVenue, MissingSecret)
+
+
+class _Bearer(AuthBase):
+    """Sets the header itself, so that neither a netrc file nor a repr gets in between."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token()}"
+        return request
+
+
+class VenueRest:
+    """The venue's REST interface. One thread at a time.
+
+    Every method raises VenueUnreachable, CredentialsRefused, RefusedByVenue or MissingSecret.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: Callable[[], str],
+        now: Callable[[], Nanos],
+        timeout_s: float = 5.0,
+        wire_asks: Literal["buy_no", "as_ask"] = "buy_no",
+        attempts: int = 3,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        """Args:
+        url: the venue's REST root.
+        token: called at each request.
+        now: the clock, nanoseconds UTC.
+        timeout_s: limit for connecting and for each silence of the venue; a whole answer may take twice that.
+        wire_asks: see `Codec`.
+        attempts: how often a request is made in all while the venue says 429.
+        pause: waits out a Retry-After, seconds; by default an uninterrupted sleep.
+        """
+        self._url = url.rstrip("/")
+        self._now = now
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._pause = pause if pause is not None else threading.Event().wait
+        self._codec = Codec(wire_asks)
+        self._skipped: set[str] = set()
+        self._session = requests.Session()
+        self._session.auth = _Bearer(token)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def server_time(self) -> ClockMeasured:
+        """Return the venue's clock minus ours, and the round trip it took to learn that."""
+        for _ in range(2):  # the first call also opens the connection
+            sent = self._now()
+            body = self._call("GET", "/time")
+            received = self._now()
+        server = self._read(self._codec.server_time, body)
+        return ClockMeasured(Nanos(server - (sent + received) // 2), Nanos(received - sent))
+
+    def markets(self, status: str = "OPEN") -> tuple[Market, ...]:
+        """Return the markets of a status; one that cannot be traded is skipped with one line."""
+        good, invalid = self._read(self._codec.markets, self._call("GET", "/markets", {"status": status}))
+        for bad in invalid:
+            if bad.market not in self._skipped and len(self._skipped) < 10_000:
+                self._skipped.add(bad.market)
+                logger.warning("venue: market {} skipped: {}", bad.market, bad.reason)
+        return good
+
+    def open_orders(self) -> tuple[VenueOrder, ...]:
+        """Return every order that rests."""
+        return self._read(self._codec.orders, self._call("GET", "/orders", {"status": "OPEN"}))
+
+    def order_by_client_id(self, client_id: str) -> VenueOrder | None:
+        """Return what became of an order; None if the venue knows none of that name."""
+        try:
+            orders = self._read(self._codec.orders, self._call("GET", "/orders", {"client_order_id": client_id}))
+        except RefusedByVenue as refused:
+            if refused.error.code == "ORDER_NOT_FOUND":
+                return None
+            raise
+        return next((order for order in orders if order.client_id == client_id), None)
+
+    def cancel_all(self, market: str | None = None) -> tuple[str, ...]:
+        """Cancel every order of a market or of the account; return their ids."""
+        body = self._call("DELETE", "/orders", {"market": market} if market is not None else {})
+        return self._read(self._codec.cancelled, body)
+
+    def fills(self, since: int) -> tuple[VenueFill, ...]:
+        """Return every fill after `since` (a seq of the orders channel, exclusive), oldest first."""
+        if self._codec.wire_asks == "as_ask":  # a fill does not say whether its order was booked as a sale
+            self._read(self._codec.orders, self._call("GET", "/orders"))
+        found: list[VenueFill] = []
+        cursor: int | None = since
+        while cursor is not None:
+            body = self._call("GET", "/fills", {"since": str(cursor), "limit": str(PAGE)})
+            page, after = self._read(self._codec.fills, body)
+            found.extend(page)
+            if after is not None and after <= cursor:
+                raise VenueUnreachable(f"the venue at {self._url} pages its fills in a circle ({cursor} -> {after})")
+            cursor = after
+        return tuple(sorted(found, key=lambda fill: fill.seq))
+
+    def positions(self) -> tuple[VenuePosition, ...]:
+        """Return the account's positions."""
+        return self._read(self._codec.positions, self._call("GET", "/positions"))
+
+    def balance(self) -> tuple[Micros, Micros]:
+        """Return cash, and what of it is reserved, in micro-dollars."""
+        return self._read(self._codec.balance, self._call("GET", "/balance"))
+
+    def _call(self, method: str, path: str, params: Mapping[str, str] | None = None) -> bytes:
+        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
+        for left in reversed(range(self._attempts)):
+            status, headers, body = self._exchange(method, path + query)
+            if 200 <= status < 300:
+                return body
+            error = self._codec.refusal(status, body)
+            if status in (401, 403) or error.code in CREDENTIAL_CODES:
+                raise CredentialsRefused(f"the venue at {self._url} refuses our token: {error.code} {error.message}")
+            if error.kind == "unknown":
+                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}")
+            retry_s = _retry_s(headers.get("Retry-After"), error)
+            if error.kind != "later" or left == 0 or retry_s > LONGEST_RETRY_S:
+                raise RefusedByVenue(error)
+            self._pause(retry_s)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _exchange(self, method: str, target: str) -> tuple[int, Mapping[str, str], bytes]:
+        deadline = self._now() + nanos(2 * self._timeout_s)
+        try:
+            with self._session.request(
+                method, self._url + target, timeout=self._timeout_s, allow_redirects=False, stream=True
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_content(65_536):
+                    body += chunk
+                    if len(body) > MAX_BYTES or self._now() > deadline:
+                        raise VenueUnreachable(f"the venue at {self._url} sends too much or too slowly")
+                return response.status_code, response.headers, bytes(body)
+        except requests.Timeout:
+            raise VenueUnreachable(f"the venue at {self._url} did not answer within {self._timeout_s:g} s") from None
+        except requests.ConnectionError as error:
+            raise VenueUnreachable(f"no connection to the venue at {self._url}: {_root(error)}") from None
+        except (requests.RequestException, UnicodeError, ValueError) as error:
+            raise VenueUnreachable(f"the venue at {self._url} cannot be asked: {_root(error)}") from None
+
+    def _read(self, reader: Callable[[bytes], T], body: bytes) -> T:
+        try:
+            return reader(body)
+        except WireError as error:
+            raise VenueUnreachable(f"the venue at {self._url} gave an unreadable answer ({error})") from None
+
+
+def _retry_s(header: str | None, error: VenueError) -> float:
+    try:
+        return max(0.0, float(header)) if header is not None else error.retry_after_ms / 1000
+    except ValueError:
+        return error.retry_after_ms / 1000
+
+
+def _root(error: BaseException) -> str:
+    """The reason at the bottom, without urllib3's layers of object names."""
+    seen = error
+    while True:
+        inner = getattr(seen, "reason", None) or (seen.args[0] if seen.args else None) or seen.__cause__
+        if not isinstance(inner, BaseException) or inner is seen:
+            break
+        seen = inner
+    strerror = getattr(seen, "strerror", None)
+    return (str(strerror) if strerror else str(seen)).rsplit(": ", 1)[-1] or type(seen).__name__
+
+
+class RestWorker:
+    """A thread that makes REST calls one after the other and delivers what comes of them."""
+
+    def __init__(self, name: str, rest: VenueRest, deliver: Callable[[VenueReport], None]) -> None:
+        """Args:
+        name: the thread's name.
+        rest: used by this thread alone.
+        deliver: takes each report; must not block or raise.
+        """
+        self._rest = rest
+        self._deliver = deliver
+        self._requests: deque[VenueRequest] = deque()
+        self._bell = threading.Semaphore(0)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, request: VenueRequest) -> None:
+        """Queue a request; never blocks."""
+        self._requests.append(request)
+        self._bell.release()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """Finish what is queued and end the thread, waiting at most `timeout_s` for it."""
+        self._stopping.set()
+        self._bell.release()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            self._bell.acquire()
+            if self._requests:
+                request = self._requests.popleft()
+                try:
+                    self._serve(request)
+                except Exception as error:  # noqa: BLE001 - one odd answer must not end the worker
+                    logger.error("venue: {} failed: internal error {!r}", type(request).__name__, error)
+            elif self._stopping.is_set():
+                break
+        self._rest.close()
+
+    def _serve(self, request: VenueRequest) -> None:
+        try:
+            match request:
+                case FetchFills(since):
+                    self._deliver(FillsFetched(since, self._rest.fills(since)))
+                case FetchOrder(client_id):
+                    self._deliver(OrderFetched(client_id, self._rest.order_by_client_id(client_id)))
+                case SendCancelAll(op_id, market):
+                    self._deliver(CancelAllReported(op_id, self._rest.cancel_all(market), None))
+                case FetchMarkets(status):
+                    for listed in self._rest.markets(status):
+                        self._deliver(MarketReported("snapshot", listed))
+        except VENUE_FAILURES as failure:
+            logger.warning("venue: {} failed: {}", type(request).__name__, failure)
+            self._failed(request, failure)
+
+    def _failed(self, request: VenueRequest, failure: Exception) -> None:
+        match request:
+            case FetchFills(since):
+                self._deliver(FillsFetched(since, (), str(failure)))
+            case FetchOrder(client_id):
+                self._deliver(OrderFetched(client_id, None, str(failure)))
+            case SendCancelAll(op_id, _):
+                unknown = VenueError("unknown", "UNREACHABLE", str(failure))
+                error = failure.error if isinstance(failure, RefusedByVenue) else unknown
+                self._deliver(CancelAllReported(op_id, (), error))

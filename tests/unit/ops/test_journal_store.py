@@ -1,0 +1,244 @@
+"""The journal: nothing committed is lost, nothing is written twice, one instance at a time."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmactors.messages import (
+    Market,
+    MarketListed,
+    MarketStatus,
+    OrderAccepted,
+    OrderFilled,
+    Outcome,
+    Resolution,
+    TradingState,
+    TradingStateChanged,
+)
+from mmactors.ops.journal import DAY_NS, DayRecord, JournalFailed, JournalStore, LockHeld, Settlement
+from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
+
+NOW = Nanos(1_795_000_000 * SECOND)
+
+
+def fill(number: int, market: str = "M", client: str = "1-1", outcome: Outcome = Outcome.YES) -> OrderFilled:
+    return OrderFilled(
+        market, client, f"f-{number}", outcome, Ticks(48), Contracts(10), Micros(0), Contracts(10), True, NOW
+    )
+
+
+def market(tick: int) -> Market:
+    return Market("M", "BTC", 97_000.0, MarketStatus.OPEN, NOW, Nanos(NOW + 60 * SECOND), tick_micros=Micros(tick))
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = JournalStore.open(tmp_path / "var" / "journal.db")
+    yield opened
+    opened.close()
+
+
+def reopened(store: JournalStore) -> JournalStore:
+    store.close()
+    return JournalStore.open(store.path)
+
+
+def test_a_runs_number_is_on_disk_before_it_is_known(store):
+    assert store.begin_run(NOW) == 1
+    other = sqlite3.connect(store.path)
+    assert other.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    other.close()
+    assert store.begin_run(NOW) == 2
+
+
+def test_run_numbers_go_on_after_a_restart(store):
+    store.begin_run(NOW)
+    again = reopened(store)
+    assert again.begin_run(NOW) == 2
+    again.close()
+
+
+def test_a_fill_told_twice_is_written_once(store):
+    store.begin_run(NOW)
+    store.record_fills([fill(1), fill(2)], NOW)
+    store.commit()
+    store.record([fill(2), fill(3)], NOW)
+    store.commit()
+    assert [f.fill_id for f in store.fills()] == ["f-1", "f-2", "f-3"]
+
+
+def test_the_same_fill_id_of_another_order_is_another_fill(store):
+    store.record_fills([fill(1), fill(1, client="2-1")], NOW)
+    store.commit()
+    assert len(store.fills()) == 2
+
+
+def test_a_fill_comes_back_whole_and_with_its_markets_price(store):
+    store.begin_run(NOW)
+    store.record([MarketListed(market(tick=1_000)), fill(1, outcome=Outcome.NO)], NOW)
+    store.commit()
+    (got,) = store.fills()
+    assert (got.fill_id, got.client_id, got.market, got.run) == ("f-1", "1-1", "M", 1)
+    assert (got.outcome, got.ticks, got.price_micros, got.size, got.maker) == (Outcome.NO, 48, 48_000, 10, True)
+
+
+def test_the_tick_of_a_market_is_known_after_a_restart(store):
+    store.record([MarketListed(market(tick=1_000))], NOW)
+    again = reopened(store)
+    again.record_fills([fill(1)], NOW)
+    again.commit()
+    assert [f.price_micros for f in again.fills()] == [48_000]
+    again.close()
+
+
+def test_fills_are_found_by_run_and_by_market(store):
+    store.begin_run(NOW)
+    store.record_fills([fill(1), fill(2, market="N")], NOW)
+    store.commit()
+    store.begin_run(NOW)
+    store.record_fills([fill(3)], NOW)
+    store.commit()
+    assert [f.fill_id for f in store.fills(since_run=2)] == ["f-3"]
+    assert [f.fill_id for f in store.fills(market="N")] == ["f-2"]
+
+
+def test_what_is_buffered_ages_until_it_is_committed(store):
+    assert store.lag_ns(NOW) == 0
+    store.record([OrderAccepted("M", "1-1", "o-1")], NOW)
+    assert store.pending == 1
+    assert store.lag_ns(Nanos(NOW + 5)) == 5
+    assert store.commit() == 1
+    assert store.lag_ns(Nanos(NOW + 9)) == 0
+
+
+def test_a_settlement_is_on_disk_at_once_and_counted_once(store):
+    ended = Settlement("M", Resolution.YES, Contracts(30), Contracts(10), Micros(5_000_000))
+    assert store.settle(ended, NOW)
+    assert not store.settle(ended, NOW)
+    assert store.settlements() == [replace(ended, revision=0)]
+    assert store.day_pnl(NOW // DAY_NS) == 5_000_000
+
+
+def test_a_corrected_settlement_replaces_the_first_on_the_same_day(store):
+    store.settle(Settlement("M", Resolution.YES, Contracts(30), Contracts(10), Micros(5_000_000)), NOW)
+    corrected = Settlement("M", Resolution.NO, Contracts(30), Contracts(10), Micros(-7_000_000), revision=1)
+    assert store.settle(replace(corrected, revision=None), Nanos(NOW + DAY_NS))
+    assert not store.settle(corrected, Nanos(NOW + DAY_NS))
+    assert store.settlements() == [corrected]
+    assert store.day_pnl(NOW // DAY_NS) == -7_000_000
+    assert store.day_pnl(NOW // DAY_NS + 1) == 0
+
+
+def test_a_change_of_state_outlives_the_process_unasked(store):
+    assert store.state() is None
+    change = TradingStateChanged(TradingState.REDUCING, "the day's loss is $1001")
+    store.change_state(change, NOW)
+    other = sqlite3.connect(store.path)
+    assert other.execute("SELECT count(*) FROM states").fetchone() == (1,)
+    other.close()
+    assert store.state() == change
+
+
+def test_a_days_record_is_the_last_one_written(store):
+    assert store.load_day(20_000) is None
+    store.save_day(DayRecord(20_000, Micros(-3), latched=False), NOW)
+    store.save_day(DayRecord(20_000, Micros(-9), latched=True), NOW)
+    assert store.load_day(20_000) == DayRecord(20_000, Micros(-9), latched=True)
+
+
+def test_a_second_instance_is_told_who_holds_the_lock(store):
+    with pytest.raises(LockHeld, match=f"process {os.getpid()}") as told:
+        JournalStore.open(store.path)
+    assert told.value.exit_code == 75
+
+
+def test_the_lock_goes_with_its_holder(store):
+    reopened(store).close()
+
+
+def test_a_file_that_is_no_journal_gives_one_line(tmp_path):
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(JournalFailed, match="not a database"):
+        JournalStore.open(path)
+    with pytest.raises(JournalFailed):  # and the lock was let go: the same error, not LockHeld
+        JournalStore.open(path)
+
+
+def test_a_newer_schema_is_refused(store):
+    store.close()
+    database = sqlite3.connect(store.path)
+    database.execute("PRAGMA user_version=99")
+    database.close()
+    with pytest.raises(JournalFailed, match="schema 99"):
+        JournalStore.open(store.path)
+
+
+def test_a_changed_row_is_found_by_its_checksum(store):
+    store.record_fills([fill(1), fill(2)], NOW)
+    store.commit()
+    assert store.verify() == []
+    other = sqlite3.connect(store.path)
+    other.execute("UPDATE fills SET size = 11 WHERE fill_id = 'f-2'")
+    other.commit()
+    other.close()
+    assert len(store.verify()) == 1
+    with pytest.raises(JournalFailed, match="fills row 2"):
+        store.fills()
+
+
+def test_a_failed_commit_keeps_everything_for_the_next(store):
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store._database.execute("PRAGMA busy_timeout=1")
+    store.record_fills([fill(1)], NOW)
+    with pytest.raises(JournalFailed, match="locked"):
+        store.commit()
+    assert store.pending == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.commit() == 1
+    assert len(store.fills()) == 1
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mmactors.messages import OrderFilled, Outcome
+from mmactors.ops.journal import JournalStore
+store = JournalStore.open(Path(sys.argv[1]))
+run = store.begin_run(1)
+print("run", run, flush=True)
+for n in range(1_000_000):
+    store.record_fills([OrderFilled("M", f"{run}-{n}", f"f-{run}-{n}-{k}", Outcome.YES, 48, 1, 0, 1, True, 1)
+                        for k in range(5)], 1)
+    store.commit()
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [3, 40, 150])
+def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path, lines: int):
+    path = tmp_path / "journal.db"
+    for life in (1, 2):
+        child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == f"run {life}\n"
+        told = [child.stdout.readline() for _ in range(lines)]
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read().splitlines()
+        child.wait()
+        child.stdout.close()
+        committed = len(told) + sum(line.isdigit() for line in rest)
+        store = JournalStore.open(path)
+        fills = [f for f in store.fills() if f.run == life]
+        assert store.verify() == []
+        assert len(fills) % 5 == 0  # groups are whole
+        assert committed * 5 <= len(fills) <= (committed + 1) * 5
+        store.close()
