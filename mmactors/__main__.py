@@ -8,7 +8,6 @@ Exit codes: 0 clean; 64 usage; 66 no such file; 69 venue unreachable at start; 7
 """
 
 import argparse
-import json
 import math
 import os
 import signal
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from mmactors.config import Config
 
 USAGE, NO_INPUT, DEFECT, INTERRUPTED = 64, 66, 70, 128 + signal.SIGINT
-SIM_SECRET_ENV = "DEGEN_SIM_SECRET"  # noqa: S105 - the variable's name
 
 
 class _Unusable(Exception):  # noqa: N818
@@ -95,9 +93,7 @@ def _parser() -> _Parser:
     inspect = commands.add_parser("inspect", help="show why one market was quoted as it was")
     inspect.add_argument("market", metavar="MARKET", help="its id, or a beginning that only it has")
     inspect.add_argument("--conf", type=Path, metavar="CONF", help="whose logs (default: conf/sim.yaml)")
-    inspect.add_argument(
-        "--dir", type=Path, metavar="DIR", help="folder of an instance, a run or market logs"
-    )
+    inspect.add_argument("--dir", type=Path, metavar="DIR", help="folder of an instance, a run or market logs")
     inspect.add_argument("--json", action="store_true", help="as JSON, one record a line")
     inspect.add_argument("--last", type=_count, metavar="N", help="only the last N records of each run")
     inspect.set_defaults(command=_inspect)
@@ -126,7 +122,7 @@ def _simulator(args: argparse.Namespace) -> int:
     return simulator.run(
         config,
         prices=args.prices,
-        secret=os.environ.get(SIM_SECRET_ENV) or simulator.DEVELOPMENT_SECRET,
+        secret=os.environ.get(simulator.SECRET_VARIABLE) or simulator.DEVELOPMENT_SECRET,
         watch_stdin=args.watch_stdin,
         announce=_announce,
     )
@@ -170,8 +166,8 @@ def _config(path: Path | None, **overrides: str) -> "Config":
         raise _Unusable(last, error.exit_code) from None
 
 
-def _announce(where: object) -> None:
-    sys.stdout.write(json.dumps({"listening": where}) + "\n")
+def _announce(line: str) -> None:
+    sys.stdout.write(line.rstrip("\n") + "\n")
     sys.stdout.flush()
 
 

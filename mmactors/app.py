@@ -42,8 +42,8 @@ from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.simulator import DEVELOPMENT_SECRET, SECRET_VARIABLE
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.simulator.tokens import DEVELOPMENT_SECRET, SECRET_VARIABLE
 from mmactors.units import SECOND, Micros, nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink

@@ -1,7 +1,8 @@
 """The order desk: the gateway's decision-maker, which alone knows what rests, flies, is unknown and has filled.
 
 It gates every intent, turns the venue's reports into each order's events exactly once, and keeps at a question until it
-is answered: nothing is resent blindly, nothing forgotten, a fill is booked once by its id. Pure: requests and events out.
+is answered: nothing is resent blindly, nothing forgotten, a fill is booked once by its id. Pure: requests and events
+out.
 """
 
 import math
@@ -392,12 +393,12 @@ class OrderDesk:
     def _done(self, order: WorkingOrder, action: str, venue_order: VenueOrder, step: Step) -> None:
         if action == "place" and order.order_id is None:
             self._happened(OrderAccepted(order.market, order.client_id, venue_order.order_id), step)
+        if venue_order.status in GONE or (action == "cancel" and venue_order.status == "FILLED"):
+            self._gone(order, venue_order, action, step)
         elif action == "replace" and (venue_order.version == 0 or venue_order.version > order.version):
             ticks = self._ticks(order.market, venue_order.price_micros)
             self._happened(OrderReplaced(order.market, order.client_id, ticks, venue_order.size), step)
         order.version = max(order.version, venue_order.version)
-        if venue_order.status in GONE or (action == "cancel" and venue_order.status == "FILLED"):
-            self._gone(order, venue_order, action, step)
 
     def _gone(self, order: WorkingOrder, venue_order: VenueOrder, reason: str, step: Step) -> None:
         if not order.final:
@@ -613,11 +614,7 @@ class OrderDesk:
             for o in self.table.of(market.id, outcome.opposite)
             if not (o.final or o.cancelling or o.client_id in leaving)
         ]
-        others = sum(
-            o.worst_remaining * o.worst_ticks * self._tick(o.market)
-            for o in self.table
-            if o.client_id != cid
-        )
+        others = sum(o.worst_remaining * o.worst_ticks * self._tick(o.market) for o in self.table if o.client_id != cid)
         cost = remaining * item.ticks * market.tick_micros
         elsewhere = sum(loss for name, loss in self._exposures.items() if name != market.id)
         return gate(

@@ -60,6 +60,9 @@ MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 REFUSAL_PAUSE_MS = 250
 """Least pause of a side's additions after the venue or the gate refused one."""
 
+FOUND_BY_QUERY = ("ALIVE", "SETTLED")
+"""What the desk says of a request that a query has settled: no refusal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -122,6 +125,7 @@ class Maker:
         self._venue = VenueStatus(connected=False, offset_ns=Nanos(0), order_latency_s=0.1, cash_micros=Micros(0))
         self._book = BookChanged(market, None, None)
         self._sides = {Outcome.YES: _Side(), Outcome.NO: _Side()}
+        self._held: dict[str, int] = {}
         self._lost = "no reference price yet"
         self._sent_ns = self._crossed_ns = self._marked_ns = self._looked_ns = self._frozen_until = 0
 
@@ -132,6 +136,8 @@ class Maker:
         match event:
             case MarketHydrated():
                 self._hydrate(event)
+                if event.market.resolution is not None:  # its end was told before this life began
+                    return self._settle(event.market, event.market.resolution)
             case MarketChanged():
                 self.market = event.market
             case MarketResolved():
@@ -181,22 +187,29 @@ class Maker:
             return NOTHING
         tau = Nanos(market.expires_venue_ns - (now + self._venue.offset_ns))
         inputs = self._inputs(market, tau, now)
-        obstacle = self._obstacle(market, tau, now)
+        obstacle = self._obstacle(market, tau, now, priced=inputs is not None)
         self.ladder = ladder = quote(inputs, market, self.params) if inputs is not None else None
         bids: tuple[Level, ...] = ()
         asks: tuple[Level, ...] = ()
-        if ladder is not None and obstacle is None:
+        taking = None
+        if inputs is not None and ladder is not None and obstacle is None:
             bids = self._within(Outcome.YES, ladder.bids, now)
             asks = self._within(Outcome.NO, tuple((self._other(t), size) for t, size in ladder.asks), now)
+            taking = self._crossing(inputs, ladder, market, now)
+            if taking is not None:  # what rests on that side gives way: together they would go beyond flat
+                left = abs(inputs.net) - self._committed(taking[0]) - taking[2]
+                if taking[0] is Outcome.YES:
+                    bids = _at_most(bids, left, market.min_size)
+                else:
+                    asks = _at_most(asks, left, market.min_size)
+                if now - self._crossed_ns < CROSS_EVERY_NS or not self._fits(taking):
+                    taking = None
         if ladder is not None:
             self._note(ladder, tau)
         changes = {
             Outcome.YES: self._changes(Outcome.YES, bids, now),
             Outcome.NO: self._changes(Outcome.NO, asks, now),
         }
-        taking = None
-        if inputs is not None and ladder is not None and obstacle is None:
-            taking = self._crossing(inputs, ladder, market, now)
         urgent = taking is not None or any(c.urgent for c in changes.values())
         commands: list[QuoteIntent | FairMoved | SessionReport] = []
         if ladder is not None and now - self._marked_ns >= MARK_EVERY_NS:
@@ -211,7 +224,9 @@ class Maker:
 
     def _inputs(self, market: Market, tau: Nanos, now: Nanos) -> QuoteInputs | None:
         reference = self.reference
-        if reference is None or market.strike is None or tau <= 0:
+        if reference is None or market.strike is None or market.duration_ns <= 0 or tau <= 0:
+            return None
+        if not all(0.0 < figure < math.inf for figure in (reference.price, reference.sigma, market.strike)):
             return None
         look_ahead = LOOK_AHEAD_NS + nanos(2 * self._venue.order_latency_s)
         best = {
@@ -237,7 +252,7 @@ class Maker:
             reduce_only=self.state is TradingState.REDUCING,
         )
 
-    def _obstacle(self, market: Market, tau: Nanos, now: Nanos) -> str | None:
+    def _obstacle(self, market: Market, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
         """Why nothing may rest at all, or None."""
         close = schedule.close_at_ns(market.duration_ns, self.params.inventory)
         ahead = LOOK_AHEAD_NS + nanos(2 * self._venue.order_latency_s)
@@ -255,7 +270,7 @@ class Maker:
             return "reference stale"
         if now < self._frozen_until:
             return "frozen after a burst of fills"
-        return None
+        return None if priced else "the figures make no price"
 
     def _committed(self, outcome: Outcome) -> int:
         """Contracts that may fill beyond what the orders the diff can move are meant to buy."""
@@ -269,6 +284,14 @@ class Maker:
         changes = diff(self.table.of(self.name, outcome), levels)
         if now < self._sides[outcome].paused_until:
             changes = Changes(changes.cancels, changes.outward)
+        if self._held:
+            self._held = {name: until for name, until in self._held.items() if now < until}
+            changes = Changes(
+                tuple(c for c in changes.cancels if c.client_id not in self._held),
+                tuple(c for c in changes.outward if c.client_id not in self._held),
+                tuple(c for c in changes.inward if c.client_id not in self._held),
+                changes.places,
+            )
         return changes
 
     def _within(self, outcome: Outcome, levels: tuple[Level, ...], now: Nanos) -> tuple[Level, ...]:
@@ -278,14 +301,17 @@ class Maker:
     def _crossing(
         self, inputs: QuoteInputs, ladder: Ladder, market: Market, now: Nanos
     ) -> tuple[Outcome, Ticks, Contracts] | None:
-        if now - self._crossed_ns < CROSS_EVERY_NS:
-            return None
         bid, ask = self._book.bid_ticks, self._book.ask_ticks
         own_bids = [o.worst_ticks for o in self.table.of(self.name, Outcome.YES)]
         own_asks = [self._other(Ticks(o.worst_ticks)) for o in self.table.of(self.name, Outcome.NO)]
         others_bid = None if bid is None or (own_bids and bid <= max(own_bids)) else bid
         others_ask = None if ask is None or (own_asks and ask >= min(own_asks)) else ask
-        return crossing(inputs, ladder, others_bid, others_ask, self.params, market)
+        taking = crossing(inputs, ladder, others_bid, others_ask, self.params, market)
+        return None if taking is None or now < self._sides[taking[0]].paused_until else taking
+
+    def _fits(self, taking: tuple[Outcome, Ticks, Contracts]) -> bool:
+        """Whether a purchase that flattens cannot, with all that may still fill beside it, go beyond flat."""
+        return self.table.committed(self.name, taking[0]) + taking[2] <= abs(self.inventory.net)
 
     def _intent(
         self,
@@ -376,11 +402,15 @@ class Maker:
         if order is None:
             return
         code = event.rule if isinstance(event, OrderDenied) else event.code
+        if code in FOUND_BY_QUERY:
+            return
         if code == "POST_ONLY_WOULD_CROSS":
             self._cap(event.client_id, now)
         else:
             pause = max(event.retry_after_ms, 20 if "rate" in code else REFUSAL_PAUSE_MS)
             self._sides[order.outcome].paused_until = now + pause * MILLISECOND
+            if isinstance(event, OrderUnchanged):  # nor is this order asked for anything at the pace of refusals
+                self._held[event.client_id] = now + pause * MILLISECOND
 
     def _cap(self, client_id: str, now: Nanos) -> None:
         order = self.table.orders.get(client_id)
@@ -401,7 +431,7 @@ class Maker:
         """Count how long both sides have rested while the session ran."""
         market, last = self.market, self._looked_ns
         self._looked_ns = now
-        if market is None or not last or market.status is not MarketStatus.OPEN:
+        if market is None or not last or now < last or market.status is not MarketStatus.OPEN:
             return
         if now + self._venue.offset_ns >= market.expires_venue_ns:
             return
@@ -448,3 +478,15 @@ class Maker:
     def _next_id(self) -> str:
         self._orders += 1
         return f"{self._prefix}-{self._orders}"
+
+
+def _at_most(levels: tuple[Level, ...], total: int, min_size: int) -> tuple[Level, ...]:
+    """The best of the levels, cut to `total` contracts."""
+    kept: list[Level] = []
+    for ticks, size in levels:
+        here = min(size, total)
+        if here < min_size:
+            break
+        kept.append((ticks, Contracts(here)))
+        total -= here
+    return tuple(kept)

@@ -20,6 +20,7 @@ from mmactors.messages import (
     Outcome,
     TradingState,
     TradingStateChanged,
+    VenuePosition,
     VenueStatus,
 )
 from mmactors.units import SECOND, Micros, Nanos, dollars
@@ -194,7 +195,8 @@ class RiskRules:
     """Decides the trading state from equity, and sums exposure by asset.
 
     Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
-    latches REDUCING until the day turns; `lost_before` (micro-dollars, positive) carries an earlier run's loss of the same day.
+    latches REDUCING until the day turns; `lost_before` (micro-dollars, positive) carries an earlier run's loss of the
+    same day.
     """
 
     def __init__(self, params: RiskParams, *, lost_before: Micros = Micros(0), day: int = 0) -> None:
@@ -212,13 +214,15 @@ class RiskRules:
         match event:
             case VenueStatus() if self._start_equity is None and event.connected:
                 self.account.cash_micros = event.cash_micros
-                self._start_equity = event.cash_micros
+                self._start_equity = self.equity()
+            case VenuePosition():  # held from before this run, told once, before any fill
+                self.account.adopt(event)
             case OrderFilled():
                 self.account.fill(event)
             case MarketResolved():
                 self.account.resolve(event.market, event.resolution)
                 self.fairs.pop(event.market.id, None)
-            case FairMoved():
+            case FairMoved() if 0.0 <= event.fair <= 1.0 and self.account.position(event.market).resolution is None:
                 self.fairs[event.market] = event
             case _:
                 return []
@@ -226,17 +230,17 @@ class RiskRules:
 
     def judge(self, now: Nanos) -> list[TradingStateChanged]:
         """Compare the day's loss with its limit; latch, and reset when the UTC day turns."""
-        if self._start_equity is None:
-            return []
         today = now // (86_400 * SECOND)
-        if today != self.day:
+        if today > self.day:  # a clock set back does not end a day
             if self.day:
-                self._carried, self._start_equity = 0, self.equity()
+                self._carried = 0
+                if self._start_equity is not None:
+                    self._start_equity = self.equity()
             self.day = today
         loss = -self.day_pnl()
         if loss >= self.params.max_daily_loss and self.state is TradingState.ACTIVE:
             return [self._change(TradingState.REDUCING, f"the day's loss is ${dollars(loss):.2f}")]
-        if loss < self.params.max_daily_loss and self.state is TradingState.REDUCING and today != self._latched_on:
+        if loss < self.params.max_daily_loss and self.state is TradingState.REDUCING and self.day != self._latched_on:
             return [self._change(TradingState.ACTIVE, "a new UTC day")]
         return []
 
@@ -247,7 +251,7 @@ class RiskRules:
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""
-        return self.equity() - (self._start_equity or 0) + self._carried
+        return self._carried if self._start_equity is None else self.equity() - self._start_equity + self._carried
 
     def equity(self) -> int:
         """Cash and positions at fair value, in micro-dollars; a position without a fair value counts at its cost."""

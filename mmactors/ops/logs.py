@@ -6,6 +6,7 @@ Owns the sinks and their look. How records reach loguru is `runtime/logbook.py`'
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -24,7 +25,7 @@ _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m"
 def set_up_logs(folder: Path, level: str, *, secrets: Iterable[str] = (), console: TextIO | None = None) -> None:
     """Send log lines of `level` and up to the console, and all from DEBUG up to the run's log in `folder`.
 
-    The console shows an error's last line only, the file its traceback, without the values of variables. `secrets` are
+    Times are UTC. The console shows an error's last line only, the file its traceback, without the values of variables. `secrets` are
     masked wherever they appear; so is whatever looks like a token.
 
     Raises:
@@ -60,7 +61,7 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
 def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Callable[[Record], str]":
     def form(record: "Record") -> str:
         level = record["level"].name
-        time = record["time"].strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f%z")
+        time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f")[:-3]
         place = "" if brief else f" {record['name']}:{record['line']} [{record['thread'].name}]"
         text = f"{time} {level:<7}{place} {record['message']}"
         error = record["exception"]

@@ -13,6 +13,12 @@ from mmactors.config import Config
 DEVELOPMENT_SECRET = "degen-simulator-development-secret"  # noqa: S105  documented: guards a simulation on loopback
 """What tokens are signed with unless the environment says otherwise."""
 
+SECRET_VARIABLE = "DEGEN_SIM_SECRET"  # noqa: S105  the name of a variable
+"""Where the environment says otherwise."""
+
+SECRET_VARIABLE = "DEGEN_SIM_SECRET"  # noqa: S105  the name of a variable
+"""Where it says otherwise."""
+
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
     """Run the simulator's server until told to end; return the exit code. See `server.run`."""

@@ -1,4 +1,4 @@
-"""The venue's rules around the matching: accounts, markets' lives, client orders, settlement. Driven by whoever passes `now_ms`.
+"""The venue's rules around the matching: accounts, markets' lives, client orders, settlement.
 
 Owns client order ids, rate budgets, times to live, replace and cancel as the wire contract states them, merging and
 payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a market opens or where it settles.

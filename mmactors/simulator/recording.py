@@ -154,7 +154,7 @@ def _read_parquet(path: Path) -> _Columns:
 def _check_columns(path: Path, names: list[str]) -> None:
     missing = [name for name in ("ts_ms", "price") if name not in names]
     if missing:
-        shown = ", ".join(names[:12]) or "none"
+        shown = ", ".join(names[:12])[:160] or "none"
         raise PricesError(f"{path}: wrong columns: needs ts_ms and price, {' and '.join(missing)} not among {shown}")
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import jwt
 
+from mmactors.simulator import DEVELOPMENT_SECRET as DEVELOPMENT_SECRET
+from mmactors.simulator import SECRET_VARIABLE as SECRET_VARIABLE
 from mmactors.simulator.matching import Refusal
 
 

@@ -178,7 +178,7 @@ class Item(Struct, frozen=True):
 class Ack(Struct, frozen=True):
     """An acknowledgement: `result`, `results` or `order`, by operation."""
 
-    id: int
+    id: int | None = None
     result: Raw = Raw()
     results: dict[str, list[Raw]] = {}
     order: Raw = Raw()

@@ -56,10 +56,6 @@ class Connection:
             if frame.get("op") == op or (op is None and frame.get("op") != "hb"):
                 return frame
 
-    @property
-    def silent(self) -> bool:
-        return self.inbox.empty()
-
 
 class FakeServer:
     """Accepts WebSockets on any path but `/rest`, which `routes` answer."""

@@ -398,6 +398,10 @@ def test_invalid_markets_are_skipped_with_a_reason(field: str, value: object, wh
     assert why in bad.reason
 
 
+def test_the_ack_of_an_operation_without_an_id_is_passed_over() -> None:
+    assert Codec().decode(b'{"type":"ack","op":"logout","result":{}}') == Skipped("ack")
+
+
 def test_a_market_listed_twice_counts_once() -> None:
     listed = Codec().decode(changed("in_snapshot_markets", "markets.1.id", MARKET))
     assert isinstance(listed, MarketsListed)

@@ -1,0 +1,136 @@
+"""What a user sees of a mistake: lines that say what to do, the right exit code, never a traceback or a secret."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhLTEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+
+
+def command(*args: object, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MM__", "DEGEN_"))}
+    done = subprocess.run(
+        [sys.executable, *map(str, args)],
+        cwd=cwd,
+        env={**clean, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    assert JWT not in done.stderr + done.stdout
+    return done
+
+
+def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("mmactors: ") for line in lines)
+    return lines
+
+
+@pytest.mark.parametrize("how", [["run.py"], ["-m", "mmactors", "run"], ["-m", "mmactors", "cancel-all"]])
+def test_a_missing_file_is_66(how):
+    done = command(*how, "conf/none.yaml")
+    assert done.returncode == 66
+    assert lines_of(done) == ["mmactors: conf/none.yaml: no such file"]
+
+
+def test_malformed_yaml_is_78_with_its_place(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"quoting: {{spread: 0.02\napi_key: {JWT}")
+    done = command("run.py", path)
+    assert done.returncode == 78
+    (line,) = lines_of(done)
+    assert re.search(r"malformed YAML at line 2, column \d+", line)
+
+
+def test_every_mistake_is_a_line_of_its_own(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        f"api_key: {JWT}\nquoting: {{spread: 2, sizes: 3}}\nrisk: {{min_spread: 0.5}}\ninventory: {{lean_early: 0.9}}"
+    )
+    done = command("run.py", path, MM__risk__max_markets="none", MM__venue__token=JWT)
+    assert done.returncode == 78
+    lines = lines_of(done)
+    starts = [line.removeprefix(f"mmactors: {path}: ").split(" ")[0].strip(":,") for line in lines]
+    assert sorted(starts) == sorted(
+        [
+            *("api_key", "quoting.spread", "quoting.sizes", "risk.max_markets", "inventory.lean_early"),
+            "venue.token",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["trade"], "invalid choice: 'trade'"),
+        (["run"], "the following arguments are required: CONF"),
+        (["run", "conf/sim.yaml", "--stop-after", "soon"], "--stop-after"),
+        (["run", "conf/sim.yaml", "--stop-after", "-5"], "--stop-after: '-5' is not a positive number of seconds"),
+        (["run", "conf/sim.yaml", "--stop-after", "nan"], "is not a positive number of seconds"),
+        (["run", "conf/sim.yaml", "--fast"], "unrecognized arguments: --fast"),
+        (
+            ["run", "conf/sim.yaml", "--report", "no/such/folder/r.json"],
+            "--report no/such/folder/r.json: not a",
+        ),
+        (["run", "conf/prod.yaml", "--prices", "setup.cfg"], "--prices drives the embedded simulator"),
+        (["simulator", "conf/sim.yaml", "--port", "70000"], "'70000' is not a port"),
+        (["inspect"], "the following arguments are required: MARKET"),
+        (["inspect", "BTC", "--last", "0"], "'0' is not a positive number"),
+    ],
+)
+def test_wrong_usage_is_64_and_one_line(args, words):
+    done = command("-m", "mmactors", *args)
+    assert done.returncode == 64
+    (line,) = lines_of(done)
+    assert words in line
+
+
+@pytest.mark.parametrize("what", [["run"], ["simulator"]])
+def test_a_recording_that_is_not_there_is_66(what):
+    done = command("-m", "mmactors", *what, "conf/sim.yaml", "--prices", "none.csv")
+    assert done.returncode == 66
+    assert lines_of(done) == ["mmactors: --prices none.csv: no such file"]
+
+
+def test_help_is_no_error():
+    done = command("-m", "mmactors", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cancel-all" in done.stdout
+
+
+def test_a_defect_is_one_line_that_says_how_to_see_more(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import mmactors.config_file as f\ndef read(path): raise RuntimeError('oh {JWT}\\nno')\nf.read = read\n"
+    )
+    done = command("-m", "mmactors", "run", "conf/sim.yaml", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert done.returncode == 70
+    assert lines_of(done) == ["mmactors: defect: RuntimeError: oh *** no (MMACTORS_TRACEBACK=1 shows where)"]
+
+
+def test_run_py_without_its_packages_says_what_to_do(tmp_path):
+    (tmp_path / "run.py").write_text((ROOT / "run.py").read_text())
+    done = command("-S", "-I", tmp_path / "run.py", "conf/sim.yaml")
+    assert done.returncode != 0
+    assert lines_of(done) == [
+        "mmactors: Python 3.11+ or a package it needs is missing: run `make install` beside run.py first"
+    ]
+
+
+def test_run_py_takes_the_interpreter_beside_it(tmp_path):
+    (tmp_path / "run.py").write_text((ROOT / "run.py").read_text())
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "venv $1 $2"\n')
+    python.chmod(0o755)
+    done = command("-S", "-I", tmp_path / "run.py", "conf/sim.yaml")
+    assert done.stdout == f"venv {tmp_path / 'run.py'} conf/sim.yaml\n"

@@ -1,0 +1,71 @@
+"""Log lines: readable on the console, complete in the file, and no secret in either."""
+
+import io
+import logging
+
+import pytest
+from loguru import logger
+
+from mmactors.ops.logs import RUN_LOG, redactor, set_up_logs
+
+SECRET = "correct horse battery staple"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+
+
+@pytest.fixture
+def console(tmp_path):
+    handlers, level = logging.root.handlers[:], logging.root.level
+    stream = io.StringIO()
+    set_up_logs(tmp_path, "INFO", secrets=[SECRET, ""], console=stream)
+    yield stream
+    logger.remove()
+    logging.captureWarnings(False)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def written(tmp_path) -> str:
+    return (tmp_path / RUN_LOG).read_text()
+
+
+def test_the_console_has_its_level_and_the_file_everything(console, tmp_path):
+    logger.debug("small")
+    logger.info("price {} {{braces}}", 5)
+    assert "small" not in console.getvalue()
+    assert console.getvalue().endswith("INFO    price 5 {braces}\n")
+    assert "small" in written(tmp_path)
+
+
+def test_braces_of_a_message_stay(console):
+    logger.info('{"a": 1} </red>')
+    assert '{"a": 1} </red>' in console.getvalue()
+
+
+def test_an_error_is_one_line_on_the_console_and_a_traceback_in_the_file(console, tmp_path):
+    secret_local = SECRET
+    try:
+        raise ValueError(f"bad {secret_local}")
+    except ValueError:
+        logger.exception("the feed broke")
+    assert console.getvalue().count("\n") == 1
+    assert "the feed broke (ValueError: bad ***)" in console.getvalue()
+    assert "Traceback" in written(tmp_path)
+    assert SECRET not in written(tmp_path) + console.getvalue()
+
+
+def test_no_secret_passes(console, tmp_path):
+    logger.warning("token {} and {}", SECRET, JWT)
+    logging.getLogger("urllib3").error("Authorization: Bearer %s", JWT)
+    shown = written(tmp_path) + console.getvalue()
+    assert SECRET not in shown
+    assert JWT not in shown
+    assert shown.count("***") >= 6
+
+
+def test_the_standard_librarys_records_arrive(console):
+    logging.getLogger("pykka").error("an actor died")
+    assert "an actor died" in console.getvalue()
+
+
+def test_a_secret_within_a_secret_is_hidden_whole():
+    assert redactor(["abc", "abcdef"])("x abcdef y") == "x *** y"
