@@ -73,6 +73,14 @@ class Ending:
         if not self.finished:
             self.code, self.reason, self.finished = code, reason, True
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait for the supervisor's verdict; none in time is one, too."""
+        deadline = time.monotonic() + timeout_s
+        while not self.finished:
+            if time.monotonic() >= deadline:
+                self.finish(70, "the supervisor did not end the run in time")
+            time.sleep(0.02)
+
     def on_signal(self, signum: int, _frame: FrameType | None) -> None:
         """Note a signal; the main thread looks every tenth of a second."""
         self.signals += 1
@@ -175,10 +183,8 @@ def _trade(
         ),
     )
     started = time.monotonic()
-    while True:
+    while ending.reason is None:
         time.sleep(0.1)
-        if ending.reason is not None:
-            break
         if simulator is not None and (gone := simulator.ended()) is not None:
             ending.finish(69, f"the embedded simulator (pid {simulator.pid}) {gone}: there is nothing to trade on")
         elif stop_after_s is not None and time.monotonic() - started >= stop_after_s:
@@ -188,9 +194,7 @@ def _trade(
     if not ending.finished:
         _say(f"stopping ({ending.reason}): cancelling everything")
         runtime.tell(names.SUPERVISOR, Stop(ending.reason))
-        deadline = time.monotonic() + STOP_WITHIN_S
-        while not ending.finished and time.monotonic() < deadline:
-            time.sleep(0.02)
+        ending.wait(STOP_WITHIN_S)
     if ending.code:
         logger.error("{}", ending.reason)
         if simulator is None or simulator.ended() is None:

@@ -238,6 +238,11 @@ class TimePassed:
 
 
 @dataclass(frozen=True, slots=True)
+class LadderDue:
+    """Look at the ladder again, once everything already known is in (a market actor -> itself)."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarketRetired:
     """A market actor is done: nothing rests, nothing is owed (market -> supervisor)."""
 
@@ -490,6 +495,8 @@ class SessionReport:
     contracts: int
     two_sided_share: float
     order_messages: int
+    yes: Contracts = Contracts(0)
+    no: Contracts = Contracts(0)
 
 
 # --- supervision ----------------------------------------------------------------------------------

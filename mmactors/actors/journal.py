@@ -14,7 +14,7 @@ from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
-from mmactors.units import MILLISECOND, Contracts, Nanos
+from mmactors.units import MILLISECOND, Nanos
 
 COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
 
@@ -72,15 +72,6 @@ class JournalActor(Actor):
         self._narrator.tell(message, now)
 
     def _settle(self, report: SessionReport, now: Nanos) -> None:
-        earlier = self._sessions.get(report.market)
         self._sessions[report.market] = report
-        net = report.net_at_close
-        settlement = Settlement(
-            market=report.market,
-            resolution=report.outcome,
-            yes=Contracts(max(net, 0)),
-            no=Contracts(max(-net, 0)),
-            pnl_micros=report.pnl_micros,
-            revision=0 if earlier is None else 1,
-        )
+        settlement = Settlement(report.market, report.outcome, report.yes, report.no, report.pnl_micros)
         self._store.settle(settlement, now)

@@ -25,8 +25,8 @@ _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m"
 def set_up_logs(folder: Path, level: str, *, secrets: Iterable[str] = (), console: TextIO | None = None) -> None:
     """Send log lines of `level` and up to the console, and all from DEBUG up to the run's log in `folder`.
 
-    Times are UTC. The console shows an error's last line only, the file its traceback, without the values of variables. `secrets` are
-    masked wherever they appear; so is whatever looks like a token.
+    Times are UTC. The console shows an error's last line only, the file its traceback, without the values of variables.
+    `secrets` are masked wherever they appear; so is whatever looks like a token.
 
     Raises:
         OSError: the folder or file cannot be made.

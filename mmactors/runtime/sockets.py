@@ -105,7 +105,8 @@ class FrameSocket:
         except websocket.WebSocketBadStatusException as error:
             raise ConnectFailed(f"HTTP {error.status_code} at the handshake", error.status_code) from None
         except (websocket.WebSocketException, OSError, ValueError) as error:
-            raise ConnectFailed(str(error) or type(error).__name__) from None
+            said = error.strerror if isinstance(error, OSError) else None
+            raise ConnectFailed(said or str(error) or type(error).__name__) from None
         self._ws.settimeout(0)
         self._ws.frame_buffer.recv = self._take
         self._sock: Any = self._ws.sock

@@ -167,16 +167,10 @@ class Feed:
         consumer.outbound, consumer.socket = outbound, socket
         consumer.last_ping_ms = consumer.last_pong_ms = self._clock.now_ms()
         self.sockets.add(consumer)
-        tasks = [asyncio.create_task(work) for work in (self._read(socket, consumer, outbound), outbound.run())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await outbound.attend(asyncio.create_task(self._read(socket, consumer, outbound)))
         finally:
             self.sockets.discard(consumer)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             if not socket.closed:
                 await socket.close(code=1011)
         return socket

@@ -84,6 +84,25 @@ class Outbound:
             self._closing = (code, reason)
             self._wake.set()
 
+    async def attend(self, reading: "asyncio.Task[None]", *working: "asyncio.Task[None]") -> None:
+        """Send while the reader and the workers run; end all of them when the connection is over.
+
+        Raises:
+            Exception: what a worker failed with.
+        """
+        sending = asyncio.create_task(self.run())
+        tasks = {reading, sending, *working}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._closing is not None:
+                await asyncio.wait((sending,))
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     async def run(self) -> None:
         """Send until closed; return when the connection is over."""
         sending: asyncio.Task[None] | None = None
@@ -97,6 +116,7 @@ class Outbound:
                     frame = self._frames.popleft()
                     self._bytes -= len(frame.text)
                     sending = asyncio.ensure_future(self._wire.send_str(frame.text))
+                    sending.add_done_callback(_take_exception)
                     await self._sent_or_overrun(sending)
                     if self.stale and not self._full(0.5):
                         books = frozenset(self.stale)
@@ -134,3 +154,9 @@ class Outbound:
         self.stale.update(frame.book for frame in self._frames if frame.book is not None)
         self._frames = kept
         self._bytes = sum(len(frame.text) for frame in kept)
+
+
+def _take_exception(task: "asyncio.Task[None]") -> None:
+    """Keep asyncio from reporting a send that failed after nobody waited for it any more."""
+    if not task.cancelled():
+        task.exception()

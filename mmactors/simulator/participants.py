@@ -117,6 +117,7 @@ class Crowd:
         self._fairs: deque[float] = deque(maxlen=config.outside_delay_ms // step_ms + 1)
         self._bid = _OutsideQuote(matching, market, house.outside, "YES")
         self._ask = _OutsideQuote(matching, market, house.outside, "NO")
+        self._last_bid = 0
         self._next_noise_ms = math.inf
         self._plan_noise(float(now_ms))
 
@@ -134,8 +135,13 @@ class Crowd:
             old, ticks, half = fairs[0], market.ticks, self._config.outside_half_spread
             bid = math.floor((old - half) * ticks + _ROUNDING)
             ask = math.ceil((old + half) * ticks - _ROUNDING)
-            self._bid.follow(bid, self._refill, self._cap, now_ms)
-            self._ask.follow(ask, self._refill, self._cap, now_ms)
+            if bid > self._last_bid:  # out of each other's way: the side ahead moves first
+                self._ask.follow(ask, self._refill, self._cap, now_ms)
+                self._bid.follow(bid, self._refill, self._cap, now_ms)
+            else:
+                self._bid.follow(bid, self._refill, self._cap, now_ms)
+                self._ask.follow(ask, self._refill, self._cap, now_ms)
+            self._last_bid = bid
         while self._next_noise_ms <= now_ms:
             self._plan_noise(self._next_noise_ms)
             self._trade_noise(fair, now_ms)

@@ -55,16 +55,10 @@ class VenueSocket:
         self._floor.listeners.add(self)
         if token is not None:
             self._handle({"op": "auth", "token": token})
-        tasks = [asyncio.create_task(work) for work in (self._read(socket), self._work(), self._outbound.run())]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._outbound.attend(asyncio.create_task(self._read(socket)), asyncio.create_task(self._work()))
         finally:
             self._floor.leave(self)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             if not socket.closed:
                 await socket.close(code=1011)
         return socket

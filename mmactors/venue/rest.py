@@ -4,6 +4,7 @@ Owns timeouts, the reading of errors and the Retry-After of a 429. Knows nothing
 error a caller sees is one of three, each with one clear line.
 """
 
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -231,7 +232,8 @@ def _root(error: BaseException) -> str:
             break
         seen = inner
     strerror = getattr(seen, "strerror", None)
-    return (str(strerror) if strerror else str(seen)).rsplit(": ", 1)[-1] or type(seen).__name__
+    text = str(strerror) if strerror else str(seen).rsplit(": ", 1)[-1]
+    return re.sub(r"^\[Errno -?\d+\] ", "", text) or type(seen).__name__
 
 
 class RestWorker:

@@ -1,0 +1,1360 @@
+"""The order desk against a tiny model venue: start, orders, doubt, faults, limits, stop; no order is ever forgotten."""
+
+from dataclasses import replace
+
+import pytest
+from venue_model import VenueModel
+
+from mmactors.core.desk import ASK_AGAIN_NS, OrderDesk
+from mmactors.core.params import MakerParams, RiskParams
+from mmactors.messages import (
+    AccountReported,
+    AccountSnapshot,
+    AllCancelled,
+    BatchReported,
+    BatchWritten,
+    BookReported,
+    CancelAll,
+    CancelAllReported,
+    CancelItem,
+    CancelOrder,
+    ClockMeasured,
+    FetchFills,
+    FetchOrder,
+    FillsFetched,
+    ItemResult,
+    Market,
+    MarketChanged,
+    MarketHydrated,
+    MarketListed,
+    MarketPulsed,
+    MarketReady,
+    MarketReported,
+    MarketResolved,
+    MarketStatus,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDenied,
+    OrderFetched,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    OrderReported,
+    OrderUnchanged,
+    OrderUnknown,
+    Outcome,
+    PlaceOrder,
+    QuoteIntent,
+    QuoteReason,
+    ReplaceOrder,
+    Resolution,
+    RiskPulsed,
+    SendBatch,
+    SendCancelAll,
+    StreamGapped,
+    TradingState,
+    TradingStateChanged,
+    VenueConnected,
+    VenueDisconnected,
+    VenueError,
+    VenueFill,
+    VenueOrder,
+    VenuePosition,
+    VenueStatus,
+    WatchBook,
+)
+from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, micros, nanos
+
+START = 1_800_000_000 * SECOND
+MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(START + 300 * SECOND))
+REASON = QuoteReason("", 97_000.0, 97_000.0, 1.0, 0.5, 0.0, 0.5, 0.0, 0.01, 1000, 0, (), (), "EARLY")
+ACK = nanos(2.0)
+YES, NO = Outcome.YES, Outcome.NO
+CONNECTED = VenueConnected("a", "run7", frozenset(), 1000.0, 1000.0, None, Nanos(START))
+REFUSED = VenueError("refused", "MARKET_HALTED", "no")
+UNKNOWN = VenueError("unknown", "INTERNAL", "500")
+
+
+class Rig:
+    """A desk and a venue. `out` holds requests until `send`; what the venue says waits until it is heard."""
+
+    def __init__(self, params=None, *, start=True, market=MARKET):
+        self.params = params or MakerParams()
+        self.desk = OrderDesk(lambda _: self.params, prefix="run7", ack_timeout_ns=ACK)
+        self.venue = VenueModel()
+        self.now = START
+        self.market = market
+        self.events, self.out = [], []
+        if start:
+            self.start()
+
+    def start(self):
+        self.report(CONNECTED)
+        self.report(MarketReported("created", self.market))
+        self.report(self.venue.snapshot())
+        self.settle()
+        self.ready()
+        self.settle()
+        self.pulse()
+        self.clear()
+
+    def clear(self):
+        self.events.clear()
+        self.venue.received.clear()
+
+    # into the desk
+    def _took(self, step):
+        self.events += step.events
+        self.out += step.requests
+        return step
+
+    def tell(self, message):
+        return self._took(self.desk.tell(message, Nanos(self.now)))
+
+    def report(self, message):
+        return self._took(self.desk.report(message, Nanos(self.now)))
+
+    def check(self, after_s=0.0):
+        self.now += round(after_s * SECOND)
+        return self._took(self.desk.check(Nanos(self.now)))
+
+    def ready(self, market="m", incarnation=1):
+        return self.tell(MarketReady(market, incarnation))
+
+    def pulse(self):
+        self.tell(RiskPulsed(Nanos(self.now)))
+        self.tell(MarketPulsed("m", 1))
+
+    def wait(self, seconds):
+        """Let time pass with everybody alive, looking ten times a second, the venue silent."""
+        for _ in range(round(10 * seconds)):
+            self.now += SECOND // 10
+            self.pulse()
+            self.check()
+
+    def intend(self, *, cancels=(), replaces=(), places=(), market="m", incarnation=1, age_s=0.0, d2=0.0):
+        return self.tell(
+            QuoteIntent(
+                market,
+                incarnation,
+                tuple(CancelOrder(c) for c in cancels),
+                tuple(ReplaceOrder(c, Ticks(t), Contracts(s)) for c, t, s in replaces),
+                tuple(places),
+                replace(REASON, d2=d2),
+                Nanos(self.now - round(age_s * SECOND)),
+            )
+        )
+
+    # to the venue and back
+    def send(self, *, answer=True):
+        while self.out:
+            self.venue.take(self.out.pop(0), answer=answer)
+
+    def hear(self, *queues):
+        heard = False
+        for queue in queues or (self.venue.acks, self.venue.stream, self.venue.rest):
+            while queue:
+                self.report(queue.popleft())
+                heard = True
+        return heard
+
+    def settle(self):
+        """Deliver everything, back and forth, until it is quiet."""
+        for _ in range(50):
+            self.send()
+            if not self.hear() and not self.out:
+                return
+        raise AssertionError("the desk and the venue talk without end")
+
+    def told(self, *kinds):
+        return [e for e in self.events if isinstance(e, kinds)]
+
+    def asked(self, *kinds):
+        return [r for r in (*self.venue.received, *self.out) if isinstance(r, kinds)]
+
+    def order(self, cid):
+        return self.desk.table.orders.get(cid)
+
+    def consistent(self):
+        """What the desk knows is what the venue has."""
+        live = {o.client_id: (o.price // 10_000, o.left) for o in self.venue.live()}
+        known = {o.client_id: (o.ticks, o.size - o.filled) for o in self.desk.table if not o.final}
+        assert known == live
+        assert self.desk.account.cash_micros == self.venue.cash
+        for (market, outcome), held in self.venue.held.items():
+            position = self.desk.account.position(market)
+            assert held == (position.yes if outcome is YES else position.no)
+
+
+def buy(cid="run7-1", ticks=48, size=30, outcome=YES, **more):
+    return PlaceOrder(cid, outcome, Ticks(ticks), Contracts(size), **more)
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+@pytest.fixture
+def resting():
+    """A rig with one order resting at 48."""
+    rig = Rig()
+    rig.intend(places=[buy()])
+    rig.settle()
+    rig.clear()
+    return rig
+
+
+# --- the start ----------------------------------------------------------------------------------------
+
+
+def test_before_the_account_is_reconciled_nothing_is_admitted():
+    rig = Rig(start=False)
+    rig.pulse()
+    rig.report(MarketReported("created", MARKET))
+    rig.ready()
+    for message in (CONNECTED, rig.venue.snapshot()):
+        rig.intend(places=[buy()])
+        assert rig.told(OrderDenied)[-1].rule == "synced"
+        rig.report(message)
+    rig.intend(places=[buy()])
+    assert rig.told(OrderDenied)[-1].rule == "synced"  # the fills are not in yet
+    assert not rig.told(MarketHydrated)
+    rig.settle()
+    assert len(rig.told(MarketHydrated)) == 1
+    assert rig.told(VenueStatus)[-1].connected
+    rig.pulse()
+    rig.intend(places=[buy()])
+    rig.settle()
+    assert rig.told(OrderAccepted)
+
+
+def test_without_the_pulse_of_risk_nothing_is_admitted():
+    rig = Rig()
+    rig.now += 3 * SECOND
+    rig.intend(places=[buy()])
+    assert rig.told(OrderDenied)[0].rule == "pulse"
+    rig.tell(RiskPulsed(Nanos(rig.now)))
+    rig.intend(places=[buy("run7-2")])
+    assert len(rig.told(OrderDenied)) == 1
+
+
+def test_the_position_held_before_the_run_is_taken_over_and_told():
+    rig = Rig(start=False)
+    rig.venue.held = {("m", YES): 40, ("gone", NO): 7}
+    order = rig.venue.foreign("run6-9", "m", 5)
+    rig.venue.fill(order, 5)
+    rig.venue.stream.clear()
+    rig.start()
+    assert rig.desk.account.position("m").yes == 45
+    rig.consistent()
+    rig = Rig(start=False)
+    rig.venue.held = {("m", YES): 40}
+    rig.report(CONNECTED)
+    rig.report(MarketReported("created", MARKET))
+    rig.report(rig.venue.snapshot())
+    assert [(p.market, p.yes) for p in rig.told(VenuePosition)] == [("m", 40)]
+    rig.ready()
+    rig.settle()
+    assert rig.told(MarketHydrated)[0].yes == 40
+
+
+def test_fills_between_the_snapshot_and_the_page_are_booked_once():
+    rig = Rig(start=False)
+    order = rig.venue.foreign("run6-9", "m", 30)
+    rig.venue.stream.clear()
+    rig.venue.fill(order, 10)
+    rig.venue.stream.clear()  # in the snapshot
+    rig.report(CONNECTED)
+    rig.report(MarketReported("created", MARKET))
+    rig.report(rig.venue.snapshot())
+    rig.venue.fill(order, 8)  # on the stream and in the page
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 18
+    assert [f.size for f in rig.told(OrderFilled)] == [8]
+    rig.consistent()
+
+
+def test_strangers_are_cancelled_and_counted_until_they_are_gone():
+    rig = Rig(start=False)
+    rig.venue.foreign("run6-1", "m")
+    rig.venue.foreign("", "m")
+    rig.venue.foreign("", "elsewhere")
+    rig.venue.stream.clear()
+    rig.report(CONNECTED)
+    rig.report(MarketReported("created", MARKET))
+    rig.report(rig.venue.snapshot())
+    assert len(rig.desk.table) == 3
+    assert rig.desk.table.committed("m", YES) == 20
+    rig.ready()
+    assert not rig.told(MarketHydrated), "hydrated while old orders may fill"
+    rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+    assert rig.desk.counters["strangers_cancelled"] == 3
+    assert len(rig.told(MarketHydrated)) == 1
+
+
+@pytest.mark.parametrize("error", [REFUSED, UNKNOWN])
+def test_a_stranger_whose_cancel_fails_is_kept_at_without_spinning(error):
+    rig = Rig(start=False)
+    rig.venue.foreign("", "m")
+    rig.venue.stream.clear()
+    rig.venue.refusals += [("cancel", error, False)] * 3
+    rig.start()
+    assert rig.venue.live()
+    assert not rig.desk.account.position("m").yes
+    for _ in range(100):
+        rig.now += SECOND // 10
+        rig.pulse()
+        rig.check()
+        rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+    assert len(rig.asked(SendBatch)) <= 3
+    assert rig.told(MarketHydrated)
+
+
+def test_a_stranger_the_venue_does_not_know_any_more_is_gone_without_spinning():
+    rig = Rig(start=False)
+    order = rig.venue.foreign("", "m")
+    rig.report(CONNECTED)
+    rig.report(MarketReported("created", MARKET))
+    rig.report(rig.venue.snapshot())
+    del rig.venue.orders[order.order_id]
+    rig.settle()
+    assert len(rig.desk.table) == 0
+
+
+def test_a_strangers_fills_are_counted_once_whether_told_before_or_after_the_snapshot():
+    rig = Rig()
+    order = rig.venue.foreign("human", "m", 30)
+    rig.venue.fill(order, 10)
+    rig.venue.stream.clear()  # missed
+    rig.report(StreamGapped(1, 3))
+    rig.report(rig.venue.snapshot())
+    assert rig.order("human").worst_remaining == 20
+    rig.send()  # both the cancel, and the page with the fill of 10
+    rig.hear(rig.venue.rest)
+    assert rig.desk.account.position("m").yes == 10
+    assert rig.order("human").worst_remaining == 20
+    rig.settle()
+    assert len(rig.desk.table) == 0
+
+
+def test_a_foreign_order_that_appears_later_is_cancelled():
+    rig = Rig()
+    rig.venue.foreign("human", "m")
+    rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+
+
+# --- markets ------------------------------------------------------------------------------------------
+
+
+def test_a_market_is_listed_changed_and_resolved_once_each(rig):
+    other = replace(MARKET, id="n")
+    rig.report(MarketReported("created", other))
+    rig.report(MarketReported("created", other))
+    assert [e.market.id for e in rig.told(MarketListed)] == ["n"]
+    halted = replace(other, status=MarketStatus.HALTED)
+    rig.report(MarketReported("halted", halted))
+    rig.report(MarketReported("halted", halted))
+    assert len(rig.told(MarketChanged)) == 1
+    resolved = replace(other, status=MarketStatus.RESOLVED, resolution=Resolution.YES)
+    rig.report(MarketReported("resolved", resolved))
+    rig.report(MarketReported("resolved", resolved))
+    rig.report(MarketReported("opened", other))  # late
+    assert len(rig.told(MarketResolved)) == 1
+    assert rig.desk.markets["n"].status is MarketStatus.RESOLVED
+
+
+def test_seed_defect_08_a_market_settles_once_a_correction_and_a_late_fill_settle_again(resting):
+    rig = resting
+    order = rig.venue.of("run7-1")
+    rig.venue.fill(order, 10)
+    rig.settle()
+    before = rig.desk.account.cash_micros
+    rig.venue.fill(order, 5)
+    late = rig.venue.stream.pop()
+    for resolution, pays in ((Resolution.YES, 10.0), (Resolution.YES, 10.0), (Resolution.NO, 0.0)):
+        rig.report(MarketReported("resolved", replace(MARKET, status=MarketStatus.RESOLVED, resolution=resolution)))
+        assert rig.desk.account.cash_micros == before + micros(pays)
+    assert [e.resolution for e in rig.told(MarketResolved)] == [Resolution.YES, Resolution.NO]
+    rig.report(MarketReported("resolved", replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.VOID)))
+    rig.report(late)
+    assert rig.desk.account.cash_micros == before - micros(5 * 0.48) + micros(15 * 0.5)
+
+
+def test_a_late_fill_of_a_settled_market_is_no_exposure(resting):
+    rig = resting
+    order = rig.venue.of("run7-1")
+    rig.venue.fill(order, 30)
+    late = rig.venue.stream.pop()
+    rig.report(MarketReported("resolved", replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.NO)))
+    rig.report(late)
+    assert sum(rig.desk._exposures.values()) == 0
+
+
+def test_a_market_of_others_is_neither_listed_nor_resolved_when_it_is_over(rig):
+    over = replace(MARKET, id="x", status=MarketStatus.RESOLVED, resolution=Resolution.YES)
+    rig.report(MarketReported("resolved", over))
+    assert not rig.events
+
+
+def test_books_are_told_in_ticks_and_only_of_known_markets(rig):
+    rig.report(BookReported("m", Micros(470_000), None))
+    rig.report(BookReported("x", Micros(470_000), None))
+    assert [(b.market, b.bid_ticks, b.ask_ticks) for b in rig.events] == [("m", 47, None)]
+
+
+def test_an_intent_for_a_market_that_the_desk_does_not_know_is_denied(rig):
+    rig.ready("ghost", 4)
+    rig.intend(market="ghost", incarnation=4, places=[buy()], cancels=["x"], replaces=[("y", 40, 1)])
+    assert [d.rule for d in rig.told(OrderDenied)] == ["market"]
+    assert not rig.asked(SendBatch)
+
+
+def test_an_actors_new_life_gets_its_state_only_when_the_old_orders_are_final(resting):
+    rig = resting
+    rig.ready(incarnation=2)
+    assert not rig.told(MarketHydrated)
+    rig.venue.fill(rig.venue.of("run7-1"), 12)  # the cancel comes too late for these
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert not rig.told(MarketHydrated), "contracts are owed"
+    rig.settle()
+    (hydrated,) = rig.told(MarketHydrated)
+    assert (hydrated.yes, hydrated.yes_cost_micros) == (12, micros(12 * 0.48))
+    assert hydrated.cash_micros == rig.venue.cash
+
+
+def test_a_refused_cancel_of_an_old_lifes_order_is_repeated_so_the_new_life_can_begin(resting):
+    rig = resting
+    rig.venue.refusals.append(("cancel", REFUSED, False))
+    rig.ready(incarnation=2)
+    rig.settle()
+    assert rig.venue.live()
+    assert not rig.told(MarketHydrated)
+    for _ in range(7):
+        rig.now += SECOND // 10
+        rig.check()
+        rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.asked(SendBatch)) == 2
+    assert len(rig.told(MarketHydrated)) == 1
+
+
+def test_an_intent_of_an_earlier_life_is_fenced_off(rig):
+    rig.ready(incarnation=2)
+    rig.settle()
+    rig.clear()
+    rig.intend(places=[buy()], incarnation=1)
+    assert not rig.events
+    assert not rig.out
+    assert rig.desk.counters["fenced_intents"] == 1
+
+
+def test_a_market_unheard_for_three_seconds_has_its_orders_cancelled(resting):
+    rig = resting
+    rig.now += 3 * SECOND
+    rig.check()
+    assert not rig.asked(SendBatch)
+    rig.check(0.2)
+    rig.settle()
+    assert not rig.venue.live()
+
+
+def test_a_silent_markets_cancel_is_repeated_if_refused_but_not_at_every_look(resting):
+    rig = resting
+    rig.venue.refusals += [("cancel", REFUSED, False)] * 2
+    rig.now += 3 * SECOND
+    for _ in range(15):
+        rig.check(0.1)
+        rig.settle()
+    assert len(rig.asked(SendBatch)) == 3
+    assert not rig.venue.live()
+
+
+def test_a_pulse_of_an_earlier_life_does_not_count(resting):
+    rig = resting
+    rig.now += 3 * SECOND + 1
+    rig.tell(MarketPulsed("m", 0))
+    rig.check()
+    assert rig.asked(SendBatch)
+
+
+def test_a_forgotten_markets_orders_are_cancelled_all_the_same(resting):
+    rig = resting
+    rig.desk.forget("m")
+    rig.check(1.0)
+    rig.settle()
+    assert not rig.venue.live()
+
+
+# --- orders -------------------------------------------------------------------------------------------
+
+
+def test_one_ladder_is_one_frame_and_one_answer(rig):
+    rig.intend(places=[buy("run7-1", 48), buy("run7-2", 47), buy("run7-3", 50, outcome=NO)])
+    (batch,) = rig.out
+    assert [p.client_id for p in batch.places] == ["run7-1", "run7-2", "run7-3"]
+    assert batch.places[2].outcome is NO
+    assert batch.places[2].price_micros == 500_000
+    rig.settle()
+    assert len(rig.told(OrderAccepted)) == 3
+    rig.consistent()
+
+
+def test_a_batchs_results_go_to_the_orders_they_belong_to(resting):
+    rig = resting
+    rig.intend(places=[buy("run7-2", 47), buy("run7-3", 46)])
+    rig.settle()
+    rig.clear()
+    rig.venue.refusals += [("replace", REFUSED, False), ("place", VenueError("refused", "INSUFFICIENT_FUNDS", ""), False)]
+    rig.intend(cancels=["run7-1"], replaces=[("run7-2", 45, 30), ("run7-3", 44, 30)], places=[buy("run7-4", 43)])
+    rig.settle()
+    assert [(e.client_id, e.reason) for e in rig.told(OrderCancelled)] == [("run7-1", "cancel")]
+    assert [(e.client_id, e.action, e.code) for e in rig.told(OrderUnchanged)] == [("run7-2", "replace", "MARKET_HALTED")]
+    assert [(e.client_id, e.ticks) for e in rig.told(OrderReplaced)] == [("run7-3", 44)]
+    assert [(e.client_id, e.code) for e in rig.told(OrderRejected)] == [("run7-4", "INSUFFICIENT_FUNDS")]
+    rig.consistent()
+
+
+@pytest.mark.parametrize("first", ["acks", "stream"])
+def test_the_stream_and_the_answers_may_come_in_either_order(first):
+    rig = Rig()
+    rig.intend(places=[buy()])
+    rig.send()
+    rig.venue.fill(rig.venue.of("run7-1"), 10)
+    second = {"acks": "stream", "stream": "acks"}[first]
+    rig.hear(getattr(rig.venue, first))
+    rig.hear(getattr(rig.venue, second))
+    assert len(rig.told(OrderAccepted)) == len(rig.told(OrderFilled)) == 1
+    rig.consistent()
+
+
+def test_a_fill_is_told_once_by_stream_and_page(resting):
+    rig = resting
+    fill = rig.venue.fill(rig.venue.of("run7-1"), 10)
+    rig.settle()
+    rig.report(FillsFetched(0, (fill,)))
+    rig.report(OrderReported(fill.seq, "fill", rig.venue.of("run7-1").told(), fill))
+    assert len(rig.told(OrderFilled)) == 1
+    assert rig.desk.counters["duplicate_fills"] == 2
+    rig.consistent()
+
+
+def test_hummingbot_2945_fills_are_not_counted_twice_after_a_restart(resting):
+    venue = resting.venue
+    venue.fill(venue.of("run7-1"), 10)
+    venue.stream.clear()
+    rig = Rig(start=False)
+    rig.venue = venue
+    rig.report(CONNECTED)
+    rig.report(MarketReported("created", MARKET))
+    rig.report(venue.snapshot())
+    rig.report(FillsFetched(0, tuple(venue.fills)[:0]))
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 10
+    rig.consistent()
+
+
+def test_hummingbot_4738_a_failed_cancel_does_not_stop_the_tracking_and_the_fill_is_not_lost(resting):
+    rig = resting
+    rig.venue.refusals.append(("cancel", REFUSED, False))
+    rig.intend(cancels=["run7-1"])
+    rig.settle()
+    assert rig.order("run7-1").worst_remaining == 30
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 30
+    rig.consistent()
+
+
+def test_a_cancel_that_tells_of_more_fills_than_were_seen_owes_them_and_asks(resting):
+    rig = resting
+    rig.venue.fill(rig.venue.of("run7-1"), 10)
+    rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert rig.order("run7-1").owed == 10
+    assert rig.desk.table.committed("m", YES) == 10
+    rig.wait(3)
+    assert 1 <= len(rig.asked(FetchFills)) <= 2  # not at every look
+    rig.send()
+    rig.hear(rig.venue.rest)
+    assert len(rig.desk.table) == 0
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 10
+
+
+def test_a_replace_below_what_has_filled_ends_the_order_with_the_unheard_fills_owed(resting):
+    rig = resting
+    rig.intend(replaces=[("run7-1", 47, 10)])
+    rig.venue.fill(rig.venue.of("run7-1"), 20)
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert rig.order("run7-1").owed == 20
+    rig.settle()
+    assert len(rig.desk.table) == 0
+    rig.consistent()
+
+
+def test_a_replace_refused_with_the_original_cancelled_ends_the_order(resting):
+    rig = resting
+    rig.venue.refusals.append(("replace", VenueError("refused", "POST_ONLY_WOULD_CROSS", ""), True))
+    rig.intend(replaces=[("run7-1", 49, 30)])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    (gone,) = rig.told(OrderCancelled)
+    assert gone.reason == "POST_ONLY_WOULD_CROSS"
+    assert len(rig.desk.table) == 0
+    rig.settle()
+    assert len(rig.told(OrderCancelled)) == 1
+
+
+def test_order_not_open_with_the_final_order_ends_it_and_owes_its_fills(resting):
+    rig = resting
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert rig.order("run7-1").owed == 30
+    rig.settle()
+    assert len(rig.desk.table) == 0
+    rig.consistent()
+
+
+def test_order_not_open_without_the_final_order_is_asked_about_and_does_not_spin(resting):
+    rig = resting
+    rig.venue.refusals.append(("cancel", VenueError("refused", "ORDER_NOT_OPEN", ""), False))
+    rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert rig.told(OrderUnknown)
+    assert len(rig.out) == 1
+    assert isinstance(rig.out[0], FetchOrder)
+
+
+def test_moves_in_flight_are_answered_in_order(resting):
+    rig = resting
+    for ticks in (47, 46, 45):
+        rig.intend(replaces=[("run7-1", ticks, 30)])
+    assert rig.order("run7-1").worst_ticks == 48
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert [e.ticks for e in rig.told(OrderReplaced)] == [47, 46, 45]
+    assert rig.order("run7-1").ticks == 45
+    rig.settle()
+    rig.consistent()
+
+
+def test_a_second_order_of_the_same_name_is_denied_and_the_first_not_forgotten(resting):
+    rig = resting
+    rig.intend(places=[buy(ticks=40, size=1)])
+    assert [d.rule for d in rig.told(OrderDenied)] == ["duplicate"]
+    rig.consistent()
+
+
+def test_an_answer_about_an_order_long_gone_changes_nothing(rig):
+    result = ItemResult("cancel", "nobody", None, REFUSED)
+    rig.report(BatchReported(99, (result,), Nanos(0)))
+    rig.report(OrderFetched("nobody", None))
+    rig.report(CancelAllReported(99, ("o77",), None))
+    assert not rig.events
+    assert not rig.out
+
+
+def test_an_immediate_order_ends_with_its_answer(rig):
+    rig.intend(places=[buy(post_only=False, immediate=True)])
+    assert rig.out[0].places[0].immediate
+    rig.settle()
+    assert len(rig.desk.table) == 0
+
+
+# --- doubt --------------------------------------------------------------------------------------------
+
+
+def test_hummingbot_3374_and_py_clob_273_a_timeout_is_no_rejection_and_a_live_order_is_found(rig):
+    rig.intend(places=[buy()])
+    rig.send(answer=False)
+    rig.venue.stream.clear()
+    rig.wait(1.9)
+    assert not rig.told(OrderUnknown)
+    rig.wait(0.3)
+    assert len(rig.told(OrderUnknown)) == 1
+    assert rig.desk.table.committed("m", YES) == 30
+    assert [r.client_id for r in rig.out] == ["run7-1"]
+    rig.settle()
+    assert rig.told(OrderAccepted)
+    assert not rig.told(OrderRejected)
+    assert len(rig.venue.orders) == 1  # nothing was resent
+    rig.consistent()
+
+
+def test_nautilus_an_order_unconfirmed_is_not_rejected_however_long_the_venue_says_nothing(rig):
+    rig.intend(places=[buy()])
+    rig.out.clear()  # the frame never left, nor does any question
+    for _ in range(30):
+        rig.wait(1)
+        rig.out.clear()
+        for report in (OrderFetched("run7-1", None, "503"), OrderFetched("run7-1", None, "DNS")):
+            rig.report(report)
+    assert not rig.told(OrderRejected, OrderCancelled)
+    assert len(rig.told(OrderUnknown)) == 1
+    assert rig.desk.table.committed("m", YES) == 30
+
+
+def test_an_order_not_found_twice_is_lost(rig):
+    rig.intend(places=[buy()])
+    rig.out.clear()
+    rig.wait(2.1)
+    rig.settle()
+    assert not rig.told(OrderRejected), "it may still be on its way"
+    rig.wait(2.2)
+    rig.settle()
+    assert [e.code for e in rig.told(OrderRejected)] == ["LOST"]
+    assert len(rig.desk.table) == 0
+
+
+def test_an_order_that_lands_after_it_was_given_up_is_cancelled(rig):
+    rig.intend(places=[buy()])
+    late = rig.out.pop()
+    for _ in range(2):
+        rig.wait(2.2)
+        rig.settle()
+    assert rig.told(OrderRejected)
+    rig.venue.take(late)
+    assert rig.venue.live()
+    rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+
+
+def test_an_order_that_lands_between_two_questions_is_found(rig):
+    rig.intend(places=[buy()])
+    late = rig.out.pop()
+    rig.wait(2.2)
+    rig.settle()
+    rig.venue.take(late)
+    rig.settle()
+    assert [type(e) for e in rig.told(OrderAccepted, OrderRejected)] == [OrderAccepted]
+    rig.consistent()
+
+
+def test_poly_maker_an_error_when_asking_is_not_no_orders(resting):
+    rig = resting
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    rig.report(CONNECTED)
+    rig.report(FillsFetched(0, (), "timeout"))
+    rig.report(rig.venue.snapshot())
+    rig.report(FillsFetched(0, (), "timeout"))
+    assert not rig.desk.synced
+    assert not rig.told(OrderCancelled)
+    rig.intend(places=[buy("run7-2")])
+    assert rig.told(OrderDenied)[0].rule == "synced"
+    rig.out.clear()
+    rig.wait(2.2)
+    assert rig.asked(FetchFills)
+    rig.settle()
+    assert rig.desk.synced
+    rig.consistent()
+
+
+def test_hummingbot_8457_connection_errors_do_not_make_six_orders_forgotten(rig):
+    rig.intend(places=[buy(f"run7-{n}", 40 + n, 10) for n in range(6)])
+    rig.settle()
+    rig.intend(cancels=[f"run7-{n}" for n in range(6)])
+    rig.out.clear()
+    rig.wait(2.2)
+    for _ in range(5):
+        for n in range(6):
+            rig.report(OrderFetched(f"run7-{n}", None, "cannot resolve the host"))
+        rig.out.clear()
+        rig.wait(2)
+    assert len(rig.desk.table) == 6
+    rig.settle()
+    assert len(rig.told(OrderUnchanged)) == 6
+    rig.intend(cancels=[f"run7-{n}" for n in range(6)])
+    rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+
+
+@pytest.mark.parametrize("action", ["place", "replace", "cancel"])
+def test_a_server_error_is_asked_about_once_and_never_resent(resting, action):
+    rig = resting
+    rig.venue.refusals.append((action, UNKNOWN, False))
+    if action == "place":
+        rig.intend(places=[buy("run7-2", 47)])
+    elif action == "replace":
+        rig.intend(replaces=[("run7-1", 47, 30)])
+    else:
+        rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert len(rig.told(OrderUnknown)) == 1
+    assert all(isinstance(r, FetchOrder) for r in rig.out)
+    rig.wait(1)
+    assert len(rig.out) == 1
+    rig.settle()
+    for _ in range(30):
+        rig.wait(0.1)
+        rig.settle()
+    assert len(rig.asked(SendBatch)) == 1
+    rig.consistent()
+
+
+def test_404_on_a_cancel_is_not_final_until_the_fills_are_in(resting):
+    rig = resting
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.venue.stream.clear()  # lost
+    rig.venue.orders.clear()  # and the venue has forgotten the order
+    rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    assert rig.desk.table.committed("m", YES) == 30
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 30
+    assert len(rig.desk.table) == 0
+
+
+def test_an_order_that_vanished_ends_once_the_fills_are_in_and_is_not_asked_about_for_ever(resting):
+    rig = resting
+    rig.venue.orders.clear()
+    rig.intend(cancels=["run7-1"])
+    rig.settle()
+    assert len(rig.told(OrderCancelled)) == 1
+    assert len(rig.desk.table) == 0
+    rig.clear()
+    rig.wait(5)
+    assert not rig.out
+
+
+def test_an_answer_to_a_question_no_longer_open_changes_nothing(resting):
+    rig = resting
+    old = rig.venue.of("run7-1").told()
+    rig.intend(replaces=[("run7-1", 47, 60)])
+    rig.report(OrderFetched("run7-1", old))
+    rig.report(OrderFetched("run7-1", None))
+    assert rig.order("run7-1").worst_remaining == 60
+    assert not rig.told(OrderReplaced, OrderRejected, OrderCancelled)
+
+
+def test_a_late_answer_to_a_move_that_a_query_settled_does_not_turn_the_order_back(resting):
+    rig = resting
+    rig.intend(replaces=[("run7-1", 40, 30)])
+    rig.intend(replaces=[("run7-1", 47, 30)])
+    rig.send()
+    rig.wait(2.2)
+    rig.send()
+    rig.hear(rig.venue.rest)
+    assert rig.order("run7-1").ticks == 47
+    rig.intend(replaces=[("run7-1", 45, 40)])
+    rig.hear(rig.venue.acks)  # of the first two
+    assert rig.order("run7-1").ticks == 47
+    assert rig.order("run7-1").worst_remaining == 40
+    rig.settle()
+    rig.consistent()
+
+
+def test_an_unknown_order_is_not_moved(resting):
+    rig = resting
+    rig.venue.refusals.append(("cancel", UNKNOWN, False))
+    rig.intend(cancels=["run7-1"])
+    rig.send()
+    rig.hear(rig.venue.acks)
+    rig.out.clear()
+    rig.intend(replaces=[("run7-1", 49, 30)])
+    assert [e.denied for e in rig.told(OrderUnchanged)] == [True]
+    assert not rig.out
+
+
+def test_a_move_of_an_order_that_the_desk_is_cancelling_is_answered_and_not_left_in_the_air(resting):
+    rig = resting
+    rig.tell(CancelAll("m", "operator"))
+    rig.intend(replaces=[("run7-1", 47, 30)])
+    (event,) = rig.told(OrderUnchanged)
+    assert event.denied
+    assert event.action == "replace"
+    assert len(rig.out) == 1  # the cancel, once
+
+
+# --- the connection -----------------------------------------------------------------------------------
+
+
+def test_what_was_in_flight_when_the_connection_went_is_unknown_and_settled_after(rig):
+    rig.intend(places=[buy("run7-1", 48), buy("run7-2", 47), buy("run7-3", 46), buy("run7-4", 45)])
+    rig.settle()
+    rig.clear()
+    rig.intend(cancels=["run7-1"], replaces=[("run7-2", 44, 30)], places=[buy("run7-5", 43)])
+    rig.intend(places=[buy("run7-6", 42)])
+    rig.venue.take(rig.out.pop(0), answer=False)  # arrives, the answer does not
+    rig.out.clear()  # the last frame does not arrive
+    rig.venue.fill(rig.venue.of("run7-3"), 30)
+    rig.venue.fill(rig.venue.of("run7-4"), 10)
+    rig.venue.stream.clear()
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    assert sorted(e.client_id for e in rig.told(OrderUnknown)) == ["run7-1", "run7-2", "run7-5", "run7-6"]
+    assert not rig.told(VenueStatus)[-1].connected
+    rig.report(CONNECTED)
+    rig.report(rig.venue.snapshot())
+    rig.settle()
+    rig.consistent()
+    assert [e.client_id for e in rig.told(OrderRejected)] == ["run7-6"]
+    assert rig.desk.synced
+
+
+def test_cancel_on_disconnect_is_noticed_at_the_next_snapshot(resting):
+    rig = resting
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    rig.venue.end(rig.venue.of("run7-1"), "cod")
+    rig.venue.stream.clear()
+    rig.report(CONNECTED)
+    rig.report(rig.venue.snapshot())
+    assert not rig.told(OrderCancelled)  # first the fills
+    rig.settle()
+    assert [e.reason for e in rig.told(OrderCancelled)] == ["gone"]
+    rig.consistent()
+
+
+def test_a_page_of_fills_of_the_connection_before_does_not_count_as_reconciliation(resting):
+    rig = resting
+    rig.report(StreamGapped(1, 2))
+    rig.report(rig.venue.snapshot())
+    rig.send()
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    rig.report(CONNECTED)
+    rig.hear(rig.venue.rest)
+    assert not rig.desk.synced
+    rig.report(rig.venue.snapshot())
+    rig.settle()
+    assert rig.desk.synced
+
+
+def test_the_fills_lost_in_a_stream_gap_are_fetched_from_before_it(resting):
+    rig = resting
+    order = rig.venue.of("run7-1")
+    rig.venue.fill(order, 10)
+    rig.venue.stream.clear()  # lost
+    rig.venue.fill(order, 5)
+    rig.report(StreamGapped(1, 2))
+    rig.hear(rig.venue.stream)  # a message beyond the gap
+    assert rig.desk.account.position("m").yes == 5
+    rig.intend(places=[buy("run7-2")])
+    assert rig.told(OrderDenied)[0].rule == "synced"
+    rig.report(rig.venue.snapshot())
+    rig.settle()
+    assert rig.desk.account.position("m").yes == 15
+    rig.consistent()
+
+
+def test_an_order_accepted_between_the_snapshot_and_the_fills_is_not_taken_for_gone(rig):
+    rig.intend(places=[buy()])
+    rig.report(StreamGapped(1, 2))
+    rig.report(rig.venue.snapshot())  # taken before the place arrived
+    rig.send()
+    rig.hear(rig.venue.acks)
+    rig.hear(rig.venue.rest)
+    assert not rig.told(OrderCancelled, OrderRejected)
+    rig.settle()
+    rig.consistent()
+
+
+def test_a_snapshot_taken_before_a_move_arrives_does_not_settle_the_move(resting):
+    rig = resting
+    rig.report(StreamGapped(1, 2))
+    rig.desk.synced = True  # the move left just before the gap was seen
+    rig.intend(replaces=[("run7-1", 47, 60)])
+    rig.desk.synced = False
+    rig.report(rig.venue.snapshot())
+    assert rig.order("run7-1").worst_remaining == 60
+    rig.settle()
+    rig.consistent()
+
+
+def test_the_sequence_never_goes_backwards(resting):
+    rig = resting
+    fill = rig.venue.fill(rig.venue.of("run7-1"), 1)
+    rig.settle()
+    seen = rig.desk.seq
+    rig.report(OrderReported(3, "fill", rig.venue.of("run7-1").told(), fill))
+    rig.report(AccountReported(2, "settle", "m", rig.desk.account.cash_micros))
+    rig.report(FillsFetched(0, (fill,)))
+    rig.report(replace(rig.venue.snapshot(), seq=1))
+    assert rig.desk.seq >= seen
+    assert rig.asked(FetchFills)[-1].since_seq >= seen
+
+
+def test_requests_that_cannot_leave_while_the_venue_is_gone_are_not_repeated_at_every_look(resting):
+    rig = resting
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    rig.clear()
+    for _ in range(100):
+        rig.wait(0.1)
+    assert len(rig.out) <= 10
+
+
+def test_a_disconnection_is_told_once(resting):
+    rig = resting
+    for _ in range(3):
+        rig.report(VenueDisconnected("cannot connect", Nanos(rig.now)))
+    assert len(rig.told(VenueDisconnected)) == 1
+
+
+# --- rates --------------------------------------------------------------------------------------------
+
+
+def slow(rig, per_s=10.0, burst=10.0):
+    rig.report(replace(CONNECTED, orders_per_s=per_s, burst=burst))
+    rig.report(rig.venue.snapshot())
+    rig.settle()
+    rig.clear()
+
+
+def test_the_rate_budget_keeps_a_reserve_for_cancels(rig):
+    rig.intend(places=[buy("run7-0", 40)])
+    rig.settle()
+    slow(rig)
+    rig.intend(places=[buy(f"run7-{n}", 40 + n, 1) for n in range(1, 9)])
+    denied = rig.told(OrderDenied)
+    assert {d.rule for d in denied} == {"rate"}
+    assert all(d.retry_after_ms > 0 for d in denied)
+    assert 0 < len(denied) < 8
+    rig.intend(cancels=["run7-0"])
+    assert rig.asked(SendBatch)[-1].cancels == (CancelItem("run7-0", "o1"),)
+    rig.now += SECOND
+    rig.pulse()
+    rig.clear()
+    rig.intend(places=[buy("run7-20", 30, 1)])
+    assert not rig.told(OrderDenied)
+
+
+def test_cancels_cost_of_the_budget_but_are_never_refused(rig):
+    rig.intend(places=[buy(f"run7-{n}", 10 + n, 1) for n in range(40)])
+    rig.settle()
+    slow(rig)
+    rig.tell(CancelAll("m", "operator"))
+    assert len(rig.out[-1].cancels) == 40
+    assert rig.desk.budget.tokens < 0
+    rig.settle()
+    rig.intend(places=[buy("run7-50")])
+    assert rig.told(OrderDenied)[0].rule == "rate"
+
+
+def test_a_venue_that_tells_no_rate_does_not_break_the_desk(rig):
+    slow(rig, 0.0, 0.0)
+    rig.intend(places=[buy()])
+    assert rig.told(OrderDenied)[0].rule == "rate"
+
+
+# --- the gate at the desk -----------------------------------------------------------------------------
+
+
+def test_a_retreat_that_is_denied_becomes_a_cancel(resting):
+    rig = resting
+    rig.intend(replaces=[("run7-1", 47, 30)], age_s=3.0)
+    (event,) = rig.told(OrderUnchanged)
+    assert (event.code, event.denied) == ("DENIED_stale", True)
+    rig.settle()
+    assert not rig.venue.live()
+    assert len(rig.desk.table) == 0
+
+
+def test_a_cut_that_is_denied_becomes_a_cancel_even_at_a_better_price(resting):
+    rig = resting
+    rig.intend(replaces=[("run7-1", 49, 10)], age_s=3.0)
+    assert rig.out[0].cancels
+
+
+@pytest.mark.parametrize(("ticks", "size"), [(49, 30), (48, 60)])
+def test_an_advance_or_a_top_up_that_is_denied_leaves_the_order_where_it_is(resting, ticks, size):
+    rig = resting
+    rig.intend(replaces=[("run7-1", ticks, size)], age_s=3.0)
+    assert [(e.action, e.code) for e in rig.told(OrderUnchanged)] == [("replace", "DENIED_stale")]
+    assert not rig.out
+    assert rig.venue.live()
+
+
+def test_a_cut_is_admitted_where_the_larger_order_would_not_be(resting):
+    """A smaller order at the same price is never worse: it need not be cancelled and placed again."""
+    rig = resting
+    rig.params = MakerParams(inventory=replace(rig.params.inventory, max_position=Contracts(10)))
+    rig.intend(replaces=[("run7-1", 48, 10)])
+    assert not rig.told(OrderUnchanged)
+    rig.settle()
+    rig.consistent()
+    assert [o.left for o in rig.venue.live()] == [10]
+
+
+def test_seed_defect_04_the_room_counts_resting_and_in_flight_orders_of_either_outcome():
+    rig = Rig(MakerParams(inventory=replace(MakerParams().inventory, max_position=Contracts(60))))
+    rig.intend(places=[buy("run7-1", 50, outcome=NO), buy("run7-2", 49, outcome=NO), buy("run7-3", 48, outcome=NO)])
+    assert [d.rule for d in rig.told(OrderDenied)] == ["room"]
+    rig.settle()
+    rig.intend(places=[buy("run7-4", 47, outcome=NO)])
+    assert [d.rule for d in rig.told(OrderDenied)] == ["room", "room"]
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.settle()
+    assert rig.desk.account.position("m").net == -30
+    rig.intend(places=[buy("run7-5", 47, outcome=NO), buy("run7-6", 40, 90)])
+    assert [d.rule for d in rig.told(OrderDenied)] == ["room"] * 3
+    assert rig.order("run7-6") is not None
+
+
+def test_pairs_are_cash_and_do_not_fill_the_room():
+    rig = Rig(MakerParams(inventory=replace(MakerParams().inventory, max_position=Contracts(30))))
+    for n in range(3):
+        rig.intend(places=[buy(f"run7-y{n}", 48), buy(f"run7-n{n}", 48, outcome=NO)])
+        rig.settle()
+        for order in list(rig.venue.live()):
+            rig.venue.fill(order, 30)
+        rig.settle()
+    assert not rig.told(OrderDenied)
+    assert rig.desk.account.position("m").pairs == 90
+
+
+def test_the_cash_of_every_live_order_is_counted():
+    rig = Rig(start=False)
+    rig.venue.cash = micros(20.0)
+    rig.start()
+    rig.intend(places=[buy("run7-1", 48, 30), buy("run7-2", 30, 30), buy("run7-3", 18, 30)])
+    assert [(d.client_id, d.rule) for d in rig.told(OrderDenied)] == [("run7-2", "cash")]
+
+
+def test_the_worst_case_loss_counts_every_market_and_the_positions_of_the_start():
+    params = MakerParams(risk=RiskParams(max_exposure=micros(25.0)))
+    rig = Rig(params, start=False)
+    rig.venue.held = {("n", YES): 40}
+    rig.venue.fills = [
+        VenueFill("f0", 1, "o", "c", "n", YES, Micros(500_000), Contracts(40), Micros(0), True, Nanos(0), Contracts(40))
+    ]
+    rig.start()
+    rig.intend(places=[buy("run7-1", 48, 10), buy("run7-2", 47, 10)])
+    assert [d.client_id for d in rig.told(OrderDenied)] == ["run7-2"]
+    assert rig.told(OrderDenied)[0].rule == "exposure"
+
+
+def test_an_own_cross_is_denied_unless_the_opposing_order_leaves_first(resting):
+    rig = resting
+    rig.intend(places=[buy("run7-2", 52, outcome=NO)])
+    assert rig.told(OrderDenied)[0].rule == "spread"
+    rig.intend(cancels=["run7-1"], places=[buy("run7-3", 52, outcome=NO)])
+    assert len(rig.told(OrderDenied)) == 1
+    rig.settle()
+    rig.consistent()
+
+
+def test_both_sides_follow_the_price_in_one_frame(rig):
+    rig.intend(places=[buy("run7-1", 49), buy("run7-2", 49, outcome=NO)])
+    rig.settle()
+    rig.clear()
+    rig.intend(replaces=[("run7-2", 48, 30), ("run7-1", 50, 30)])
+    assert not rig.told(OrderUnchanged)
+    rig.settle()
+    rig.consistent()
+
+
+def test_every_rule_meets_the_order_at_the_desk(rig):
+    """The desk fills in each figure that a rule looks at."""
+    cases = {
+        "stale": {"age_s": 2.5, "places": [buy("run7-1")]},
+        "price": {"places": [buy("run7-2", 100)]},
+        "size": {"places": [buy("run7-3", 40, 10_001)]},
+        "room": {"places": [buy("run7-4", 40, 1001)]},
+    }
+    for rule, intent in cases.items():
+        rig.intend(**intent)
+        assert rig.told(OrderDenied)[-1].rule == rule
+    rig.now = START + 285 * SECOND
+    rig.pulse()
+    rig.intend(places=[buy("run7-5")])
+    assert rig.told(OrderDenied)[-1].rule == "reduce_only"
+    rig.intend(places=[buy("run7-6", outcome=NO)], d2=2.0)
+    assert rig.told(OrderDenied)[-1].rule == "reduce_only"
+    rig.report(ClockMeasured(nanos(10.0), nanos(0.01)))
+    rig.intend(places=[buy("run7-7")])
+    assert rig.told(OrderDenied)[-1].rule == "close"
+    rig.report(MarketReported("closed", replace(MARKET, status=MarketStatus.CLOSED)))
+    rig.intend(places=[buy("run7-8")])
+    assert rig.told(OrderDenied)[-1].rule == "market"
+    rig.report(StreamGapped(1, 2))
+    rig.intend(places=[buy("run7-9")])
+    assert rig.told(OrderDenied)[-1].rule == "synced"
+    assert not rig.asked(SendBatch)
+
+
+# --- states and the stop ------------------------------------------------------------------------------
+
+
+def long_position(rig, size=50):
+    rig.intend(places=[buy("run7-long", 48, size)])
+    rig.settle()
+    rig.venue.fill(rig.venue.of("run7-long"), size)
+    rig.settle()
+
+
+def test_seed_defect_06_reducing_cancels_the_adding_orders_and_keeps_the_reducing_ones(rig):
+    long_position(rig)
+    rig.intend(places=[buy("run7-1", 47), buy("run7-2", 48, 30, NO), buy("run7-3", 47, 20, NO)])
+    rig.settle()
+    rig.tell(TradingStateChanged(TradingState.REDUCING, "the day's loss"))
+    rig.settle()
+    assert sorted(o.client_id for o in rig.venue.live()) == ["run7-2", "run7-3"]
+    rig.intend(places=[buy("run7-4", 46)])
+    assert rig.told(OrderDenied)[-1].rule == "state"
+    rig.venue.end(rig.venue.of("run7-3"))
+    rig.settle()
+    rig.intend(places=[buy("run7-5", 46, 20, NO)])
+    rig.settle()
+    assert rig.order("run7-5") is not None
+
+
+def test_reducing_orders_that_together_go_beyond_flat_are_adding(rig):
+    long_position(rig)
+    rig.intend(places=[buy("run7-2", 48, 30, NO), buy("run7-3", 47, 30, NO)])
+    rig.settle()
+    rig.tell(TradingStateChanged(TradingState.REDUCING, ""))
+    rig.settle()
+    assert not rig.venue.live()
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.TRAPPED])
+def test_halted_and_trapped_cancel_everything_and_let_nothing_but_cancels_out(resting, state):
+    rig = resting
+    rig.tell(TradingStateChanged(state, "operator"))
+    assert isinstance(rig.out[-1], SendCancelAll)
+    rig.intend(cancels=["run7-1"], places=[buy("run7-2")])
+    assert rig.told(OrderDenied)[-1].rule == "state"
+    assert rig.asked(SendBatch)[-1].cancels
+    rig.settle()
+    assert not rig.venue.live()
+
+
+def test_trapped_cancels_are_repeated_until_the_venue_takes_them(resting):
+    rig = resting
+    rig.tell(TradingStateChanged(TradingState.TRAPPED, "the venue refuses cancels"))
+    for _ in range(3):
+        request = rig.out.pop(0)
+        rig.out.clear()
+        rig.report(CancelAllReported(request.op_id, (), VenueError("unknown", "UNAVAILABLE", "")))
+        rig.wait(2.1)
+        assert isinstance(rig.out[-1], SendCancelAll)
+        rig.out = rig.out[-1:]
+    rig.settle()
+    assert not rig.venue.live()
+    rig.clear()
+    rig.wait(10)
+    assert not rig.asked(SendCancelAll)
+
+
+def test_the_stop_is_reported_once_when_everything_is_cancelled(resting):
+    rig = resting
+    rig.tell(CancelAll(None, "SIGTERM"))
+    rig.check(0.1)
+    assert not rig.told(AllCancelled)
+    rig.send()
+    rig.check(0.1)
+    assert not rig.told(AllCancelled)
+    rig.settle()
+    for _ in range(50):
+        rig.check(0.1)
+        rig.settle()
+    assert len(rig.told(AllCancelled)) == 1
+    assert len(rig.asked(SendCancelAll)) == 1
+    rig.tell(TradingStateChanged(TradingState.ACTIVE, "a new UTC day"))
+    rig.intend(places=[buy("run7-2")])
+    assert rig.told(OrderDenied)[-1].rule == "state"
+    rig.tell(CancelAll(None, "again"))
+    rig.settle()
+    rig.check()
+    assert len(rig.told(AllCancelled)) == 2
+
+
+def test_the_stop_waits_for_the_venues_word_even_with_nothing_known_to_rest(rig):
+    rig.tell(CancelAll(None, "SIGTERM"))
+    rig.check(0.1)
+    assert not rig.told(AllCancelled)
+    rig.settle()
+    rig.check(0.1)
+    assert rig.told(AllCancelled)
+
+
+def test_the_stop_is_repeated_until_it_is_answered_and_doubts_are_still_asked_about(resting):
+    """The repeated cancel-all must not keep pushing back the question about an unknown order."""
+    rig = resting
+    rig.desk.ack_timeout_ns = nanos(0.5)
+    rig.intend(places=[buy("run7-2", 47)])
+    rig.out.clear()  # never arrives
+    rig.tell(CancelAll(None, "SIGTERM"))
+    first = rig.out.pop(0)
+    rig.report(CancelAllReported(first.op_id, (), UNKNOWN))
+    for _ in range(80):
+        rig.wait(0.1)
+        for report in [r for r in rig.out if isinstance(r, FetchOrder)][:1]:
+            rig.out.remove(report)
+            if rig.now < START + 3 * SECOND:
+                rig.report(OrderFetched(report.client_id, None, "timeout"))
+            else:
+                rig.venue.take(report)
+        rig.settle()
+    assert len(rig.told(AllCancelled)) == 1
+    assert not rig.venue.live()
+
+
+def test_the_stop_works_over_rest_when_the_socket_is_gone(resting):
+    rig = resting
+    rig.report(VenueDisconnected("reset", Nanos(rig.now)))
+    rig.tell(CancelAll(None, "SIGTERM"))
+    rig.send()
+    rig.venue.stream.clear()
+    for _ in range(60):
+        rig.wait(0.1)
+        rig.send()
+        rig.venue.stream.clear()
+        rig.hear(rig.venue.acks, rig.venue.rest)
+    assert len(rig.told(AllCancelled)) == 1
+
+
+# --- money --------------------------------------------------------------------------------------------
+
+
+def test_the_cash_ledger_is_exact_to_the_micro_dollar_with_fees_and_off_tick_prices(resting):
+    rig = resting
+    order = rig.venue.of("run7-1")
+    rig.venue.fill(order, 7, fee=3)
+    order.price = 483_337  # price improvement, off the tick
+    rig.venue.fill(order, 5, fee=-1)
+    rig.settle()
+    rig.consistent()
+    odd = rig.venue.foreign("human", "unlisted", 10, 123_457)
+    rig.venue.fill(odd, 3)
+    rig.settle()
+    rig.consistent()
+    assert rig.desk.account.cash_micros == rig.venue.cash
+
+
+def test_an_adjustment_by_the_venue_is_taken_over_and_told(rig):
+    rig.report(AccountReported(9999, "adjust", None, Micros(5)))
+    assert rig.desk.account.cash_micros == 5
+    assert rig.told(VenueStatus)[-1].cash_micros == 5
+    rig.report(AccountReported(10_000, "settle", None, Micros(7)))
+    assert rig.desk.account.cash_micros == 5
+
+
+def test_the_order_delay_is_measured_from_the_socket_to_the_answer(rig):
+    before = rig.desk.order_latency_s
+    rig.desk.report(CONNECTED, Nanos(rig.now))
+    rig.report(BatchWritten(5, Nanos(rig.now)))
+    rig.report(BatchReported(5, (), Nanos(rig.now + 20 * MILLISECOND)))
+    assert rig.desk.order_latency_s == pytest.approx(before + 0.1 * (0.010 - before))
+
+
+def test_what_the_venue_says_about_a_market_nobody_listed_does_not_raise(rig):
+    order = VenueOrder("o9", "run7-9", "x", YES, Micros(1), Contracts(1), Contracts(0), "OPEN")
+    rig.report(OrderReported(500, "new", order, None))
+    rig.report(AccountSnapshot(501, (order,), (), Micros(0), Micros(0)))
+    rig.settle()
+    assert WatchBook("x", on=True) not in rig.venue.received

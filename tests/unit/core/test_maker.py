@@ -1,0 +1,867 @@
+"""The Maker: what it asks for as prices, time, fills and refusals come in; and that it never raises."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmactors.core.maker import CROSS_EVERY_NS, Maker
+from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
+from mmactors.messages import (
+    BookChanged,
+    FairMoved,
+    Market,
+    MarketChanged,
+    MarketHydrated,
+    MarketResolved,
+    MarketStatus,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDenied,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    OrderUnchanged,
+    OrderUnknown,
+    Outcome,
+    PlaceOrder,
+    QuoteIntent,
+    ReferenceLost,
+    ReferenceMoved,
+    Resolution,
+    SessionReport,
+    TimePassed,
+    TradingState,
+    TradingStateChanged,
+    VenueStatus,
+)
+from mmactors.units import MILLISECOND, SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
+
+START = 1_800_000_000 * SECOND
+STRIKE = 97_000.0
+MARKET = Market("m", "BTC", STRIKE, MarketStatus.OPEN, Nanos(START), Nanos(START + 300 * SECOND))
+PARAMS = MakerParams()
+YES, NO = Outcome.YES, Outcome.NO
+HYDRATED = MarketHydrated(
+    market=MARKET,
+    yes=Contracts(0),
+    no=Contracts(0),
+    yes_cost_micros=Micros(0),
+    no_cost_micros=Micros(0),
+    state=TradingState.ACTIVE,
+    offset_ns=Nanos(0),
+    order_latency_s=0.05,
+    cash_micros=micros(100_000.0),
+)
+
+
+class Bench:
+    """A Maker and a venue that agrees at once, unless told to be silent."""
+
+    def __init__(self, params=PARAMS, *, f=0.9, start=True, agrees=True, **hydrated):
+        self.maker = Maker("m", 1, "run7-m", params)
+        self.now = START + round((1.0 - f) * 300 * SECOND)
+        self.spot = STRIKE
+        self.agrees = agrees
+        self.intents, self.marks, self.reports = [], [], []
+        self.fills = 0
+        if start:
+            self.tell(replace(HYDRATED, **hydrated))
+            self.price()
+
+    def tell(self, event):
+        decision = self.maker.handle(event, Nanos(self.now))
+        for command in decision.commands:
+            {QuoteIntent: self.intents, FairMoved: self.marks, SessionReport: self.reports}[type(command)].append(command)
+        for command in decision.commands:
+            if isinstance(command, QuoteIntent):
+                assert decision.reason is command.reason
+                if self.agrees:
+                    self.agree(command)
+        return decision
+
+    def agree(self, intent):
+        for cancel in intent.cancels:
+            order = self.maker.table.orders[cancel.client_id]
+            self.tell(OrderCancelled("m", cancel.client_id, Contracts(order.filled), "cancel"))
+        for move in intent.replaces:
+            self.tell(OrderReplaced("m", move.client_id, move.ticks, move.size))
+        for place in intent.places:
+            self.tell(OrderAccepted("m", place.client_id, "o-" + place.client_id))
+            if place.immediate:
+                self.tell(OrderCancelled("m", place.client_id, Contracts(0), "IOC"))
+
+    def price(self, spot=None, age_s=0.0, sigma=0.5):
+        self.spot = self.spot if spot is None else spot
+        seen = Nanos(self.now - round(age_s * SECOND))
+        return self.tell(ReferenceMoved("BTC", self.spot, sigma, seen, seen, 0.02, ("binance",)))
+
+    def pass_time(self, seconds, *, live=True):
+        for _ in range(max(1, round(seconds * 10))):
+            self.now += SECOND // 10
+            if live:
+                self.price()
+            self.tell(TimePassed())
+
+    def to(self, f):
+        """Jump to a share of the session left."""
+        self.now = START + round((1.0 - f) * 300 * SECOND)
+        self.price()
+        self.pass_time(0.2)
+
+    def fill(self, outcome, size, order=None):
+        order = order or max(self.maker.table.of("m", outcome), key=lambda o: o.ticks)
+        return self.tell(self.filled(order, size))
+
+    def filled(self, order, size):
+        self.fills += 1
+        return OrderFilled(
+            "m",
+            order.client_id,
+            f"f{self.fills}",
+            order.outcome,
+            order.ticks,
+            Contracts(size),
+            Micros(0),
+            Contracts(order.filled + size),
+            True,
+            Nanos(0),
+        )
+
+    def buy(self, outcome, size):
+        """A fill out of nowhere: a position."""
+        self.fills += 1
+        self.tell(
+            OrderFilled(
+                "m", "x", f"f{self.fills}", outcome, Ticks(50), Contracts(size), Micros(0), Contracts(0), True, Nanos(0)
+            )
+        )
+
+    def levels(self, outcome):
+        return sorted(((o.target[0], o.target[1] - o.filled) for o in self.maker.table.of("m", outcome)), reverse=True)
+
+    def prices(self, outcome):
+        return [ticks for ticks, _ in self.levels(outcome)]
+
+    def why(self):
+        return self.intents[-1].reason.why
+
+
+def spot_at(deviations, f, sigma=0.5):
+    return STRIKE * math.exp(deviations * sigma * math.sqrt(f * 300 / YEAR_S))
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+# --- the ladder ---------------------------------------------------------------------------------------
+
+
+def test_the_first_price_brings_a_two_sided_ladder_in_one_intent(bench):
+    (intent,) = bench.intents
+    assert not intent.cancels
+    assert not intent.replaces
+    assert len(intent.places) == 6
+    assert all(p.post_only and not p.immediate and p.size == 30 for p in intent.places)
+    assert len({p.client_id for p in intent.places}) == 6
+    assert all(p.client_id.startswith("run7-m-") for p in intent.places)
+    assert (intent.market, intent.incarnation, intent.priced_ns) == ("m", 1, bench.now)
+    assert intent.origin_ns == bench.now
+    yes, no = bench.prices(YES), bench.prices(NO)
+    assert yes == [yes[0], yes[0] - 1, yes[0] - 2]
+    assert 100 - no[0] - yes[0] >= 2
+    assert intent.reason.fair == pytest.approx(0.5, abs=0.01)
+
+
+def test_nothing_is_asked_before_the_state_and_the_price_are_known():
+    maker = Bench(start=False)
+    maker.price()
+    maker.tell(TimePassed())
+    maker.tell(VenueStatus(True, Nanos(0), 0.1, micros(1.0)))
+    maker.tell(MarketChanged(MARKET, "opened"))
+    assert not maker.intents
+    maker = Bench(start=False)
+    maker.tell(HYDRATED)
+    maker.pass_time(1, live=False)
+    assert not maker.intents
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_note_3_the_ladder_follows_the_spot_on_both_sides(bench, way):
+    before = bench.prices(YES), bench.prices(NO)
+    bench.now += SECOND
+    bench.price(STRIKE * (1 + way * 0.0005))
+    bench.pass_time(0.5)
+    after = bench.prices(YES), bench.prices(NO)
+    assert way * (after[0][0] - before[0][0]) > 5
+    assert way * (after[1][0] - before[1][0]) < -5
+    assert 100 - after[0][0] - after[1][0] >= 2
+
+
+def test_seed_defect_10_an_unchanged_price_sends_nothing(bench):
+    bench.pass_time(1)
+    sent = len(bench.intents)
+    for _ in range(100):
+        bench.now += MILLISECOND
+        bench.price()
+    assert len(bench.intents) == sent
+
+
+def test_what_stands_too_close_goes_at_once_and_the_rest_waits_for_the_refresh(bench):
+    bench.pass_time(1)
+    bench.intents.clear()
+    bench.now += MILLISECOND
+    bench.price(STRIKE * 1.0005)  # YES rises: the NO side is endangered
+    (first,) = bench.intents
+    assert {bench.maker.table.orders[m.client_id].outcome for m in first.replaces[:1]} == {NO}
+    bench.now += MILLISECOND
+    bench.price(STRIKE * 1.00053)
+    assert all(i.replaces or i.cancels for i in bench.intents)
+
+
+def test_the_retreating_side_is_told_before_the_following_one(bench):
+    bench.pass_time(1)
+    bench.intents.clear()
+    bench.now += SECOND
+    bench.price(STRIKE * 1.0005)
+    sides = [bench.maker.table.orders[m.client_id].outcome for m in bench.intents[0].replaces]
+    assert sides == sorted(sides, key=lambda o: o is YES)
+    assert sides[0] is NO
+    assert sides[-1] is YES
+
+
+def test_note_5_the_ladder_leans_against_the_position_and_more_so_late():
+    def mid(f, net):
+        maker = Bench(f=f)
+        maker.buy(YES if net > 0 else NO, abs(net))
+        maker.pass_time(0.5)
+        return maker.intents[-1].reason
+
+    early, late = mid(0.9, 200), mid(0.5, 200)
+    assert 0 < early.lean < late.lean
+    assert mid(0.9, -200).lean == -early.lean
+
+
+def test_note_5_late_in_the_session_only_the_net_is_cut_and_at_most_the_net():
+    maker = Bench(f=0.15)
+    maker.buy(YES, 20)
+    maker.to(0.095)
+    assert not maker.levels(YES)
+    assert sum(size for _, size in maker.levels(NO)) == 20
+
+
+def test_a_fill_changes_the_ladder_at_once(bench):
+    bench.pass_time(1)
+    bench.intents.clear()
+    bench.fill(YES, 30)
+    (intent,) = bench.intents
+    assert intent.reason.net == 30
+    assert bench.maker.record.fills == 1
+
+
+def test_a_fill_told_twice_counts_once(bench):
+    order = bench.maker.table.of("m", YES)[0]
+    event = bench.filled(order, 10)
+    bench.tell(event)
+    bench.tell(event)
+    assert bench.maker.inventory.yes == 10
+
+
+def test_note_4_the_dead_side_gets_no_bids():
+    maker = Bench(f=0.12)
+    maker.buy(NO, 50)
+    maker.spot = spot_at(-2.0, 0.09)
+    maker.to(0.09)  # YES is losing, and YES is what would flatten
+    assert not maker.levels(YES)
+    assert not maker.levels(NO)
+    assert maker.maker.ladder.dead is YES
+
+
+def test_seed_defect_13_everything_is_cancelled_before_the_closing_threshold():
+    maker = Bench(f=0.9)
+    maker.buy(YES, 25)
+    maker.to(0.05)
+    assert maker.levels(NO)
+    while maker.levels(NO):
+        maker.pass_time(0.1)
+    left = MARKET.expires_venue_ns - maker.now
+    assert 6.0 < left / SECOND <= 6.0 + 0.4 + 2 * 0.05 + 0.1 + 1e-9
+    assert maker.why() == "closing"
+    maker.intents.clear()
+    maker.pass_time(8)
+    assert not maker.intents
+
+
+def test_the_venues_clock_decides_when_to_close():
+    maker = Bench(f=0.05)
+    maker.buy(YES, 25)
+    maker.pass_time(0.1)
+    assert maker.levels(NO)
+    maker.tell(VenueStatus(True, nanos(10.0), 0.05, micros(1000.0)))
+    assert not maker.levels(NO)
+    assert maker.why() == "closing"
+
+
+# --- what must make it cancel -------------------------------------------------------------------------
+
+
+def assert_all_cancelled(bench, why):
+    assert not len(bench.maker.table)
+    assert bench.why() == why
+    assert bench.intents[-1].cancels
+    assert not bench.intents[-1].places
+
+
+def test_seed_defect_09_a_stale_reference_cancels_and_does_not_merely_stop(bench):
+    bench.pass_time(2.0, live=False)
+    assert len(bench.maker.table) == 6
+    bench.pass_time(0.2, live=False)
+    assert_all_cancelled(bench, "reference stale")
+    bench.price()
+    bench.pass_time(0.3)
+    assert len(bench.maker.table) == 6
+
+
+def test_py_clob_292_a_reference_that_moves_without_life_is_stale(bench):
+    bench.now += SECOND
+    bench.price(STRIKE * 1.0001, age_s=2.5)
+    assert_all_cancelled(bench, "reference stale")
+
+
+def test_a_lost_reference_cancels_with_its_reason(bench):
+    bench.tell(ReferenceLost("BTC", Nanos(bench.now), "binance disagrees with itself"))
+    assert_all_cancelled(bench, "binance disagrees with itself")
+
+
+def test_poly_maker_no_price_is_no_random_price(bench):
+    for price, sigma in ((float("nan"), 0.5), (0.0, 0.5), (-1.0, 0.5), (math.inf, 0.5), (STRIKE, 0.0), (STRIKE, math.nan)):
+        bench.now += SECOND
+        bench.tell(
+            ReferenceMoved("BTC", price, sigma, Nanos(bench.now), Nanos(bench.now), 0.02, ("binance",))
+        )
+        assert_all_cancelled(bench, "the figures make no price")
+        bench.now += SECOND
+        bench.price(STRIKE)
+        assert len(bench.maker.table) == 6
+
+
+def test_a_venue_out_of_step_cancels(bench):
+    bench.tell(VenueStatus(False, Nanos(0), 0.05, micros(1000.0)))
+    assert_all_cancelled(bench, "venue not in step")
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.TRAPPED])
+def test_a_halt_cancels(bench, state):
+    bench.tell(TradingStateChanged(state, "operator"))
+    assert_all_cancelled(bench, f"account {state.lower()}")
+    bench.tell(TradingStateChanged(TradingState.ACTIVE, "operator"))
+    assert len(bench.maker.table) == 6
+
+
+def test_reducing_keeps_only_what_cuts_the_net(bench):
+    bench.buy(NO, 40)
+    bench.pass_time(0.3)
+    bench.tell(TradingStateChanged(TradingState.REDUCING, "the day's loss"))
+    bench.pass_time(0.3)
+    assert not bench.levels(NO)
+    assert sum(size for _, size in bench.levels(YES)) == 40
+
+
+@pytest.mark.parametrize("status", [MarketStatus.HALTED, MarketStatus.CLOSED, MarketStatus.PENDING])
+def test_a_market_that_is_not_open_is_left(bench, status):
+    bench.tell(MarketChanged(replace(MARKET, status=status), "halted"))
+    assert_all_cancelled(bench, f"market {status.lower()}")
+
+
+def test_a_market_without_a_sound_strike_or_length_is_not_quoted(bench):
+    for change in ({"strike": None}, {"strike": -5.0}, {"strike": math.nan}, {"opens_venue_ns": MARKET.expires_venue_ns}):
+        bench.tell(MarketChanged(replace(MARKET, **change), "changed"))
+        assert not len(bench.maker.table)
+        bench.tell(MarketChanged(MARKET, "changed"))
+        bench.pass_time(0.2)
+        assert len(bench.maker.table) == 6
+
+
+def test_a_burst_of_fills_on_one_side_freezes_the_market_for_a_while():
+    maker = Bench(replace(PARAMS, risk=RiskParams(freeze_contracts=Contracts(50))))
+    maker.fill(YES, 30)
+    maker.fill(NO, 30)  # the other side does not add up
+    assert len(maker.maker.table) >= 5
+    maker.fill(YES, 21)
+    assert_all_cancelled(maker, "frozen after a burst of fills")
+    maker.pass_time(4.9)
+    assert not len(maker.maker.table)
+    maker.pass_time(0.3)
+    assert len(maker.maker.table) == 6
+
+
+def test_fills_spread_over_more_than_the_window_do_not_freeze():
+    maker = Bench(replace(PARAMS, risk=RiskParams(freeze_contracts=Contracts(50))))
+    for _ in range(3):
+        maker.fill(YES, 30)
+        maker.pass_time(15.2)
+    assert len(maker.maker.table) == 6
+
+
+# --- refusals -----------------------------------------------------------------------------------------
+
+
+def test_a_post_only_rejection_keeps_the_side_below_that_price_for_a_while(bench):
+    bench.pass_time(1)
+    top = bench.prices(YES)[0]
+    order = bench.maker.table.of("m", YES)[0]
+    bench.tell(OrderCancelled("m", order.client_id, Contracts(0), "POST_ONLY_WOULD_CROSS"))
+    assert top not in bench.prices(YES)
+    bench.pass_time(0.1)
+    assert top not in bench.prices(YES)
+    bench.pass_time(0.5)
+    assert bench.prices(YES)[0] == top
+
+
+def test_a_post_only_rejection_of_a_new_order_caps_too():
+    maker = Bench(agrees=False)
+    (intent,) = maker.intents
+    best = max((p for p in intent.places if p.outcome is NO), key=lambda p: p.ticks)
+    maker.tell(OrderRejected("m", best.client_id, "POST_ONLY_WOULD_CROSS", ""))
+    maker.now += 200 * MILLISECOND
+    maker.tell(TimePassed())
+    assert best.ticks not in maker.prices(NO)
+
+
+@pytest.mark.parametrize("retry_ms", [0, 800])
+def test_a_refused_order_pauses_its_sides_additions_so_that_no_storm_begins(retry_ms):
+    maker = Bench(agrees=False)
+    (intent,) = maker.intents
+    refused = [p for p in intent.places if p.outcome is YES]
+    for place in refused:
+        maker.tell(OrderRejected("m", place.client_id, "INSUFFICIENT_FUNDS", "", retry_ms))
+    assert len(maker.intents) == 1
+    until = maker.now + max(retry_ms, 250) * MILLISECOND
+    while len(maker.intents) == 1:
+        maker.now += 10 * MILLISECOND
+        maker.tell(TimePassed())
+    assert until <= maker.now <= until + 20 * MILLISECOND
+    assert {p.outcome for p in maker.intents[-1].places} == {YES}
+
+
+def test_a_denial_for_the_rate_waits_as_long_as_it_is_told():
+    maker = Bench(agrees=False)
+    for place in maker.intents[0].places:
+        maker.tell(OrderDenied("m", place.client_id, "rate", "", 120))
+    maker.now += 110 * MILLISECOND
+    maker.tell(TimePassed())
+    assert len(maker.intents) == 1
+    maker.now += 10 * MILLISECOND
+    maker.tell(TimePassed())
+    assert len(maker.intents[-1].places) == 6
+
+
+def test_a_refused_cancel_is_repeated_at_a_human_pace_and_not_at_the_refusals():
+    """The venue's client answers NOT_SENT within microseconds while the connection is gone."""
+    maker = Bench()
+    maker.agrees = False
+    maker.tell(VenueStatus(False, Nanos(0), 0.05, micros(1000.0)))
+    (*_, intent) = maker.intents
+    assert len(intent.cancels) == 6
+    maker.intents.clear()
+    for _ in range(1000):
+        maker.now += MILLISECOND
+        for order in list(maker.maker.table):
+            if order.cancelling:
+                maker.tell(OrderUnchanged("m", order.client_id, "cancel", "NOT_SENT", ""))
+    assert len(maker.intents) <= 5 * 6
+    assert len(maker.maker.table) == 6
+    assert maker.intents, "given up"
+
+
+def test_a_refused_retreat_is_repeated_but_does_not_spin(bench):
+    bench.pass_time(1)
+    bench.agrees = False
+    bench.intents.clear()
+    bench.price(STRIKE * 0.9995)
+    moved = [m.client_id for m in bench.intents[0].replaces if bench.maker.table.orders[m.client_id].outcome is YES]
+    assert moved
+    sent = len(bench.intents)
+    for _ in range(200):
+        bench.now += MILLISECOND
+        for order in bench.maker.table.of("m", YES):
+            if order.moves:
+                bench.tell(OrderUnchanged("m", order.client_id, "replace", "MARKET_HALTED", ""))
+    assert len(bench.intents) == sent
+    bench.pass_time(0.3)
+    assert len(bench.intents) > sent
+
+
+def test_an_order_found_alive_by_query_is_cancelled_again_at_once(bench):
+    bench.agrees = False
+    bench.tell(TradingStateChanged(TradingState.HALTED, ""))
+    order = bench.maker.table.of("m", YES)[0]
+    bench.intents.clear()
+    bench.tell(OrderUnchanged("m", order.client_id, "cancel", "ALIVE", ""))
+    assert [c.client_id for c in bench.intents[-1].cancels] == [order.client_id]
+
+
+def test_orders_in_doubt_count_against_the_room_and_are_not_asked_about_here():
+    params = replace(PARAMS, inventory=InventoryParams(max_position=Contracts(90)))
+    maker = Bench(params, agrees=False)
+    for place in maker.intents[0].places:
+        maker.tell(OrderAccepted("m", place.client_id, "o"))
+    for order in maker.maker.table.of("m", YES):
+        maker.tell(OrderUnknown("m", order.client_id, "no answer"))
+    maker.intents.clear()
+    maker.pass_time(1)
+    assert maker.maker.table.committed("m", YES) == 90
+    assert not any(p.outcome is YES for i in maker.intents for p in i.places)
+
+
+def test_seed_defect_11_an_order_lives_until_the_venue_says_otherwise(bench):
+    bench.agrees = False
+    bench.tell(TradingStateChanged(TradingState.HALTED, ""))
+    bench.pass_time(5)
+    assert len(bench.maker.table) == 6
+    assert bench.maker.table.committed("m", YES) == 90
+    assert not bench.maker.done
+
+
+# --- taking to flatten --------------------------------------------------------------------------------
+
+
+def crossing_bench(net=-200, f=0.15, **more):
+    """Short, late, with somebody else's ask at a fair price."""
+    maker = Bench(replace(PARAMS, inventory=replace(PARAMS.inventory, **more)), f=0.3)
+    maker.buy(NO if net < 0 else YES, abs(net))
+    maker.to(f)
+    return maker
+
+
+def taken(maker):
+    return [p for i in maker.intents for p in i.places if p.immediate]
+
+
+def test_late_a_fair_book_is_taken_to_flatten():
+    maker = crossing_bench()
+    assert not taken(maker)
+    maker.tell(BookChanged("m", Ticks(40), Ticks(55)))
+    maker.pass_time(0.1)
+    maker.pass_time(0.1)
+    order = taken(maker)[0]
+    assert (order.outcome, order.ticks, order.size, order.post_only) == (YES, 55, 180, False)
+    assert "taking to flatten" in next(i for i in maker.intents if order in i.places).reason.why
+
+
+def test_what_rests_and_what_is_taken_never_go_beyond_flat_together():
+    maker = crossing_bench(net=-100)
+    assert sum(size for _, size in maker.levels(YES)) > 20
+    maker.tell(BookChanged("m", Ticks(40), Ticks(55)))
+    for _ in range(30):
+        maker.pass_time(0.1)
+        for intent in maker.intents:
+            for place in intent.places:
+                if place.immediate:
+                    assert place.size == 80
+        assert sum(size for _, size in maker.levels(YES)) <= 100
+    assert len(taken(maker)) >= 3
+    assert sum(size for _, size in maker.levels(YES)) == 20
+
+
+def test_taking_is_not_repeated_sooner_than_half_a_second():
+    maker = crossing_bench()
+    maker.tell(BookChanged("m", Ticks(40), Ticks(55)))
+    maker.intents.clear()
+    for _ in range(100):
+        maker.now += 10 * MILLISECOND
+        maker.price()
+    assert len(taken(maker)) <= 2 + SECOND // CROSS_EVERY_NS
+
+
+@pytest.mark.parametrize(
+    ("ask", "f", "more"), [(61, 0.15, {}), (55, 0.25, {}), (None, 0.15, {}), (55, 0.15, {"cross": False})]
+)
+def test_nothing_is_taken_early_or_dear_or_against_the_configuration(ask, f, more):
+    maker = crossing_bench(f=f, **more)
+    maker.tell(BookChanged("m", Ticks(40), None if ask is None else Ticks(ask)))
+    maker.pass_time(1)
+    assert not taken(maker)
+
+
+def test_our_own_ask_is_not_taken():
+    maker = Bench(f=0.3)
+    maker.buy(NO, 40)
+    maker.to(0.18)
+    best = 100 - maker.prices(NO)[0] if maker.prices(NO) else 55
+    maker.tell(BookChanged("m", Ticks(40), Ticks(best)))
+    maker.pass_time(0.3)
+    assert bool(taken(maker)) is not bool(maker.prices(NO))
+
+
+def test_a_refused_taking_order_is_not_repeated_at_the_pace_of_refusals():
+    maker = crossing_bench()
+    maker.agrees = False
+    maker.tell(BookChanged("m", Ticks(40), Ticks(55)))
+    count = 0
+    for _ in range(1000):
+        maker.now += MILLISECOND
+        maker.tell(TimePassed())
+        for order in list(maker.maker.table):
+            if order.immediate:
+                count += 1
+                maker.tell(OrderDenied("m", order.client_id, "spread", ""))
+            elif order.order_id is None:
+                maker.tell(OrderAccepted("m", order.client_id, "o"))
+            elif order.moves:
+                maker.tell(OrderReplaced("m", order.client_id, *order.moves[0]))
+            elif order.cancelling:
+                maker.tell(OrderCancelled("m", order.client_id, Contracts(order.filled), "cancel"))
+    assert 1 <= count <= 3
+
+
+# --- the session --------------------------------------------------------------------------------------
+
+
+def resolve(maker, resolution=Resolution.YES):
+    ended = replace(MARKET, status=MarketStatus.RESOLVED, resolution=resolution)
+    maker.tell(MarketResolved(ended, resolution))
+
+
+def test_the_session_report_tells_what_happened():
+    maker = Bench(f=0.9)
+    maker.fill(YES, 30)
+    maker.pass_time(1)
+    maker.fill(NO, 10)
+    cost = maker.maker.inventory.cost_micros
+    maker.to(0.5)
+    maker.tell(OrderFilled("m", "x", "z1", NO, Ticks(50), Contracts(15), Micros(7), Contracts(15), True, Nanos(0)))
+    maker.to(0.09)
+    assert maker.maker.record.net_at_10pct == 5
+    maker.tell(OrderFilled("m", "x", "z2", NO, Ticks(50), Contracts(2), Micros(0), Contracts(17), True, Nanos(0)))
+    sent = sum(len(i.cancels) + len(i.replaces) + len(i.places) for i in maker.intents)
+    fair = maker.maker.ladder.fair
+    maker.now = MARKET.expires_venue_ns + SECOND
+    resolve(maker)
+    (report,) = maker.reports
+    sent = sum(len(i.cancels) + len(i.replaces) + len(i.places) for i in maker.intents)
+    assert report.order_messages == sent
+    assert (report.market, report.asset, report.duration_s, report.strike) == ("m", "BTC", 300, STRIKE)
+    assert report.outcome is Resolution.YES
+    assert report.pnl_micros == micros(30.0) - cost - micros(8.5) - 7
+    assert (report.net_at_close, report.net_at_10pct, report.max_abs_net) == (3, 5, 30)
+    assert (report.fills, report.contracts) == (4, 57)
+    assert report.risk_at_close == pytest.approx(3 * math.sqrt(fair * (1 - fair)))
+    assert 0.0 < report.two_sided_share < 1.0
+
+
+def test_the_two_sided_share_is_of_the_time_the_session_ran():
+    maker = Bench(f=0.9)
+    maker.pass_time(10)
+    maker.tell(TradingStateChanged(TradingState.HALTED, ""))
+    maker.pass_time(10)
+    resolve(maker)
+    assert maker.reports[0].two_sided_share == pytest.approx(0.5, abs=0.02)
+
+
+def test_one_side_alone_is_not_two_sided():
+    maker = Bench(f=0.9)
+    maker.tell(TradingStateChanged(TradingState.HALTED, ""))
+    maker.tell(TradingStateChanged(TradingState.REDUCING, ""))
+    maker.buy(YES, 100)
+    maker.pass_time(10)
+    assert maker.levels(NO)
+    resolve(maker)
+    assert maker.reports[0].two_sided_share == 0.0
+
+
+def test_a_session_without_a_price_is_reported_all_the_same():
+    maker = Bench(start=False)
+    maker.tell(HYDRATED)
+    resolve(maker, Resolution.VOID)
+    (report,) = maker.reports
+    assert report.pnl_micros == report.net_at_close == report.net_at_10pct == report.order_messages == 0
+    assert report.two_sided_share == 0.0
+
+
+def test_seed_defect_08_a_late_fill_and_a_correction_settle_again():
+    maker = Bench()
+    order = maker.maker.table.of("m", YES)[0]
+    maker.fill(YES, 10, order)
+    resolve(maker, Resolution.YES)
+    resolve(maker, Resolution.YES)
+    maker.fill(YES, 5, order)
+    resolve(maker, Resolution.NO)
+    paid = order.ticks * 10_000
+    assert [r.pnl_micros for r in maker.reports] == [
+        10 * (1_000_000 - paid),
+        10 * (1_000_000 - paid),
+        15 * (1_000_000 - paid),
+        -15 * paid,
+    ]
+    assert maker.reports[2].net_at_close == 15
+
+
+def test_it_is_done_when_the_market_is_settled_and_nothing_can_still_fill():
+    maker = Bench()
+    assert not maker.maker.done
+    resolve(maker)
+    assert not maker.maker.done
+    for order in list(maker.maker.table):
+        maker.tell(OrderCancelled("m", order.client_id, Contracts(0), "market_closed"))
+    assert maker.maker.done
+    maker.intents.clear()
+    maker.price()
+    maker.pass_time(1)
+    assert not maker.intents
+
+
+def test_a_life_that_begins_after_the_settlement_reports_and_is_done():
+    ended = replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.NO)
+    maker = Bench(start=False)
+    maker.tell(replace(HYDRATED, market=ended, no=Contracts(10), no_cost_micros=micros(4.0)))
+    assert [r.pnl_micros for r in maker.reports] == [micros(6.0)]
+    assert maker.maker.done
+
+
+def test_a_new_life_takes_over_the_position():
+    maker = Bench(start=False)
+    maker.tell(replace(HYDRATED, yes=Contracts(200), yes_cost_micros=micros(90.0)))
+    maker.price()
+    assert maker.intents[0].reason.net == 200
+    assert maker.intents[0].reason.lean > 0
+
+
+def test_marks_are_told_to_risk_at_a_bounded_pace_and_at_every_fill(bench):
+    bench.marks.clear()
+    for _ in range(100):
+        bench.now += 10 * MILLISECOND
+        bench.price()
+    assert 3 <= len(bench.marks) <= 5
+    bench.marks.clear()
+    bench.fill(YES, 10)
+    assert [m.net for m in bench.marks] == [10]
+    assert bench.marks[0].fair == pytest.approx(0.5, abs=0.01)
+    assert bench.marks[0].delta_per_dollar > 0
+
+
+# --- garbage ------------------------------------------------------------------------------------------
+
+names = st.sampled_from([f"run7-m-{n}" for n in range(1, 14)] + ["x"])
+small = st.integers(0, 60)
+figures = st.sampled_from([STRIKE, STRIKE * 1.0007, STRIKE * 0.9993, STRIKE * 1.1, 0.0, -1.0, math.nan, math.inf, 1e-300])
+markets = st.sampled_from(
+    [
+        MARKET,
+        replace(MARKET, strike=None, status=MarketStatus.PENDING),
+        replace(MARKET, status=MarketStatus.HALTED),
+        replace(MARKET, strike=0.0),
+        replace(MARKET, expires_venue_ns=MARKET.opens_venue_ns),
+        replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.VOID),
+        replace(MARKET, tick_micros=Micros(1000)),
+    ]
+)
+events = st.one_of(
+    st.builds(OrderAccepted, st.just("m"), names, st.just("o")),
+    st.builds(OrderReplaced, st.just("m"), names, st.integers(1, 99), small),
+    st.builds(
+        OrderUnchanged,
+        st.just("m"),
+        names,
+        st.sampled_from(["replace", "cancel"]),
+        st.sampled_from(["X", "ALIVE", "POST_ONLY_WOULD_CROSS", "DENIED_rate"]),
+        st.just(""),
+        small,
+        st.booleans(),
+    ),
+    st.builds(OrderRejected, st.just("m"), names, st.sampled_from(["X", "POST_ONLY_WOULD_CROSS"]), st.just("")),
+    st.builds(OrderDenied, st.just("m"), names, st.just("room"), st.just("")),
+    st.builds(OrderUnknown, st.just("m"), names, st.just("")),
+    st.builds(OrderCancelled, st.just("m"), names, small, st.sampled_from(["cancel", "POST_ONLY_WOULD_CROSS"])),
+    st.builds(
+        OrderFilled,
+        st.just("m"),
+        names,
+        st.sampled_from([f"f{n}" for n in range(20)]),
+        st.sampled_from(Outcome),
+        st.integers(1, 99),
+        small,
+        st.just(Micros(0)),
+        small,
+        st.booleans(),
+        st.just(Nanos(0)),
+    ),
+    st.builds(
+        ReferenceMoved,
+        st.just("BTC"),
+        figures,
+        st.sampled_from([0.5, 3.0, 0.0, math.nan]),
+        st.just(Nanos(START)),
+        st.integers(START - SECOND, START + 300 * SECOND),
+        st.sampled_from([0.0, 0.1]),
+        st.just(()),
+    ),
+    st.builds(ReferenceLost, st.just("BTC"), st.just(Nanos(0)), st.just("lost")),
+    st.builds(BookChanged, st.just("m"), st.none() | st.integers(1, 99), st.none() | st.integers(1, 99)),
+    st.builds(VenueStatus, st.booleans(), st.sampled_from([0, SECOND, -SECOND]), st.just(0.1), st.integers(-5, 10**9)),
+    st.builds(TradingStateChanged, st.sampled_from(TradingState), st.just("")),
+    st.builds(MarketChanged, markets, st.just("changed")),
+    st.builds(MarketResolved, markets, st.sampled_from(Resolution)),
+    st.builds(lambda market: replace(HYDRATED, market=market), markets),
+    st.just(TimePassed()),
+    st.just("what nobody expects"),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.booleans(), st.lists(st.tuples(events, st.integers(-SECOND, 20 * SECOND)), min_size=5, max_size=40))
+def test_seed_defect_12_no_order_of_events_makes_it_raise(hydrated, told):
+    maker = Maker("m", 1, "run7-m", PARAMS)
+    now = START
+    if hydrated:
+        maker.handle(HYDRATED, Nanos(now))
+        maker.handle(ReferenceMoved("BTC", STRIKE, 0.5, Nanos(now), Nanos(now), 0.1, ()), Nanos(now))
+    for event, step in told:
+        now += step
+        for command in maker.handle(event, Nanos(now)).commands:
+            if isinstance(command, QuoteIntent):
+                live = maker.table.orders
+                assert all(x.client_id in live for x in (*command.cancels, *command.replaces, *command.places))
+                assert all(p.size > 0 and p.ticks > 0 for p in command.places)
+
+
+# --- the ladder's own invariants under random prices and fills -----------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([1, 3, 6]),
+    st.lists(
+        st.tuples(st.sampled_from(["spot", "fill", "fill", "time", "jump"]), st.floats(-1, 1), st.sampled_from(Outcome)),
+        max_size=60,
+    ),
+)
+def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
+    params = replace(PARAMS, quoting=replace(QuotingParams(), levels=levels, size=Contracts(40)))
+    params = replace(params, inventory=replace(params.inventory, max_position=Contracts(150)))
+    bench = Bench(params)
+    for kind, amount, outcome in moves:
+        if kind == "spot":
+            bench.now += 20 * MILLISECOND
+            bench.price(bench.spot * (1 + amount * 0.0004))
+        elif kind == "fill" and bench.maker.table.of("m", outcome):
+            order = max(bench.maker.table.of("m", outcome), key=lambda o: o.ticks)
+            bench.fill(outcome, max(1, round(abs(amount) * (order.size - order.filled))))
+        elif kind == "jump":
+            bench.now += round(abs(amount) * 20 * SECOND)
+            bench.price()
+        else:
+            bench.pass_time(0.1)
+        yes, no = bench.prices(YES), bench.prices(NO)
+        assert not yes or not no or yes[0] + no[0] <= 98
+        assert len(set(yes)) == len(yes)
+        assert len(set(no)) == len(no)
+        ladder = bench.maker.ladder
+        net = bench.maker.inventory.net
+        assert sum(size for _, size in bench.levels(YES)) <= max(0, ladder.room - net)
+        assert sum(size for _, size in bench.levels(NO)) <= max(0, ladder.room + net)
+    assert isinstance(PlaceOrder("x", YES, Ticks(1), Contracts(1)), PlaceOrder)

@@ -1,0 +1,371 @@
+"""The gate, rule by rule, and the rules that decide the account's state."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmactors.core import risk
+from mmactors.core.params import InventoryParams, MakerParams, RiskParams
+from mmactors.core.risk import RULES, Proposal, RiskRules, gate
+from mmactors.messages import (
+    FairMoved,
+    Market,
+    MarketResolved,
+    MarketStatus,
+    OrderFilled,
+    Outcome,
+    Resolution,
+    TradingState,
+    VenuePosition,
+    VenueStatus,
+)
+from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, micros, nanos
+
+MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(0), nanos(300))
+PARAMS = MakerParams()
+YES, NO = Outcome.YES, Outcome.NO
+
+
+def proposal(f=0.9, **changes):
+    made = Proposal(
+        market=MARKET,
+        params=PARAMS,
+        outcome=YES,
+        ticks=48,
+        size=30,
+        remaining=30,
+        net=0,
+        same=0,
+        opposing_ticks=None,
+        venue_tau_ns=round(f * 300 * SECOND),
+        priced_age_ns=0,
+        cash_free=micros(1000.0),
+        exposure_after=micros(10.0),
+        d2=0.0,
+        state=TradingState.ACTIVE,
+        pulse_age_ns=0,
+        synced=True,
+    )
+    return replace(made, **changes)
+
+
+SHORT = {"net": -100}  # buying YES cuts |net|
+
+BAD = {
+    "synced": {"synced": False},
+    "state": {"state": TradingState.REDUCING},
+    "pulse": {"pulse_age_ns": 2 * SECOND + 1},
+    "market": {"market": replace(MARKET, status=MarketStatus.HALTED)},
+    "close": {"f": 0.02, **SHORT},
+    "stale": {"priced_age_ns": 2 * SECOND + 1},
+    "price": {"ticks": 100},
+    "size": {"size": 10_001, "remaining": 1},
+    "room": {"net": 971},
+    "reduce_only": {"f": 0.10},
+    "dead_side": {"f": 0.10, "d2": -1.5, **SHORT},
+    "spread": {"opposing_ticks": 51},
+    "cash": {"cash_free": micros(14.39)},
+    "exposure": {"exposure_after": micros(5000.01)},
+}
+
+
+def test_an_order_that_nothing_speaks_against_may_leave():
+    assert gate(proposal()) is None
+
+
+def test_every_rule_has_a_case_here():
+    assert [name for name, _ in RULES] == list(BAD)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_each_rule_denies_by_its_name_and_nothing_else_would(monkeypatch, name):
+    """Each case fails by this rule alone: it passes once the rule is taken out of the gate."""
+    bad = proposal(**BAD[name])
+    verdict = gate(bad)
+    assert verdict is not None
+    assert verdict[0] == name
+    assert verdict[1]
+    monkeypatch.setattr(risk, "RULES", tuple(r for r in RULES if r[0] != name))
+    assert gate(bad) is None
+
+
+# --- where each rule begins ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.TRAPPED])
+def test_halted_and_trapped_deny_even_what_reduces(state):
+    assert gate(proposal(state=state, **SHORT))[0] == "state"
+
+
+def test_reducing_admits_what_can_only_cut_the_net():
+    assert gate(proposal(state=TradingState.REDUCING, **SHORT)) is None
+    assert gate(proposal(state=TradingState.REDUCING, **SHORT, same=70)) is None
+    assert gate(proposal(state=TradingState.REDUCING, **SHORT, same=71))[0] == "state"
+    assert gate(proposal(state=TradingState.REDUCING, net=100, outcome=NO)) is None
+    assert gate(proposal(state=TradingState.REDUCING, net=100))[0] == "state"
+
+
+def test_without_the_pulse_of_risk_only_reducing_orders_leave():
+    assert gate(proposal(pulse_age_ns=2 * SECOND)) is None
+    assert gate(proposal(pulse_age_ns=10 * SECOND, **SHORT)) is None
+
+
+@pytest.mark.parametrize("status", [s for s in MarketStatus if s is not MarketStatus.OPEN])
+def test_only_an_open_market_is_traded(status):
+    assert gate(proposal(market=replace(MARKET, status=status)))[0] == "market"
+
+
+@pytest.mark.parametrize(("duration_s", "close_s"), [(60, 1.2), (300, 6.0), (900, 18.0), (3600, 30.0)])
+def test_seed_defect_13_the_closing_threshold_is_a_fraction_of_the_session(duration_s, close_s):
+    market = replace(MARKET, expires_venue_ns=nanos(duration_s))
+    assert gate(proposal(market=market, venue_tau_ns=nanos(close_s), **SHORT))[0] == "close"
+    assert gate(proposal(market=market, venue_tau_ns=nanos(close_s) + 1, **SHORT)) is None
+
+
+def test_seed_defect_09_a_price_two_seconds_without_a_sign_of_life_is_not_traded_on():
+    assert gate(proposal(priced_age_ns=2 * SECOND)) is None
+    assert gate(proposal(priced_age_ns=2 * SECOND + 1, **SHORT))[0] == "stale"
+
+
+@pytest.mark.parametrize("ticks", [-1, 0, 100, 1000])
+def test_a_price_outside_the_scale_is_denied(ticks):
+    assert gate(proposal(ticks=ticks, cash_free=micros(1e6)))[0] == "price"
+
+
+@pytest.mark.parametrize(("size", "remaining"), [(0, 0), (30, 0), (30, -5), (10_001, 30)])
+def test_a_size_the_market_does_not_take_is_denied(size, remaining):
+    assert gate(proposal(size=size, remaining=remaining))[0] == "size"
+
+
+def test_seed_defect_04_the_room_is_on_the_net_with_everything_that_may_still_fill():
+    assert gate(proposal(net=970)) is None
+    assert gate(proposal(net=900, same=70)) is None
+    assert gate(proposal(net=900, same=71))[0] == "room"
+    assert gate(proposal(net=-971, outcome=NO))[0] == "room"
+    assert gate(proposal(net=-2000)) is None  # works a position off, however large
+
+
+def test_the_room_shrinks_with_the_session():
+    assert gate(proposal(f=0.20)) is None
+    assert gate(proposal(f=0.20, same=1))[0] == "room"
+
+
+def test_late_only_the_side_that_cuts_the_net_leaves_and_at_most_the_net():
+    assert gate(proposal(f=0.10, **SHORT)) is None
+    assert gate(proposal(f=0.10, net=-29))[0] == "reduce_only"
+    assert gate(proposal(f=0.10, net=29, size=1, remaining=1))[0] == "reduce_only"
+
+
+def test_note_4_the_losing_outcome_gets_no_bids_late():
+    assert gate(proposal(f=0.10, d2=-1.49, **SHORT)) is None
+    assert gate(proposal(f=0.10, d2=1.5, net=100, outcome=NO))[0] == "dead_side"
+    assert gate(proposal(f=0.10, d2=1.5, **SHORT)) is None  # the winning outcome
+    assert gate(proposal(f=0.101, d2=-3.0, **SHORT)) is None
+    reducing = replace(PARAMS, inventory=InventoryParams(dead_side="reduce_only"))
+    assert gate(proposal(f=0.10, d2=-3.0, params=reducing, **SHORT)) is None
+    assert gate(proposal(f=0.10, d2=-3.0, params=reducing, net=-29)) is not None
+
+
+def test_seed_defect_05_the_gate_looks_at_the_own_spread_on_both_sides():
+    for outcome in Outcome:
+        assert gate(proposal(opposing_ticks=50, outcome=outcome)) is None
+        assert gate(proposal(opposing_ticks=51, outcome=outcome))[0] == "spread"
+        assert gate(proposal(opposing_ticks=52, outcome=outcome))[0] == "spread"
+
+
+def test_the_own_spread_is_never_below_one_tick_whatever_the_configuration():
+    none = replace(PARAMS, risk=RiskParams(min_spread_micros=Micros(0)))
+    assert gate(proposal(params=none, opposing_ticks=51)) is None
+    assert gate(proposal(params=none, opposing_ticks=52))[0] == "spread"
+    fine = replace(MARKET, tick_micros=Micros(1000))
+    assert gate(proposal(market=fine, ticks=480, opposing_ticks=500)) is None
+    assert gate(proposal(market=fine, ticks=481, opposing_ticks=500))[0] == "spread"
+
+
+def test_cash_pays_for_what_may_still_fill():
+    assert gate(proposal(cash_free=micros(14.40))) is None
+    assert gate(proposal(cash_free=micros(14.40), size=100, remaining=30)) is None
+    assert gate(proposal(cash_free=micros(14.39), **SHORT))[0] == "cash"
+
+
+def test_the_worst_case_loss_is_limited_but_reducing_always_possible():
+    assert gate(proposal(exposure_after=micros(5000.0))) is None
+    assert gate(proposal(exposure_after=micros(9000.0), **SHORT)) is None
+
+
+# --- the rules of the account -------------------------------------------------------------------------
+
+DAY = 86_400 * SECOND
+NOON = Nanos(20_000 * DAY + DAY // 2)
+STATUS = VenueStatus(True, Nanos(0), 0.1, micros(10_000.0))
+
+
+def bought(number, size, ticks=50, outcome=YES, market="m", fee=0):
+    return OrderFilled(
+        market,
+        "c",
+        f"f{number}",
+        outcome,
+        Ticks(ticks),
+        Contracts(size),
+        Micros(fee),
+        Contracts(size),
+        True,
+        Nanos(0),
+    )
+
+
+def fair(value, market="m", asset="BTC", delta=0.0, net=0):
+    return FairMoved(market, asset, value, delta, net)
+
+
+def resolved(resolution, market="m"):
+    ended = replace(MARKET, id=market, status=MarketStatus.RESOLVED, resolution=resolution)
+    return MarketResolved(ended, resolution)
+
+
+def rules(**more):
+    made = RiskRules(RiskParams(), **more)
+    assert made.handle(STATUS, NOON) == []
+    return made
+
+
+def states(changes):
+    return [change.state for change in changes]
+
+
+def test_seed_defect_06_the_days_loss_is_of_equity_and_latches():
+    made = rules()
+    assert made.handle(bought(1, 3000), NOON) == []  # $1,500 into YES at its cost: nothing lost yet
+    assert made.day_pnl() == 0
+    assert made.handle(fair(0.17), NOON) == []
+    assert states(made.handle(fair(0.16), NOON)) == [TradingState.REDUCING]  # $1,020 lost, nothing realised
+    assert made.handle(fair(0.10), NOON) == []  # told once
+    assert made.handle(fair(0.60), NOON) == []  # a recovery does not unlatch
+    assert made.state is TradingState.REDUCING
+
+
+def test_seed_defect_06_the_latch_resets_when_the_utc_day_turns():
+    made = rules()
+    made.handle(bought(1, 3000), NOON)
+    made.handle(fair(0.10), NOON)
+    last = Nanos(20_001 * DAY - 1)
+    assert made.judge(last) == []
+    assert states(made.judge(Nanos(last + 1))) == [TradingState.ACTIVE]
+    assert made.day_pnl() == 0
+    assert states(made.handle(fair(0.0), Nanos(last + 2))) == []  # $300 of the new day
+    assert made.day_pnl() == -micros(300.0)
+
+
+def test_the_latch_closes_again_on_the_new_day():
+    made = rules()
+    made.handle(bought(1, 3000), NOON)
+    made.handle(fair(0.10), NOON)
+    made.judge(Nanos(NOON + DAY))
+    assert made.handle(bought(2, 2000), Nanos(NOON + DAY)) == []  # $800 below its cost at once
+    assert states(made.handle(fair(0.0), Nanos(NOON + DAY))) == [TradingState.REDUCING]
+
+
+def test_a_clock_set_back_over_midnight_does_not_reset_the_days_loss():
+    made = RiskRules(RiskParams())
+    morning = Nanos(20_001 * DAY + SECOND)
+    made.handle(STATUS, morning)
+    made.handle(bought(1, 3000), morning)
+    assert states(made.handle(fair(0.10), morning)) == [TradingState.REDUCING]
+    assert made.judge(Nanos(morning - 3600 * SECOND)) == []
+    assert made.judge(morning) == []
+    assert made.state is TradingState.REDUCING
+
+
+def test_seed_defect_06_an_earlier_runs_loss_of_the_day_is_carried():
+    made = rules(lost_before=micros(600.0), day=20_000)
+    made.handle(bought(1, 1000), NOON)
+    assert made.handle(fair(0.11), NOON) == []
+    assert states(made.handle(fair(0.10), NOON)) == [TradingState.REDUCING]
+
+
+def test_seed_defect_06_a_restart_after_the_latch_is_reducing_before_anything_is_known():
+    made = RiskRules(RiskParams(), lost_before=micros(1000.0), day=20_000)
+    assert states(made.judge(NOON)) == [TradingState.REDUCING]
+    assert made.handle(STATUS, NOON) == []
+    assert made.state is TradingState.REDUCING
+
+
+def test_an_earlier_days_loss_is_not_carried():
+    made = RiskRules(RiskParams(), lost_before=micros(1000.0), day=19_999)
+    assert made.judge(NOON) == []
+    assert made.day_pnl() == 0
+
+
+def test_nothing_is_judged_before_the_account_is_known():
+    made = RiskRules(RiskParams())
+    assert made.handle(replace(STATUS, connected=False), NOON) == []
+    assert made.judge(NOON) == []
+    assert made.handle(STATUS, NOON) == []
+    assert made.equity() == micros(10_000.0)
+
+
+def test_fills_fetched_before_the_account_is_told_do_not_hide_a_loss():
+    """The cash then told is after those fills: what they bought belongs to the start of the day's equity."""
+    made = RiskRules(RiskParams())
+    made.handle(bought(1, 4000), NOON)
+    made.handle(replace(STATUS, cash_micros=micros(8000.0)), NOON)
+    assert made.day_pnl() == 0
+    assert states(made.handle(fair(0.25), NOON)) == [TradingState.REDUCING]
+
+
+def test_a_position_held_before_the_run_counts_in_the_equity_and_its_settlement():
+    made = RiskRules(RiskParams())
+    held = VenuePosition("m", Contracts(4000), Contracts(0), micros(2000.0), Micros(0))
+    made.handle(held, NOON)
+    made.handle(STATUS, NOON)
+    assert made.day_pnl() == 0
+    assert states(made.handle(resolved(Resolution.NO), NOON)) == [TradingState.REDUCING]
+    assert made.day_pnl() == -micros(2000.0)
+
+
+def test_equity_is_cash_and_both_outcomes_at_fair_value():
+    made = rules()
+    made.handle(bought(1, 100, 40, fee=7), NOON)
+    made.handle(bought(2, 60, 55, NO), NOON)
+    made.handle(bought(3, 10, 30, market="n"), NOON)  # without a fair value: at cost
+    made.handle(fair(0.5), NOON)
+    assert made.equity() == micros(10_000.0 - 40.0 - 33.0 + 80.0) - 7
+    made.handle(resolved(Resolution.YES), NOON)
+    assert made.equity() == micros(10_000.0 - 40.0 - 33.0 + 100.0) - 7
+
+
+def test_a_settlement_told_twice_or_corrected_is_paid_right():
+    made = rules()
+    made.handle(bought(1, 100), NOON)
+    for resolution, pnl in ((Resolution.YES, 50.0), (Resolution.YES, 50.0), (Resolution.VOID, 0.0)):
+        made.handle(resolved(resolution), NOON)
+        assert made.day_pnl() == micros(pnl)
+
+
+def test_exposure_is_summed_by_asset():
+    made = rules()
+    made.handle(fair(0.5, "m", delta=0.001, net=100), NOON)
+    made.handle(fair(0.5, "n", delta=0.002, net=-30), NOON)
+    made.handle(fair(0.5, "e", "ETH", delta=0.01, net=10), NOON)
+    assert made.exposure() == pytest.approx({"BTC": 0.04, "ETH": 0.1})
+
+
+def test_a_mark_that_comes_after_the_settlement_is_no_exposure():
+    made = rules()
+    made.handle(bought(1, 100), NOON)
+    made.handle(resolved(Resolution.YES), NOON)
+    made.handle(fair(0.9, delta=0.001, net=100), NOON)
+    assert made.exposure() == {}
+
+
+@pytest.mark.parametrize("nonsense", [float("nan"), float("inf"), -0.1, 1.1])
+def test_a_mark_that_is_no_probability_is_dropped(nonsense):
+    made = rules()
+    made.handle(bought(1, 100), NOON)
+    made.handle(fair(nonsense), NOON)
+    assert made.equity() == micros(10_000.0)
+
+
+def test_what_does_not_concern_risk_is_ignored():
+    assert rules().handle("something else", NOON) == []
