@@ -26,10 +26,10 @@ from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
-from mmactors.config import Config, Urls
+from mmactors.config import Config, Urls, asset_of
 from mmactors.core.desk import OrderDesk
 from mmactors.core.risk import RiskRules
-from mmactors.feeds.binance import BinanceParser, asset_of, stream_url
+from mmactors.feeds.binance import BinanceParser, stream_url
 from mmactors.feeds.socketloop import FeedSocket, FeedTiming
 from mmactors.messages import SessionReport, Stop
 from mmactors.ops.console import Narrator
@@ -266,7 +266,7 @@ def _children(
             params=config.volatility_params(asset),
             stale_after_ns=config.risk_params().stale_after_ns,
         )
-    symbols = {symbol: asset_of(symbol) for symbol in config.feeds.binance.symbols}
+    symbols = {symbol: priced for symbol in config.feeds.binance.symbols if (priced := asset_of(symbol)) is not None}
     if config.feeds.binance.enabled:
         children[names.feed("binance")] = partial(
             FeedActor,

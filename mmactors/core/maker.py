@@ -361,7 +361,7 @@ class Maker:
             why=why + ", taking to flatten" if taking else why,
             spot=self.reference.price if self.reference is not None else math.nan,
             strike=market.strike if market.strike is not None else math.nan,
-            f=schedule.f(tau, market.duration_ns),
+            f=schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0,
             sigma=ladder.sigma if ladder is not None else math.nan,
             d2=ladder.d2 if ladder is not None else 0.0,
             fair=ladder.fair if ladder is not None else math.nan,

@@ -23,8 +23,6 @@ MAX_BYTES = 1_048_576
 FUTURE_NS = 60 * SECOND
 """An exchange time further ahead of the receipt than this is no time."""
 
-DOLLARS = ("usdt", "usdc", "fdusd", "tusd", "busd", "usd")
-
 PASSED_OVER = (
     {"depthUpdate", "kline", "avgPrice", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"}
     | {"executionReport", "listStatus", "outboundAccountPosition", "balanceUpdate", "externalLockUpdate"}
@@ -53,19 +51,6 @@ class ShutdownAnnounced:
 
 
 Parsed = SpotTicked | Ignored | Dropped | ShutdownAnnounced
-
-
-def asset_of(symbol: str) -> str:
-    """Return the asset of a dollar symbol: btcusdt is BTC.
-
-    Raises:
-        ValueError: the symbol is not priced in dollars.
-    """
-    for quote in DOLLARS:
-        base = symbol.lower().removesuffix(quote)
-        if base and base != symbol.lower():
-            return base.upper()
-    raise ValueError(f"symbol {symbol!r} is not priced in dollars (expected one ending in {', '.join(DOLLARS)})")
 
 
 def stream_url(base: str, symbols: Iterable[str], streams: Iterable[str] = STREAMS) -> str:

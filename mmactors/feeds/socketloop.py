@@ -174,7 +174,7 @@ class FeedSocket:
             self._fresh = socket  # takes over with its first tick
             return
         self._live, self._connected_ns = socket, now
-        logger.info("feed {}: connected", self._source)
+        logger.debug("feed {}: connected", self._source)
         for asset in self._last_ns:
             self._deliver(FeedConnected(self._source, asset, now))
 

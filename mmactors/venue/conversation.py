@@ -289,7 +289,7 @@ class Conversation:
         if not self.up:
             self.up = True
             self._tally.count("connects")
-            logger.info("venue: order session {} of account {} is up", self._terms.session, login.account)
+            logger.debug("venue: order session {} of account {} is up", self._terms.session, login.account)
             self._deliver(
                 VenueConnected(
                     account=login.account,

@@ -16,7 +16,6 @@ from mmactors.feeds.binance import (
     Dropped,
     Ignored,
     ShutdownAnnounced,
-    asset_of,
     stream_url,
 )
 from mmactors.messages import SpotTicked
@@ -56,18 +55,6 @@ def test_urls() -> None:
     given_whole = "wss://x/stream?streams=ethusdt@trade"
     assert stream_url(given_whole, ["btcusdt"]) == given_whole
     assert stream_url("ws://x", ["a", "b"], ["trade"]) == "ws://x/stream?streams=a@trade/b@trade"
-
-
-def test_assets_of_symbols() -> None:
-    assert [asset_of(symbol) for symbol in ("btcusdt", "ETHUSD", "solfdusd", "usdcusdt")] == [
-        "BTC",
-        "ETH",
-        "SOL",
-        "USDC",
-    ]
-    for symbol in ("btceth", "usdt", ""):
-        with pytest.raises(ValueError, match="not priced in dollars"):
-            asset_of(symbol)
 
 
 def test_a_book_ticks_at_its_middle() -> None:
