@@ -199,6 +199,7 @@ class OrderDesk:
                 self._stop_op = self._op + 1
                 self.state = TradingState.HALTED
                 self._cancel_everything(now, step)
+                self._tell_status(step)
             case _:
                 pass
         return self._finish(step)
@@ -745,7 +746,8 @@ class OrderDesk:
         self._waiting.pop(market, None)
 
     def _status(self) -> VenueStatus:
-        return VenueStatus(self.synced, self.offset_ns, self.order_latency_s, self.account.cash_micros)
+        there = self.synced and not self._stopping
+        return VenueStatus(there, self.offset_ns, self.order_latency_s, self.account.cash_micros)
 
     def _tell_status(self, step: Step) -> None:
         step.events.append(self._status())

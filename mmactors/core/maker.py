@@ -36,6 +36,7 @@ from mmactors.messages import (
     QuoteReason,
     ReferenceLost,
     ReferenceMoved,
+    ReplaceOrder,
     Resolution,
     SessionReport,
     TimePassed,
@@ -206,9 +207,13 @@ class Maker:
                     taking = None
         if ladder is not None:
             self._note(ladder, tau)
+        if ladder is not None and inputs is not None:
+            room = 0 if self._only_reduces(inputs, market) else ladder.room
+        else:
+            room = 0
         changes = {
-            Outcome.YES: self._changes(Outcome.YES, bids, now),
-            Outcome.NO: self._changes(Outcome.NO, asks, now),
+            Outcome.YES: self._changes(Outcome.YES, bids, room - self.inventory.net, now),
+            Outcome.NO: self._changes(Outcome.NO, asks, room + self.inventory.net, now),
         }
         urgent = taking is not None or any(c.urgent for c in changes.values())
         commands: list[QuoteIntent | FairMoved | SessionReport] = []
@@ -273,15 +278,20 @@ class Maker:
         return None if priced else "the figures make no price"
 
     def _committed(self, outcome: Outcome) -> int:
-        """Contracts that may fill beyond what the orders the diff can move are meant to buy."""
-        total = 0
-        for order in self.table.of(self.name, outcome):
-            meant = max(0, order.target[1] - order.filled) if movable(order) else 0
-            total += order.worst_remaining - meant
-        return total
+        """Contracts that the ladder must leave room for: of orders in doubt, owed, or taking.
 
-    def _changes(self, outcome: Outcome, levels: tuple[Level, ...], now: Nanos) -> Changes:
-        changes = diff(self.table.of(self.name, outcome), levels)
+        Not what a cut or cancel on its way has yet to take away: cutting the rest of the ladder for that, tick after
+        tick until the answer comes, would empty it. It only holds additions back.
+        """
+        orders = self.table.of(self.name, outcome)
+        return sum(o.worst_remaining for o in orders if o.final or o.unknown or o.immediate)
+
+    def _only_reduces(self, inputs: QuoteInputs, market: Market) -> bool:
+        f_room = schedule.f(inputs.room_tau_ns, market.duration_ns)
+        return inputs.reduce_only or f_room <= self.params.inventory.reduce_only_f
+
+    def _changes(self, outcome: Outcome, levels: tuple[Level, ...], limit: int, now: Nanos) -> Changes:
+        changes = self._within_limit(diff(self.table.of(self.name, outcome), levels), outcome, limit)
         if now < self._sides[outcome].paused_until:
             changes = Changes(changes.cancels, changes.outward)
         if self._held:
@@ -293,6 +303,30 @@ class Maker:
                 changes.places,
             )
         return changes
+
+    def _within_limit(self, changes: Changes, outcome: Outcome, limit: int) -> Changes:
+        """Hold back additions that, with all that may still fill, could go beyond `limit` contracts of the outcome."""
+        slack = max(0, limit - self.table.committed(self.name, outcome))
+        outward: list[ReplaceOrder] = []
+        inward: list[ReplaceOrder] = []
+        places: list[Level] = []
+        for move in changes.outward:
+            order = self.table.orders[move.client_id]
+            growth = min(slack, max(0, move.size - order.filled - order.worst_remaining))
+            slack -= growth
+            size = min(move.size, order.filled + order.worst_remaining + growth)
+            outward.append(ReplaceOrder(move.client_id, move.ticks, Contracts(size)))
+        for move in changes.inward:
+            order = self.table.orders[move.client_id]
+            growth = max(0, move.size - order.filled - order.worst_remaining)
+            if growth <= slack:
+                slack -= growth
+                inward.append(move)
+        for ticks, size in changes.places:
+            if size <= slack:
+                slack -= size
+                places.append((ticks, size))
+        return Changes(changes.cancels, tuple(outward), tuple(inward), tuple(places))
 
     def _within(self, outcome: Outcome, levels: tuple[Level, ...], now: Nanos) -> tuple[Level, ...]:
         side = self._sides[outcome]

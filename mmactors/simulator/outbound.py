@@ -85,66 +85,72 @@ class Outbound:
             self._wake.set()
 
     async def attend(self, reading: "asyncio.Task[None]", *working: "asyncio.Task[None]") -> None:
-        """Send while the reader and the workers run; end all of them when the connection is over.
+        """Send while the reader and the workers run; when either side is done, end them all and close.
+
+        The reader must have ended before the closing handshake, which reads too.
 
         Raises:
-            Exception: what a worker failed with.
+            Exception: what a reader or worker failed with.
         """
-        sending = asyncio.create_task(self.run())
+        sending = asyncio.create_task(self._send())
         tasks = {reading, sending, *working}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._closing is not None:
                 await asyncio.wait((sending,))
-            for task in done:
+            for task in done | {sending} if sending.done() else done:
                 task.result()
+        except (OSError, TimeoutError):
+            self._abort()
+            return
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def run(self) -> None:
-        """Send until closed; return when the connection is over."""
-        sending: asyncio.Task[None] | None = None
+        if self._closing is None:
+            return
+        code, reason = self._closing
         try:
-            while True:
-                while self._frames:
-                    delay = self._frames[0].due - asyncio.get_running_loop().time()
-                    if delay > 0:
-                        await asyncio.sleep(delay)
-                        continue
-                    frame = self._frames.popleft()
-                    self._bytes -= len(frame.text)
-                    sending = asyncio.ensure_future(self._wire.send_str(frame.text))
-                    sending.add_done_callback(_take_exception)
-                    await self._sent_or_overrun(sending)
-                    if self.stale and not self._full(0.5):
-                        books = frozenset(self.stale)
-                        self.stale.clear()
-                        self._on_room(books)
-                if self._closing is not None:
-                    break
-                self._wake.clear()
-                await self._wake.wait()
-            code, reason = self._closing
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 await self._wire.close(code=code, message=reason.encode())
         except (OSError, TimeoutError):
             self._abort()
-        finally:
-            if sending is not None and not sending.done():
-                sending.cancel()
+
+    async def _send(self) -> None:
+        while self._frames or self._closing is None:
+            if not self._frames:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            delay = self._frames[0].due - asyncio.get_running_loop().time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+                continue
+            frame = self._frames.popleft()
+            self._bytes -= len(frame.text)
+            await self._sent_or_overrun(asyncio.ensure_future(self._wire.send_str(frame.text)))
+            if self.stale and not self._full(0.5):
+                books = frozenset(self.stale)
+                self.stale.clear()
+                self._on_room(books)
 
     async def _sent_or_overrun(self, sending: "asyncio.Task[None]") -> None:
-        """Wait for a frame to go out, but no longer once a slow reader is to be closed."""
-        while not sending.done():
-            if self._closing is not None and self._closing[0] == SLOW_READER:
-                return
-            self._wake.clear()
-            woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait((sending, woken), return_when=asyncio.FIRST_COMPLETED)
-            woken.cancel()
-        sending.result()
+        """Wait for a frame to go out; once closing not for long, and not at all for a slow reader."""
+        try:
+            while not sending.done():
+                if self._closing is not None:
+                    if self._closing[0] == SLOW_READER:
+                        return
+                    async with asyncio.timeout(CLOSE_WITHIN_S):
+                        await sending
+                self._wake.clear()
+                woken = asyncio.ensure_future(self._wake.wait())
+                await asyncio.wait((sending, woken), return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+            sending.result()
+        finally:
+            sending.add_done_callback(_take_exception)
+            sending.cancel()
 
     def _full(self, share: float) -> bool:
         return len(self._frames) > MAX_FRAMES * share or self._bytes > MAX_BYTES * share

@@ -107,8 +107,7 @@ class VenueSocket:
         loop = asyncio.get_running_loop()
         while True:
             due, data = await self._inbox.get()
-            if (delay := due - loop.time()) > 0:
-                await asyncio.sleep(delay)
+            await asyncio.sleep(max(0.0, due - loop.time()))  # even at no latency a flood lets others in between
             if self._outbound is not None and self._outbound.closing:
                 continue
             try:

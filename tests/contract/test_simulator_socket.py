@@ -8,6 +8,7 @@ import pytest
 from simulator_client import Frame, Peer, Scene, running, token
 
 from mmactors.config import SessionsConfig, TakersConfig
+from mmactors.simulator.venue_socket import ABUSE_AFTER
 
 ORDER_FIELDS = {
     *("id", "client_order_id", "market", "side", "outcome", "price", "size", "filled", "remaining", "avg_price"),
@@ -191,7 +192,7 @@ def test_the_markets_channel_tells_a_sessions_life_and_the_account_its_payout() 
             assert closed["order"]["status"] == "CANCELLED"
             settled = await peer.until(lambda f: f["type"] == "account")
             assert (settled["reason"], settled["market"]) == ("settle", s.market)
-            resolved = await peer.until(lambda f: f.get("event") == "resolved")
+            resolved = next(f for f in peer.frames if f.get("event") == "resolved")
             assert resolved["market"]["outcome"] in ("YES", "NO")
             won = resolved["market"]["outcome"] == "YES"
             assert settled["balance"]["cash"] == 100_000.0 + (5.0 if won else -5.0)
@@ -401,6 +402,18 @@ def test_the_rate_limit_says_when_to_come_back_but_not_to_cancel_all() -> None:
             assert answers[2]["error"]["code"] == "RATE_LIMITED"
             assert answers[2]["error"]["retry_after_ms"] > 100
             assert len((await peer.call(13, "cancel_all"))["result"]["cancelled"]) == 2
+
+    asyncio.run(scene())
+
+
+def test_hammering_against_the_rate_limit_ends_the_socket() -> None:
+    async def scene() -> None:
+        async with running(orders_per_s=0.01, burst=1.0) as s:
+            peer = await s.peer()
+            await peer.log_in()
+            for number in range(ABUSE_AFTER + 10):
+                await peer.send(id=number, op="place", order=s.order())
+            assert await peer.closed() == 4029
 
     asyncio.run(scene())
 

@@ -1253,6 +1253,7 @@ def test_trapped_cancels_are_repeated_until_the_venue_takes_them(resting):
 def test_the_stop_is_reported_once_when_everything_is_cancelled(resting):
     rig = resting
     rig.tell(CancelAll(None, "SIGTERM"))
+    assert not rig.told(VenueStatus)[-1].connected, "the markets go on asking"
     rig.check(0.1)
     assert not rig.told(AllCancelled)
     rig.send()

@@ -44,8 +44,9 @@ class TestReplace:
     def test_a_size_not_above_what_is_filled_ends_it_as_cancelled(self, t: Trading) -> None:
         order = t.buy(t.ann, "YES", 50, 10)
         t.buy(t.bob, "NO", 50, 4)
-        t.move(t.ann, order, 50, 4)
+        t.move(t.ann, order, 50, 4, "b")
         assert (order.status, order.filled, t.bids(), t.ann.reserved) == ("CANCELLED", 4, [], 0)
+        assert (order.version, order.client_order_id, t.venue.find(t.ann, "c:b")) == (2, "b", order)
 
     def test_failing_post_only_cancels_the_original(self, t: Trading) -> None:
         t.buy(t.bob, "NO", 48, 5)

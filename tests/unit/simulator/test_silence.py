@@ -54,10 +54,15 @@ class Wire:
         return True
 
 
+def reader() -> "asyncio.Task[None]":
+    """A client that never says anything."""
+    return asyncio.create_task(asyncio.sleep(3600))
+
+
 async def queue() -> tuple[Wire, Outbound, list[str], "asyncio.Task[None]"]:
     wire, said = Wire(), []
     outbound = Outbound(wire, lambda: said.append("cut"), lambda: 0.0, lambda books: said.extend(sorted(books)))
-    return wire, outbound, said, asyncio.create_task(outbound.run())
+    return wire, outbound, said, asyncio.create_task(outbound.attend(reader()))
 
 
 def test_a_slow_reader_loses_book_frames_and_gets_a_snapshot_later() -> None:
@@ -103,7 +108,7 @@ def test_a_connection_that_cannot_even_be_closed_is_cut() -> None:
         said: list[str] = []
         outbound = Outbound(Dead(), lambda: said.append("cut"), lambda: 0.0, lambda _: None)
         outbound.close(1000, "bye")
-        await outbound.run()
+        await outbound.attend(reader())
         assert said == ["cut"]
 
     asyncio.run(scene())

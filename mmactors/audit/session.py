@@ -1,0 +1,286 @@
+"""One session as the venue saw it: what of ours rested and was held when, and the figures drawn from that.
+
+Owns the bookkeeping of a single market, in YES terms: a direction is +1 for what buys YES, -1 for what buys NO. It
+judges nothing and must not know the rest of the log.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmactors.audit.limits import Limits, normal_cdf
+
+DOLLAR = 1_000_000
+STEPS = 40
+"""A session is tabulated at each fortieth of its length."""
+
+_TOLD = {8: "0.8", 16: "0.6", 24: "0.4", 28: "0.3", 32: "0.2", 36: "0.1", 40: "close"}
+_EARLY_F = 0.7
+
+Row = tuple[float, float | None, float | None, int | None, int | None, int, int]
+"""f, spot, N(d2), bid and ask in YES ticks (None without), net, room."""
+
+
+@dataclass(slots=True)
+class Resting:
+    """One order of ours; `left` contracts can still trade. An `ioc` never quotes."""
+
+    direction: int
+    yes_ticks: int
+    left: int
+    ioc: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFigures:
+    """What is told of one session. Dollars and seconds; nets signed, YES minus NO, None where the log does not reach.
+
+    `mid_correlation` and `mid_difference` compare our mid with N(d2) at the true spot once a second while two-sided.
+    `early_net` is the largest net held at f >= .7. `late_ms` is how long after the closing threshold the last of ours
+    went.
+    """
+
+    market: str
+    asset: str
+    duration_s: int
+    strike: float | None
+    outcome: str | None
+    pnl: float
+    fills: int
+    contracts: int
+    two_sided_share: float | None
+    spread: float | None
+    max_abs_net: int
+    nets: dict[str, int | None]
+    net_now: int
+    messages: int
+    mid_correlation: float | None
+    mid_difference: float | None
+    samples: int
+    early_net: int | None
+    late_ms: int
+
+
+@dataclass(slots=True)
+class Sums:
+    """Pairs of (our mid, N(d2)), summed."""
+
+    n: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    xx: float = 0.0
+    yy: float = 0.0
+    xy: float = 0.0
+    apart: float = 0.0
+
+    def add(self, x: float, y: float) -> None:
+        """Take one pair."""
+        self.n += 1
+        self.x += x
+        self.y += y
+        self.xx += x * x
+        self.yy += y * y
+        self.xy += x * y
+        self.apart += abs(x - y)
+
+    def join(self, other: "Sums") -> None:
+        """Take all of another's pairs."""
+        for name in ("n", "x", "y", "xx", "yy", "xy", "apart"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def correlation(self) -> float | None:
+        """Return Pearson's coefficient; None for fewer than three pairs or a constant."""
+        spread = (self.n * self.xx - self.x**2) * (self.n * self.yy - self.y**2)
+        return (self.n * self.xy - self.x * self.y) / math.sqrt(spread) if self.n > 2 and spread > 1e-12 else None
+
+    def difference(self) -> float | None:
+        """Return the mean absolute difference."""
+        return self.apart / self.n if self.n else None
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one market. Times in milliseconds; `begun` is when the log first named it.
+
+    `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`.
+    """
+
+    id: str
+    asset: str
+    opens: int
+    expires: int
+    tick: int
+    limits: Limits
+    begun: int
+    keep: bool = False
+    strike: float | None = None
+    outcome: str | None = None
+    rates: tuple[int, int] = (0, 0)
+    spot: float | None = None
+    orders: dict[str, Resting] = field(default_factory=dict)
+    resting: list[int] = field(default_factory=lambda: [0, 0, 0])  # by direction: [0] unused, [1] YES, [-1] NO
+    bid: int = 0
+    ask: int = 0
+    yes: int = 0
+    no: int = 0
+    net: int = 0
+    paid: int = 0
+    payouts: list[int] = field(default_factory=list)
+    fills: int = 0
+    contracts: int = 0
+    messages: int = 0
+    max_abs_net: int = 0
+    early_net: int = 0
+    late_ms: int = 0
+    seen: int = 0
+    closed_judged: bool = False
+    dead: int = 0
+    dead_since: int = 0
+    dead_told: bool = False
+    suspects: set[tuple[str, int]] = field(default_factory=set)
+    sums: Sums = field(default_factory=Sums)
+    rows: list[Row] = field(default_factory=list)
+    track: list[tuple[int, float | None, int, int, int]] = field(default_factory=list)
+    nets: dict[str, int | None] = field(default_factory=dict)
+    duration: int = 0
+    ticks: int = 0
+    close_at: float = 0.0
+    step: int = 0
+    step_at: float = 0.0
+    quoted_since: int | None = None
+    since: int = 0
+    two_sided_ms: int = 0
+    spread_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.duration = self.expires - self.opens
+        self.ticks = self.ask = DOLLAR // self.tick
+        self.close_at = self.expires - self.limits.close_ms(self.duration)
+        self.step = max(0, math.ceil((self.begun - self.opens) * STEPS / self.duration))
+        self.step_at = self.opens + self.step * self.duration / STEPS
+
+    def f(self, t: int) -> float:
+        """Return the share of the session left."""
+        return (self.expires - t) / self.duration
+
+    def advance(self, t: int) -> None:
+        """Note what stood at every fortieth of the session passed by now; to be called before anything changes."""
+        while self.step_at <= t and self.step <= STEPS:
+            f = 1.0 - self.step / STEPS
+            if self.step in _TOLD:
+                self.nets[_TOLD[self.step]] = self.net
+            if self.keep:
+                fair = None
+                if self.spot is not None and self.strike is not None:
+                    fair = normal_cdf(self.limits.d2(self.spot, self.strike, f * self.duration))
+                bid, ask = self.bid or None, self.ask if self.ask < self.ticks else None
+                self.rows.append((f, self.spot, fair, bid, ask, self.net, self.limits.room(f)))
+            self.step += 1
+            self.step_at = self.opens + self.step * self.duration / STEPS
+
+    def sample(self, t: int, spot: float) -> None:
+        """Compare our mid with N(d2) at the true spot, once a second, while two-sided."""
+        if self.strike is None or t >= self.expires or not self.bid or self.ask >= self.ticks:
+            return
+        mid = (self.bid + self.ask) / 2 / self.ticks
+        self.sums.add(mid, normal_cdf(self.limits.d2(spot, self.strike, self.expires - t)))
+
+    def put(self, order_id: str, order: Resting, t: int) -> Resting | None:
+        """Let an order rest, or move it; return what it was before."""
+        self._pass(t)
+        before = self.orders.pop(order_id, None)
+        if before is not None:
+            self.resting[before.direction] -= before.left
+        elif self.quoted_since is None:
+            self.quoted_since = self.since = t
+        self.orders[order_id] = order
+        self.resting[order.direction] += order.left
+        self._look()
+        return before
+
+    def drop(self, order_id: str, t: int) -> None:
+        """Take an order off; an unknown one changes nothing."""
+        self._pass(t)
+        order = self.orders.pop(order_id, None)
+        if order is None:
+            return
+        self.resting[order.direction] -= order.left
+        self._look()
+        if t > self.close_at:
+            self.late_ms = max(self.late_ms, math.ceil(t - self.close_at))
+
+    def fill(self, side: dict[str, Any], size: int, t: int) -> int:
+        """Book our side of a trade; return the change of cash in micro-dollars."""
+        buys, outcome_yes = side["side"] == "bid", side["outcome"] == "YES"
+        signed = size if buys else -size
+        if outcome_yes:
+            self.yes += signed
+        else:
+            self.no += signed
+        self.net = self.yes - self.no
+        self.max_abs_net = max(self.max_abs_net, abs(self.net))
+        if self.f(t) >= _EARLY_F and abs(self.net) > abs(self.early_net):
+            self.early_net = self.net
+        self.fills += 1
+        self.contracts += size
+        order = self.orders.get(side["order_id"])
+        if order is not None:
+            if order.left <= size:
+                self.drop(side["order_id"], t)
+            else:
+                order.left -= size
+                self.resting[order.direction] -= size
+        change = -side["price_ticks"] * self.tick * signed - int(side["fee_micros"])
+        self.paid -= change
+        return change
+
+    def figures(self, now: int) -> SessionFigures:
+        """Return what there is to tell, up to `now`."""
+        self._pass(now)
+        span = 0 if self.quoted_since is None else min(now, self.expires) - self.quoted_since
+        return SessionFigures(
+            market=self.id,
+            asset=self.asset,
+            duration_s=self.duration // 1000,
+            strike=self.strike,
+            outcome=self.outcome,
+            pnl=(sum(self.payouts) - self.paid) / DOLLAR,
+            fills=self.fills,
+            contracts=self.contracts,
+            two_sided_share=self.two_sided_ms / span if span > 0 else None,
+            spread=self.spread_ms / self.two_sided_ms / self.ticks if self.two_sided_ms else None,
+            max_abs_net=self.max_abs_net,
+            nets={name: self.nets.get(name) for name in _TOLD.values()},
+            net_now=self.net,
+            messages=self.messages,
+            mid_correlation=self.sums.correlation(),
+            mid_difference=self.sums.difference(),
+            samples=self.sums.n,
+            early_net=self.early_net if self.f(self.begun) > _EARLY_F else None,
+            late_ms=self.late_ms,
+        )
+
+    @property
+    def open_ms(self) -> tuple[int, int, int]:
+        """Return the milliseconds since our first order, those two-sided, and those times the spread in ticks."""
+        return (0 if self.quoted_since is None else self.since - self.quoted_since, self.two_sided_ms, self.spread_ms)
+
+    def _pass(self, t: int) -> None:
+        t = min(t, self.expires)
+        if self.quoted_since is None or t <= self.since:
+            return
+        if self.bid and self.ask < self.ticks:
+            self.two_sided_ms += t - self.since
+            self.spread_ms += (t - self.since) * (self.ask - self.bid)
+        self.since = t
+
+    def _look(self) -> None:
+        bid, ask = 0, self.ticks
+        for order in self.orders.values():
+            if order.ioc:
+                continue
+            if order.direction > 0:
+                bid = max(bid, order.yes_ticks)
+            else:
+                ask = min(ask, order.yes_ticks)
+        self.bid, self.ask = bid, ask

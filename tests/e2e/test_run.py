@@ -1,0 +1,132 @@
+"""The program as a user runs it: whole sessions over real sockets, orderly ends, violent ends."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import jwt
+import pytest
+import requests
+
+from mmactors.simulator import DEVELOPMENT_SECRET
+from tests.e2e.conftest import Desktop, eventually
+
+pytestmark = pytest.mark.e2e
+
+SHORT = """
+name: e2e
+assets: [BTC]
+simulator:
+  sessions:
+    - {asset: BTC, duration: 1M, elapsed_s: 40}
+    - {asset: BTC, duration: 5M, elapsed_s: 200}
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] != "Z"
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
+
+
+def resting(port: str) -> int:
+    token = jwt.encode({"sub": "mmactors", "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
+    url = f"http://127.0.0.1:{port}/orders?status=OPEN"
+    return len(requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5).json()["orders"])
+
+
+def test_a_session_is_traded_from_tick_to_settlement_and_the_ledger_matches(desktop: Desktop) -> None:
+    conf = desktop.config(SHORT)
+    report = desktop.folder / "r.json"
+    program = desktop.start("run", "run.py", str(conf), "--stop-after", "32", "--report", str(report))
+    program.says("first two-sided quote", 12)
+    assert program.ends(60) == 0, program.said + program.complained
+    told = desktop.report()
+    assert told["totals"]["sessions_settled"] >= 1
+    assert told["totals"]["fills"] > 0
+    assert told["venue_check"] == {"resting_orders": 0, "fills_match": True, "cash_match": True, "details": []}
+    assert told["actors"]["restarts"] == 0
+    assert told["actors"]["dead_letters"] == 0
+    assert told["latency_us"]["tick_to_quote"]["n"] > 10
+    assert "Traceback" not in program.complained
+    assert re.search(r"settled (YES|NO): P&L", program.said)
+
+    market = told["sessions"][0]["market"]
+    inspect = desktop.start("inspect", "-m", "mmactors", "inspect", market, "--dir", str(desktop.folder / "var/e2e"))
+    assert inspect.ends(20) == 0, inspect.complained
+    assert "fair" in inspect.said
+
+
+def test_sigterm_cancels_everything_and_prints_the_sessions(desktop: Desktop) -> None:
+    program = desktop.start("run", "run.py", str(desktop.config(SHORT)))
+    program.says("first two-sided quote", 15)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends(12) == 0
+    assert "stopping (SIGTERM)" in program.said
+    assert "everything matches, nothing rests" in program.said
+
+
+def test_kill_9_of_the_simulator_is_one_clear_line_and_an_orderly_end(desktop: Desktop) -> None:
+    program = desktop.start("run", "run.py", str(desktop.config(SHORT)))
+    program.says("first two-sided quote", 15)
+    (simulator,) = children_of(program.process.pid)
+    os.kill(simulator, signal.SIGKILL)
+    assert program.ends(15) == 69
+    lines = [line for line in program.complained.splitlines() if "was killed by SIGKILL" in line]
+    assert len(lines) == 1
+    assert "Traceback" not in program.complained
+
+
+def test_kill_9_of_the_program_leaves_no_orphan(desktop: Desktop) -> None:
+    program = desktop.start("run", "run.py", str(desktop.config(SHORT)))
+    program.says("first two-sided quote", 15)
+    (simulator,) = children_of(program.process.pid)
+    program.process.send_signal(signal.SIGKILL)
+    program.ends(5)
+    eventually(lambda: not alive(simulator), 10)
+    assert program.complained.count("trading program went away") == 1
+
+
+def test_cancel_all_works_with_the_program_dead(desktop: Desktop) -> None:
+    """On a venue of its own, before the venue's own dead man's switch would have done it."""
+    conf = desktop.config(SHORT + "\nvenue: {cod_timeout_ms: 60000}\n")
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 15, lambda: venue.complained)
+    port = re.search(r'"port": ?(\d+)', venue.said)
+    assert port is not None
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": port[1]}
+    program = desktop.start("run", "run.py", str(conf))
+    program.says("first two-sided quote", 15)
+    eventually(lambda: resting(port[1]) > 0, 5)
+    program.process.send_signal(signal.SIGKILL)
+    program.ends(5)
+    cancel = desktop.start("cancel", "-m", "mmactors", "cancel-all", str(conf))
+    assert cancel.ends(20) == 0, cancel.complained
+    found = re.search(r"cancel-all: (\d+) orders cancelled", cancel.said)
+    assert found is not None
+    assert int(found[1]) > 0
+    again = desktop.start("again", "-m", "mmactors", "cancel-all", str(conf))
+    assert again.ends(20) == 0
+    assert "cancel-all: 0 orders cancelled" in again.said
+    venue.process.send_signal(signal.SIGKILL)
+    venue.ends(5)
+    nobody = desktop.start("nobody", "-m", "mmactors", "cancel-all", str(conf))
+    assert nobody.ends(30) == 69
+    assert len(nobody.complained.strip().splitlines()) == 1
+    assert "Traceback" not in nobody.complained
+
+
+def test_a_second_instance_is_refused_at_once(desktop: Desktop) -> None:
+    conf = desktop.config(SHORT)
+    first = desktop.start("first", "run.py", str(conf))
+    first.says("first two-sided quote", 15)
+    second = desktop.start("second", "run.py", str(conf))
+    assert second.ends(10) == 75
+    assert len(second.complained.strip().splitlines()) == 1

@@ -1,0 +1,325 @@
+"""A Maker, the desk and a model venue together, every queue between them delivered in any order, faults included."""
+
+from collections import deque
+from dataclasses import replace
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from venue_model import VenueModel
+
+from mmactors.core import schedule
+from mmactors.core.desk import OrderDesk
+from mmactors.core.maker import Maker
+from mmactors.core.params import MakerParams
+from mmactors.messages import (
+    AllCancelled,
+    BookChanged,
+    CancelAll,
+    Market,
+    MarketHydrated,
+    MarketPulsed,
+    MarketReady,
+    MarketReported,
+    MarketResolved,
+    MarketStatus,
+    OrderEvent,
+    Outcome,
+    QuoteIntent,
+    ReferenceMoved,
+    Resolution,
+    RiskPulsed,
+    SendBatch,
+    StreamGapped,
+    TimePassed,
+    TradingState,
+    TradingStateChanged,
+    VenueConnected,
+    VenueDisconnected,
+    VenueError,
+    VenueStatus,
+)
+from mmactors.units import MILLISECOND, SECOND, Contracts, Nanos, nanos
+
+START = 1_800_000_000 * SECOND
+MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(START + 300 * SECOND))
+YES, NO = Outcome.YES, Outcome.NO
+PARAMS = MakerParams()
+TIGHT = replace(
+    PARAMS,
+    quoting=replace(PARAMS.quoting, size=Contracts(30)),
+    inventory=replace(PARAMS.inventory, max_position=Contracts(100)),
+)
+TO_MAKER = (OrderEvent, BookChanged | MarketHydrated | MarketResolved | VenueStatus)
+
+
+class World:
+    def __init__(self, params, f=0.99):
+        self.params = params
+        self.now = START + round((1 - f) * 300 * SECOND)
+        self.desk = OrderDesk(lambda _: params, prefix="run7", ack_timeout_ns=nanos(2.0))
+        self.maker = Maker("m", 1, "run7-m", params)
+        self.venue = VenueModel()
+        self.spot = 97_000.0
+        self.intents, self.requests, self.events = deque(), deque(), deque()
+        self.told, self.sent = [], 0
+        self.up = False
+        self.connect()
+        self.desk_says(self.desk.tell(MarketReady("m", 1), self.now))
+        self.deliver_all()
+        self.advance(0)
+        self.deliver_all()
+        assert self.venue.live(), "it never began"
+
+    # the wires
+    def desk_says(self, step):
+        self.requests.extend(step.requests)
+        self.told += [e for e in step.events if not isinstance(e, TO_MAKER)]
+        self.events.extend(e for e in step.events if isinstance(e, TO_MAKER))
+
+    def maker_hears(self, event):
+        for command in self.maker.handle(event, Nanos(self.now)).commands:
+            if isinstance(command, QuoteIntent):
+                self.intents.append(command)
+
+    def step(self, wire):
+        """Deliver one thing on one wire."""
+        venue = self.venue
+        if wire == "intents" and self.intents:
+            self.desk_says(self.desk.tell(self.intents.popleft(), Nanos(self.now)))
+        elif wire == "requests" and self.requests:
+            request = self.requests.popleft()
+            if isinstance(request, SendBatch):
+                self.sent += len(request.cancels) + len(request.replaces) + len(request.places)
+            if self.up or not isinstance(request, SendBatch):
+                venue.take(request)
+        elif wire in ("acks", "stream", "rest") and getattr(venue, wire):
+            self.desk_says(self.desk.report(getattr(venue, wire).popleft(), Nanos(self.now)))
+        elif wire == "events" and self.events:
+            self.maker_hears(self.events.popleft())
+        else:
+            return False
+        self.check()
+        return True
+
+    def deliver_all(self):
+        for _ in range(400):
+            if not any([self.step(w) for w in ("intents", "requests", "acks", "stream", "rest", "events")]):
+                return
+        raise AssertionError("it talks without end")
+
+    # what happens
+    def tick(self, move):
+        self.spot *= 1 + move
+        seen = Nanos(self.now)
+        self.maker_hears(ReferenceMoved("BTC", self.spot, 0.5, seen, seen, 0.02, ("binance",)))
+
+    def advance(self, ns):
+        self.now += ns
+        self.desk_says(self.desk.tell(RiskPulsed(Nanos(self.now)), Nanos(self.now)))
+        self.desk_says(self.desk.tell(MarketPulsed("m", 1), Nanos(self.now)))
+        self.desk_says(self.desk.check(Nanos(self.now)))
+        self.tick(0.0)
+        self.maker_hears(TimePassed())
+        self.check()
+
+    def fill(self, pick, share):
+        live = self.venue.live()
+        if live:
+            order = live[pick % len(live)]
+            self.venue.fill(order, max(1, round(share * order.left)))
+            self.check()
+
+    def connect(self):
+        if self.up:
+            return
+        self.up = True
+        self.desk_says(
+            self.desk.report(VenueConnected("a", "s", frozenset(), 1e6, 1e6, None, Nanos(self.now)), Nanos(self.now))
+        )
+        self.desk_says(self.desk.report(MarketReported("created", MARKET), Nanos(self.now)))
+        self.snapshot()
+
+    def snapshot(self):
+        """It comes behind whatever the venue has said on this connection; gaps lose what was on the stream."""
+        while self.venue.acks:
+            self.step("acks")
+        self.venue.stream.clear()
+        self.desk_says(self.desk.report(self.venue.snapshot(), Nanos(self.now)))
+
+    def gap(self):
+        if self.up:
+            self.desk_says(self.desk.report(StreamGapped(0, 1), Nanos(self.now)))
+            self.snapshot()
+
+    def disconnect(self, arrives):
+        if not self.up:
+            return
+        if arrives and self.requests:
+            self.venue.take(self.requests.popleft())
+        self.requests.clear()
+        self.venue.acks.clear()
+        self.venue.stream.clear()
+        self.up = False
+        self.desk_says(self.desk.report(VenueDisconnected("reset", Nanos(self.now)), Nanos(self.now)))
+
+    def refuse(self, action, kind, done):
+        code = {"refused": "MARKET_HALTED", "later": "RATE_LIMITED", "unknown": "INTERNAL"}[kind]
+        self.venue.refusals.append((action, VenueError(kind, code, ""), done and action != "place"))
+
+    # what must hold
+    def in_flight(self, outcome):
+        """The most that requests on their way could add to what lives of an outcome."""
+        places, grown = 0, {}
+        for request in self.requests:
+            if isinstance(request, SendBatch):
+                places += sum(p.size for p in request.places if p.outcome is outcome)
+                for move in request.replaces:
+                    order = self.venue.orders.get(move.order_id)
+                    if order is not None and order.left and order.outcome is outcome:
+                        more = move.size - order.size
+                        grown[move.order_id] = max(grown.get(move.order_id, 0), more)
+        return places + sum(grown.values())
+
+    def check(self):
+        net = self.venue.net("m")
+        room = schedule.room(1.0, self.params.inventory)
+        for outcome, signed in ((YES, net), (NO, -net)):
+            live = sum(o.left for o in self.venue.live(outcome))
+            known = self.desk.table.committed("m", outcome)
+            assert signed + live + self.in_flight(outcome) <= room, "beyond the room"
+            unheard = sum(f.size for f in self.venue.fills if f.outcome is outcome and not self.booked(f))
+            assert live + unheard + self.in_flight(outcome) <= known, "the desk understates what may fill"
+        assert all(self.desk.table.orders.get(o.client_id) for o in self.venue.live()), "an order is forgotten"
+
+    def booked(self, fill):
+        return fill.fill_id in self.desk.account.position("m")._seen
+
+    def end(self):
+        """Whatever happened: once the venue answers again all three agree; then stop, and nothing is left."""
+        self.venue.refusals.clear()
+        self.connect()
+        for _ in range(100):
+            self.advance(100 * MILLISECOND)
+            self.deliver_all()
+        live = {o.client_id: (o.price // 10_000, o.left) for o in self.venue.live()}
+        for table in (self.desk.table, self.maker.table):
+            assert {o.client_id: (o.ticks, o.size - o.filled) for o in table} == live
+            assert not any(o.in_flight or o.owed for o in table)
+        assert self.desk.account.cash_micros == self.venue.cash
+        assert self.desk.account.position("m").net == self.maker.inventory.net == self.venue.net("m")
+        assert live, "it never quotes again"
+        sent = self.sent
+        for _ in range(20):
+            self.advance(10 * MILLISECOND)
+            self.deliver_all()
+        assert self.sent <= sent + 6, "it sends for nothing"
+        self.desk_says(self.desk.tell(CancelAll(None, "stop"), Nanos(self.now)))
+        for _ in range(100):
+            self.deliver_all()
+            self.advance(100 * MILLISECOND)
+        assert not self.venue.live()
+        assert len(self.desk.table) == len(self.maker.table) == 0
+        assert sum(isinstance(e, AllCancelled) for e in self.told) == 1
+        ended = replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.YES)
+        self.desk_says(self.desk.report(MarketReported("resolved", ended), Nanos(self.now)))
+        self.deliver_all()
+        assert self.maker.done
+        assert self.desk.account.cash_micros == self.venue.cash + 1_000_000 * self.desk.account.position("m").yes
+
+
+wires = st.sampled_from(["intents", "requests", "requests", "acks", "stream", "rest", "events", "events"])
+share = st.floats(0.01, 1.0)
+calm = st.one_of(
+    st.tuples(st.just("step"), wires),
+    st.tuples(st.just("step"), wires),
+    st.tuples(st.just("tick"), st.floats(-0.0006, 0.0006)),
+    st.tuples(st.just("fill"), st.integers(0, 9), share),
+    st.tuples(st.just("advance"), st.sampled_from([MILLISECOND, 30 * MILLISECOND, 120 * MILLISECOND])),
+    st.tuples(st.just("deliver_all")),
+)
+faults = st.one_of(
+    st.tuples(
+        st.just("refuse"),
+        st.sampled_from(["cancel", "replace", "place"]),
+        st.sampled_from(["refused", "later", "unknown"]),
+        st.booleans(),
+    ),
+    st.tuples(st.just("disconnect"), st.booleans()),
+    st.tuples(st.just("connect")),
+    st.tuples(st.just("gap")),
+    st.tuples(st.just("lose_ack")),
+    st.tuples(st.just("state"), st.sampled_from([TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED])),
+    st.tuples(st.just("advance"), st.sampled_from([SECOND, 2100 * MILLISECOND])),
+)
+
+
+def play(world, script):
+    for kind, *arguments in script:
+        if kind == "lose_ack":
+            if world.venue.acks:
+                world.venue.acks.popleft()
+        elif kind == "state":
+            change = TradingStateChanged(arguments[0], "")
+            world.desk_says(world.desk.tell(change, Nanos(world.now)))
+            world.events.append(change)
+        else:
+            getattr(world, kind)(*arguments)
+
+
+@settings(max_examples=40000, deadline=None)
+@given(st.lists(calm, max_size=80))
+def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
+    world = World(TIGHT)
+    play(world, script)
+    world.end()
+
+
+@settings(max_examples=4000, deadline=None)
+@given(st.lists(st.one_of(calm, calm, calm, faults), max_size=60))
+@example([("disconnect", True), ("tick", 0.0), ("step", "intents"), ("step", "requests"), ("connect",), ("deliver_all",)])
+def test_no_fault_makes_an_order_forgotten_or_understated(script):
+    world = World(TIGHT)
+    play(world, script)
+    if world.desk.state is not TradingState.ACTIVE:
+        play(world, [("state", TradingState.ACTIVE)])
+    world.end()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("tick"), st.floats(-0.0003, 0.0003)),
+            st.tuples(st.just("fill"), st.integers(0, 9), share),
+            st.tuples(st.just("advance"), st.integers(10 * MILLISECOND, 4 * SECOND)),
+        ),
+        min_size=60,
+        max_size=160,
+    )
+)
+def test_a_whole_session_keeps_to_its_schedule(script):
+    """With the venue answering at once: the shrinking room, reduce-only, the dead side and the close hold at all times."""
+    params = replace(PARAMS, inventory=replace(PARAMS.inventory, max_position=Contracts(300)))
+    world = World(params)
+    inv = params.inventory
+    for kind, *arguments in script:
+        if kind == "advance":
+            for _ in range(max(1, arguments[0] // (100 * MILLISECOND))):
+                world.advance(min(arguments[0], 100 * MILLISECOND))
+                world.deliver_all()
+        else:
+            getattr(world, kind)(*arguments)
+            world.deliver_all()
+        tau = MARKET.expires_venue_ns - world.now
+        net = world.venue.net("m")
+        room = schedule.room(schedule.f(Nanos(tau), MARKET.duration_ns), inv)
+        sums = {o: sum(x.left for x in world.venue.live(o)) for o in Outcome}
+        assert sums[YES] <= max(0, room - net)
+        assert sums[NO] <= max(0, room + net)
+        prices = {o: max((x.price for x in world.venue.live(o)), default=0) for o in Outcome}
+        assert not all(prices.values()) or sum(prices.values()) <= 980_000
+        if tau <= schedule.close_at_ns(MARKET.duration_ns, inv):
+            assert not world.venue.live()
+        elif tau <= inv.reduce_only_f * MARKET.duration_ns:
+            assert sums[YES] <= max(0, -net)
+            assert sums[NO] <= max(0, net)
