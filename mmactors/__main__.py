@@ -1,10 +1,11 @@
-"""The command line: `python -m mmactors run | simulator | cancel-all | inspect`.
+"""The command line: `python -m mmactors run | simulator | cancel-all | inspect | audit`.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
 
-Exit codes: 0 clean; 64 usage; 66 no such file; 69 venue unreachable at start; 70 restart budget spent, or a defect;
-75 another instance holds the lock; 77 credentials refused; 78 invalid configuration or missing secret.
+Exit codes: 0 clean; 1 the audit found a rule broken; 64 usage; 66 no such file; 69 venue unreachable at start;
+70 restart budget spent, or a defect; 75 another instance holds the lock; 77 credentials refused; 78 invalid
+configuration, missing secret or unreadable log.
 """
 
 import argparse
@@ -97,6 +98,15 @@ def _parser() -> _Parser:
     inspect.add_argument("--json", action="store_true", help="as JSON, one record a line")
     inspect.add_argument("--last", type=_count, metavar="N", help="only the last N records of each run")
     inspect.set_defaults(command=_inspect)
+
+    audit = commands.add_parser("audit", help="judge a run by the simulator's own log (exit 1: a rule was broken)")
+    audit.add_argument("log", type=Path, metavar="LOG", help="venue.jsonl of a run")
+    audit.add_argument("--json", action="store_true", help="as one JSON object")
+    audit.add_argument("--market", metavar="ID", help="also tabulate this session; a beginning only it has will do")
+    audit.add_argument("--plot", type=Path, metavar="FILE.png", help="draw that session, or the busiest")
+    audit.add_argument("--conf", type=Path, metavar="CONF", help="limits, YAML or JSON (default: the strategy's)")
+    audit.add_argument("--account", metavar="NAME", help="whose orders (default: the only client's)")
+    audit.set_defaults(command=_audit)
     return parser
 
 
@@ -150,6 +160,23 @@ def _inspect(args: argparse.Namespace) -> int:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
     return 0
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from mmactors.audit import AuditError, report
+
+    try:
+        return report.run(
+            args.log,
+            _announce,
+            conf=args.conf,
+            account=args.account,
+            market=args.market,
+            plot=args.plot,
+            as_json=args.json,
+        )
+    except AuditError as error:
+        raise _Unusable(str(error), error.exit_code) from None
 
 
 def _config(path: Path | None, **overrides: str) -> "Config":

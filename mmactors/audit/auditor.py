@@ -4,98 +4,15 @@ Owns our account's cash as it ought to be, the sessions that are open, and every
 where lines come from.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from mmactors.audit.limits import CENT, AuditError, Rules
-from mmactors.audit.session import DOLLAR, Resting, Session, SessionFigures, Sums
+from mmactors.audit.limits import CENT, UNREADABLE, AuditError, Rules
+from mmactors.audit.session import DOLLAR, Resting, Session, SessionFigures
+from mmactors.audit.verdict import Audit, Tally, Violation, totals
 
-CHECKS = {
-    "V2 conservation": "cash is what fills, fees, merges and settlements make it, to the micro-dollar",
-    "V5 room": "no order accepted that could take |net| beyond the room of that moment",
-    "V7 accepted": "no order accepted at or after the closing threshold",
-    "V7 resting": "nothing rests past the closing threshold",
-    "V7 market_closed": "nothing left for the venue to cancel at the close",
-    "V9 price": "prices on the tick, 1 to 99 cents",
-    "V9 spread": "own spread at least the minimum after every event",
-    "V9 self-cross": "never a bid of ours at or above an ask of ours",
-    "V9 one per price": "one order of ours per price and side",
-    "V10 settlement": "every market settled once",
-    "dead side accepted": "no adding order accepted on the losing outcome, late and far from the strike",
-    "dead side resting": "nothing rests on the losing outcome a second later",
-    "reduce-only": "late, no order accepted that could take |net| up",
-}
-NEUTRAL_SHARE = 0.05
 HOUSE = "house-"
-EXAMPLES = 3
 _DEAD_WITHIN_MS = 1000
-_LASTING = frozenset(("V5 room", "V9 spread", "V9 self-cross", "V9 one per price"))
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A rule broken: which, when (milliseconds UTC), in which market, and the figures in words."""
-
-    check: str
-    t: int
-    market: str | None
-    words: str
-
-
-@dataclass(slots=True)
-class Check:
-    """How often a rule was broken, and the first examples.
-
-    `lasted`: of those, still so when the venue's clock next moved on; the others were undone by the same batch, within
-    which nobody else can trade. None where a rule's breach is a moment.
-    """
-
-    name: str
-    rule: str
-    count: int = 0
-    lasted: int | None = None
-    examples: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """All sessions together; dollars. Shares of time are weighted by time, the others by settled session."""
-
-    sessions: int
-    settled: int
-    pnl: float
-    pnl_mean: float | None
-    pnl_sd: float | None
-    fills: int
-    contracts: int
-    messages: int
-    two_sided_share: float | None
-    spread: float | None
-    within_5pct_share: float | None
-    mid_correlation: float | None
-    mid_difference: float | None
-    early_net_mean: float | None
-    early_net_left_at_30pct: float | None
-    early_net_left_at_close: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """The judgement so far."""
-
-    account: str | None
-    lines: int
-    violations: int
-    checks: tuple[Check, ...]
-    sessions: tuple[SessionFigures, ...]
-    totals: Totals
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
-        return asdict(self)
 
 
 class Auditor:
@@ -111,6 +28,7 @@ class Auditor:
         account: whom it judges, once known.
         others: further accounts that are not the simulator's.
         watched: the sessions kept.
+        met: whether the log has named that account's cash.
     """
 
     def __init__(
@@ -122,13 +40,11 @@ class Auditor:
     ) -> None:
         self.account = account
         self.others: set[str] = set()
+        self.met = False
         self.watched: list[Session] = []
         self._rules = rules or Rules()
-        self._tell = on_violation
         self._watch = watch
-        self._checks = {
-            name: Check(name, rule, lasted=0 if name in _LASTING else None) for name, rule in CHECKS.items()
-        }
+        self._tally = Tally(on_violation)
         self._open: dict[str, Session] = {}
         self._done: list[tuple[SessionFigures, Session]] = []
         self._resolved: set[str] = set()
@@ -169,15 +85,15 @@ class Auditor:
         return Audit(
             account=self.account,
             lines=self._lines,
-            violations=sum(check.count for check in self._checks.values()),
-            checks=tuple(self._checks.values()),
+            violations=sum(check.count for check in self._tally.checks.values()),
+            checks=tuple(self._tally.checks.values()),
             sessions=tuple(figures for figures, _ in told),
-            totals=_totals(told),
+            totals=totals(told),
         )
 
     # --- lines -----------------------------------------------------------------------------------------
 
-    def _run(self, line: dict[str, Any]) -> None:
+    def _run(self, _: dict[str, Any]) -> None:
         # A new life of the venue: accounts, cash and books start afresh.
         for session in self._open.values():
             self._done.append((session.figures(self._now), session))
@@ -192,6 +108,8 @@ class Auditor:
             if session.asset == asset:
                 self._touch(session, t, price)
                 session.sample(t, price)
+                if session.keep:
+                    session.track.append((t, price, session.bid, session.ask, session.net))
 
     def _market(self, line: dict[str, Any]) -> None:
         name, event, t = line["market"], line["event"], line["t"]
@@ -199,7 +117,7 @@ class Auditor:
         if session is None:
             if name in self._resolved:
                 if event == "resolved":
-                    self._break("V10 settlement", t, name, "resolved a second time")
+                    self._tally.broken("V10 settlement", t, name, "resolved a second time")
                 return
             session = self._list(line)
         self._touch(session, t, line["spot"])
@@ -227,7 +145,7 @@ class Auditor:
             self._judge(session, order_id, order, before, line)
         else:
             if line["reason"] == "market_closed":
-                self._break("V7 market_closed", t, session, f"{_said(line)} cancelled by the venue at the close")
+                self._tally.broken("V7 market_closed", t, session, f"{_said(line)} cancelled by the venue at the close")
             session.drop(order_id, t)
         if session.keep:
             session.track.append((t, session.spot, session.bid, session.ask, session.net))
@@ -249,28 +167,31 @@ class Auditor:
             fee = -(-side["price_ticks"] * session.tick * size * rate // 1_000_000)
             if fee != side["fee_micros"]:
                 words = f"fill {side['fill_id']}: fee {side['fee_micros']} micro-dollars, {fee} by the market's rate"
-                self._break("V2 conservation", t, session, words)
+                self._tally.broken("V2 conservation", t, session, words)
             if not known:
-                self._break("V2 conservation", t, session, f"fill {side['fill_id']} of an order that was not open")
+                self._tally.broken(
+                    "V2 conservation", t, session, f"fill {side['fill_id']} of an order that was not open"
+                )
             if session.keep:
                 session.track.append((t, session.spot, session.bid, session.ask, session.net))
 
     def _money(self, line: dict[str, Any]) -> None:
         if line["account"] != self.account and not self._ours(line["account"]):
             return
+        self.met = True
         reason, change, t = line["reason"], line["change_micros"], line["t"]
         market = line["market"]
         if reason == "fill":
             owed = self._owed.pop(0) if self._owed else 0
             if owed != change:
                 words = f"cash moved by {change} micro-dollars for a fill of {owed}"
-                self._break("V2 conservation", t, market, words)
+                self._tally.broken("V2 conservation", t, market, words)
         else:
             self._cash += change
             if reason == "settle":
                 session = self._open.get(market)
                 if session is None or session.payouts:
-                    self._break("V10 settlement", t, market, f"paid out {change / DOLLAR:.2f} $ a second time")
+                    self._tally.broken("V10 settlement", t, market, f"paid out {change / DOLLAR:.2f} $ a second time")
                 if session is not None:
                     self._touch(session, t, session.spot)
                     session.payouts.append(change)
@@ -281,10 +202,12 @@ class Auditor:
                 session.no -= pairs
                 session.paid -= change
                 if rest or session.yes < 0 or session.no < 0:
-                    self._break("V2 conservation", t, session, f"merge of {change} micro-dollars, more than the pairs")
+                    self._tally.broken(
+                        "V2 conservation", t, session, f"merge of {change} micro-dollars, more than the pairs"
+                    )
         if line["cash_micros"] != self._cash:
             words = f"cash after {reason} is {line['cash_micros']} micro-dollars, {self._cash} by fills and fees"
-            self._break("V2 conservation", t, market, words)
+            self._tally.broken("V2 conservation", t, market, words)
             self._cash = line["cash_micros"]  # told once, not for every line from here on
 
     # --- rules -----------------------------------------------------------------------------------------
@@ -302,7 +225,7 @@ class Auditor:
             for order in session.orders.values():
                 late = t - session.close_at
                 words = f"{_order_said(order, session)} still rests {late:.0f} ms after the closing threshold"
-                self._break("V7 resting", t, session, words)
+                self._tally.broken("V7 resting", t, session, words)
         if spot is None:
             return
         session.spot = spot
@@ -319,10 +242,10 @@ class Auditor:
         f = session.f(t)
         price = line["price_ticks"] * session.tick
         if not CENT <= price <= DOLLAR - CENT or line["tick_micros"] != session.tick:
-            self._break("V9 price", t, session, f"{_said(line)}: not on the tick within 0.01 to 0.99")
+            self._tally.broken("V9 price", t, session, f"{_said(line)}: not on the tick within 0.01 to 0.99")
         if order.ioc:
             if (direction > 0 and order.yes_ticks >= session.ask) or (direction < 0 and order.yes_ticks <= session.bid):
-                self._break("V9 self-cross", t, session, f"{_said(line)} (IOC) meets our own {_quote(session)}")
+                self._tally.broken("V9 self-cross", t, session, f"{_said(line)} (IOC) meets our own {_quote(session)}")
         else:
             if session.bid and session.ask < session.ticks:
                 spread = session.ask - session.bid
@@ -339,7 +262,7 @@ class Auditor:
                     break
         if t >= session.close_at:
             words = f"{_said(line)} with {(session.expires - t) / 1000:.3f} s left"
-            self._break("V7 accepted", t, session, words)
+            self._tally.broken("V7 accepted", t, session, words)
         if before is not None and before.yes_ticks == order.yes_ticks and order.left <= before.left:
             return  # a shrinking order takes exposure off, whatever rests beside it
         resting = session.resting[direction]
@@ -351,13 +274,13 @@ class Auditor:
             return  # every order that way could fill and |net| would only fall
         if f <= limits.reduce_only_f:
             words = f"{_said(line)}: net {session.net:+d}, {resting} resting that way"
-            self._break("reduce-only", t, session, words)
+            self._tally.broken("reduce-only", t, session, words)
         spot = line["spot"]
         if f <= limits.dead_f and spot is not None and session.strike and t < session.expires:
             d2 = limits.d2(spot, session.strike, session.expires - t)
             if abs(d2) >= limits.dead_d2 and d2 * direction < 0:
                 words = f"{_said(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
-                self._break("dead side accepted", t, session, words)
+                self._tally.broken("dead side accepted", t, session, words)
 
     def _judge_dead(self, session: Session, t: int, spot: float) -> None:
         limits = session.limits
@@ -375,7 +298,7 @@ class Auditor:
                 session.dead_told = True
                 outcome = "YES" if loser > 0 else "NO"
                 words = f"{resting} {outcome} still bid for, dead for {t - session.dead_since} ms, d2 {d2:+.2f}"
-                self._break("dead side resting", t, session, words)
+                self._tally.broken("dead side resting", t, session, words)
 
     def _judge_lasting(self, session: Session) -> None:
         """Count the suspects of the moment just past that outlived it."""
@@ -392,8 +315,7 @@ class Auditor:
             else:
                 lasts = spread <= 0
             if lasts:
-                check = self._checks[name]
-                check.lasted = (check.lasted or 0) + 1
+                self._tally.lasted(name)
         session.suspects.clear()
 
     def _refused(self, line: dict[str, Any]) -> None:
@@ -403,17 +325,17 @@ class Auditor:
         price = line["price_micros"]
         if price % session.tick or not CENT <= price <= DOLLAR - CENT:
             words = f"{line['outcome']} {line['side']} {line['size']} at {price / DOLLAR:g} sent, {line['reason']}"
-            self._break("V9 price", line["t"], session, words)
+            self._tally.broken("V9 price", line["t"], session, words)
 
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
         session.outcome = outcome
         yes_pays, no_pays = {"YES": (DOLLAR, 0), "NO": (0, DOLLAR)}.get(outcome, (DOLLAR // 2, DOLLAR // 2))
         due = session.yes * yes_pays + session.no * no_pays
         if session.fills and not session.payouts:
-            self._break("V10 settlement", t, session, f"resolved {outcome} and {due / DOLLAR:.2f} $ never paid")
+            self._tally.broken("V10 settlement", t, session, f"resolved {outcome} and {due / DOLLAR:.2f} $ never paid")
         elif session.payouts and session.payouts[0] != due:
             words = f"settled {outcome} for {session.payouts[0]} micro-dollars; {session.yes} YES, {session.no} NO"
-            self._break("V2 conservation", t, session, f"{words} are worth {due}")
+            self._tally.broken("V2 conservation", t, session, f"{words} are worth {due}")
         self._resolved.add(session.id)
         del self._open[session.id]
         self._done.append((session.figures(t), session))
@@ -433,7 +355,7 @@ class Auditor:
     def _session(self, market: str) -> Session:
         session = self._open.get(market)
         if session is None:
-            raise AuditError(f"market {market} is not open in this log", 78)
+            raise AuditError(f"market {market} is not open in this log", UNREADABLE)
         return session
 
     def _list(self, line: dict[str, Any]) -> Session:
@@ -460,21 +382,7 @@ class Auditor:
 
     def _suspect(self, check: str, direction: int, t: int, session: Session, words: str) -> None:
         session.suspects.add((check, direction))
-        self._break(check, t, session, words)
-
-    def _break(self, name: str, t: int, where: Session | str | None, words: str) -> None:
-        check = self._checks[name]
-        check.count += 1
-        if self._tell is None and len(check.examples) == EXAMPLES:
-            return
-        market = where.id if isinstance(where, Session) else where
-        at = datetime.fromtimestamp(t / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
-        left = f" (f {where.f(t):.3f})" if isinstance(where, Session) else ""
-        told = f"{at} {market or 'account'}{left}: {words}"
-        if len(check.examples) < EXAMPLES:
-            check.examples.append(told)
-        if self._tell is not None:
-            self._tell(Violation(name, t, market, told))
+        self._tally.broken(check, t, session, words)
 
 
 def _said(line: dict[str, Any]) -> str:
@@ -489,45 +397,3 @@ def _order_said(order: Resting, session: Session) -> str:
 
 def _quote(session: Session) -> str:
     return f"{session.bid * session.tick / DOLLAR:g} / {session.ask * session.tick / DOLLAR:g}"
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
-    figures = [one for one, _ in told]
-    settled = [one for one in figures if one.outcome is not None]
-    pnl = [one.pnl for one in settled]
-    mean = _mean(pnl)
-    sd = None if mean is None or len(pnl) < 2 else math.sqrt(sum((x - mean) ** 2 for x in pnl) / (len(pnl) - 1))
-    open_ms, two_sided_ms, spread = 0, 0, 0.0
-    sums = Sums()
-    near = 0
-    for one, session in told:
-        span, both, ticks_ms = session.open_ms
-        open_ms += span
-        two_sided_ms += both
-        spread += ticks_ms / session.ticks
-        sums.join(session.sums)
-        if one.outcome is not None:
-            near += abs(session.net) <= NEUTRAL_SHARE * session.limits.max_position
-    early = [one for one in settled if one.early_net]
-    return Totals(
-        sessions=len(figures),
-        settled=len(settled),
-        pnl=sum(pnl),
-        pnl_mean=mean,
-        pnl_sd=sd,
-        fills=sum(one.fills for one in figures),
-        contracts=sum(one.contracts for one in figures),
-        messages=sum(one.messages for one in figures),
-        two_sided_share=two_sided_ms / open_ms if open_ms else None,
-        spread=spread / two_sided_ms if two_sided_ms else None,
-        within_5pct_share=near / len(settled) if settled else None,
-        mid_correlation=sums.correlation(),
-        mid_difference=sums.difference(),
-        early_net_mean=_mean([float(abs(one.early_net or 0)) for one in early]),
-        early_net_left_at_30pct=_mean([float(abs(one.nets["0.3"] or 0)) for one in early]),
-        early_net_left_at_close=_mean([float(abs(one.nets["close"] or 0)) for one in early]),
-    )

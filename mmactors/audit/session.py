@@ -35,6 +35,7 @@ class Resting:
 class SessionFigures:
     """What is told of one session. Dollars and seconds; nets signed, YES minus NO, None where the log does not reach.
 
+    `pnl` is None until the market has resolved.
     `mid_correlation` and `mid_difference` compare our mid with N(d2) at the true spot once a second while two-sided.
     `early_net` is the largest net held at f >= .7. `late_ms` is how long after the closing threshold the last of ours
     went.
@@ -45,7 +46,7 @@ class SessionFigures:
     duration_s: int
     strike: float | None
     outcome: str | None
-    pnl: float
+    pnl: float | None
     fills: int
     contracts: int
     two_sided_share: float | None
@@ -230,7 +231,7 @@ class Session:
             else:
                 order.left -= size
                 self.resting[order.direction] -= size
-        change = -side["price_ticks"] * self.tick * signed - int(side["fee_micros"])
+        change = -int(side["price_ticks"]) * self.tick * signed - int(side["fee_micros"])
         self.paid -= change
         return change
 
@@ -244,7 +245,7 @@ class Session:
             duration_s=self.duration // 1000,
             strike=self.strike,
             outcome=self.outcome,
-            pnl=(sum(self.payouts) - self.paid) / DOLLAR,
+            pnl=None if self.outcome is None else (sum(self.payouts) - self.paid) / DOLLAR,
             fills=self.fills,
             contracts=self.contracts,
             two_sided_share=self.two_sided_ms / span if span > 0 else None,

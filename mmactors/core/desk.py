@@ -551,7 +551,10 @@ class OrderDesk:
         for replace in intent.replaces:
             order = self.table.orders.get(replace.client_id)
             if order is None or order.final or order.market != market.id:
-                continue  # its end has been told
+                # Its end has been told, but a fill ends no order that is thought to be growing.
+                words = "it is no more"
+                step.events.append(OrderUnchanged(market.id, replace.client_id, "replace", "GONE", words, denied=True))
+                continue
             denial = _doubt(order) or self._objection(intent, market, now, order.outcome, replace, order)
             if denial is None and not self.budget.take(1.0, reserve=reserve):
                 denial = ("rate", "the rate budget is spent")

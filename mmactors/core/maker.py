@@ -61,8 +61,8 @@ MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 REFUSAL_PAUSE_MS = 250
 """Least pause of a side's additions after the venue or the gate refused one."""
 
-FOUND_BY_QUERY = ("ALIVE", "SETTLED")
-"""What the desk says of a request that a query has settled: no refusal."""
+NO_REFUSAL = ("ALIVE", "SETTLED", "GONE")
+"""What the desk says of a request that a query or the order's end has settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,7 +436,7 @@ class Maker:
         if order is None:
             return
         code = event.rule if isinstance(event, OrderDenied) else event.code
-        if code in FOUND_BY_QUERY:
+        if code in NO_REFUSAL:
             return
         if code == "POST_ONLY_WOULD_CROSS":
             self._cap(event.client_id, now)

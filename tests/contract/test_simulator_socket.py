@@ -44,6 +44,7 @@ def test_auth_ack_tells_account_session_capabilities_and_limits() -> None:
         (token(""), "UNAUTHORIZED", 4001),
         (token("house-noise"), "UNAUTHORIZED", 4001),
     ],
+    ids=["wrong secret", "garbage", "none", "expired", "no account", "a house account"],
 )
 def test_a_bad_token_is_refused_and_the_socket_closed(given: Any, code: str, close: int) -> None:
     async def scene() -> None:

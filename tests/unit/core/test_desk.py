@@ -512,11 +512,16 @@ def test_a_batchs_results_go_to_the_orders_they_belong_to(resting):
     rig.intend(places=[buy("run7-2", 47), buy("run7-3", 46)])
     rig.settle()
     rig.clear()
-    rig.venue.refusals += [("replace", REFUSED, False), ("place", VenueError("refused", "INSUFFICIENT_FUNDS", ""), False)]
+    rig.venue.refusals += [
+        ("replace", REFUSED, False),
+        ("place", VenueError("refused", "INSUFFICIENT_FUNDS", ""), False),
+    ]
     rig.intend(cancels=["run7-1"], replaces=[("run7-2", 45, 30), ("run7-3", 44, 30)], places=[buy("run7-4", 43)])
     rig.settle()
     assert [(e.client_id, e.reason) for e in rig.told(OrderCancelled)] == [("run7-1", "cancel")]
-    assert [(e.client_id, e.action, e.code) for e in rig.told(OrderUnchanged)] == [("run7-2", "replace", "MARKET_HALTED")]
+    assert [(e.client_id, e.action, e.code) for e in rig.told(OrderUnchanged)] == [
+        ("run7-2", "replace", "MARKET_HALTED")
+    ]
     assert [(e.client_id, e.ticks) for e in rig.told(OrderReplaced)] == [("run7-3", 44)]
     assert [(e.client_id, e.code) for e in rig.told(OrderRejected)] == [("run7-4", "INSUFFICIENT_FUNDS")]
     rig.consistent()
@@ -880,6 +885,16 @@ def test_a_move_of_an_order_that_the_desk_is_cancelling_is_answered_and_not_left
     assert event.denied
     assert event.action == "replace"
     assert len(rig.out) == 1  # the cancel, once
+
+
+def test_a_move_of_an_order_that_has_just_filled_is_answered(resting):
+    """Else the market's table, which thinks the order is growing, would keep it for ever."""
+    rig = resting
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.settle()
+    rig.intend(replaces=[("run7-1", 47, 60)])
+    assert [(e.code, e.denied) for e in rig.told(OrderUnchanged)] == [("GONE", True)]
+    assert not rig.out
 
 
 # --- the connection -----------------------------------------------------------------------------------

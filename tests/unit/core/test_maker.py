@@ -74,7 +74,9 @@ class Bench:
     def tell(self, event):
         decision = self.maker.handle(event, Nanos(self.now))
         for command in decision.commands:
-            {QuoteIntent: self.intents, FairMoved: self.marks, SessionReport: self.reports}[type(command)].append(command)
+            {QuoteIntent: self.intents, FairMoved: self.marks, SessionReport: self.reports}[type(command)].append(
+                command
+            )
         for command in decision.commands:
             if isinstance(command, QuoteIntent):
                 assert decision.reason is command.reason
@@ -338,11 +340,16 @@ def test_a_lost_reference_cancels_with_its_reason(bench):
 
 
 def test_poly_maker_no_price_is_no_random_price(bench):
-    for price, sigma in ((float("nan"), 0.5), (0.0, 0.5), (-1.0, 0.5), (math.inf, 0.5), (STRIKE, 0.0), (STRIKE, math.nan)):
+    for price, sigma in (
+        (float("nan"), 0.5),
+        (0.0, 0.5),
+        (-1.0, 0.5),
+        (math.inf, 0.5),
+        (STRIKE, 0.0),
+        (STRIKE, math.nan),
+    ):
         bench.now += SECOND
-        bench.tell(
-            ReferenceMoved("BTC", price, sigma, Nanos(bench.now), Nanos(bench.now), 0.02, ("binance",))
-        )
+        bench.tell(ReferenceMoved("BTC", price, sigma, Nanos(bench.now), Nanos(bench.now), 0.02, ("binance",)))
         assert_all_cancelled(bench, "the figures make no price")
         bench.now += SECOND
         bench.price(STRIKE)
@@ -379,7 +386,12 @@ def test_a_market_that_is_not_open_is_left(bench, status):
 
 
 def test_a_market_without_a_sound_strike_or_length_is_not_quoted(bench):
-    for change in ({"strike": None}, {"strike": -5.0}, {"strike": math.nan}, {"opens_venue_ns": MARKET.expires_venue_ns}):
+    for change in (
+        {"strike": None},
+        {"strike": -5.0},
+        {"strike": math.nan},
+        {"opens_venue_ns": MARKET.expires_venue_ns},
+    ):
         bench.tell(MarketChanged(replace(MARKET, **change), "changed"))
         assert not len(bench.maker.table)
         bench.tell(MarketChanged(MARKET, "changed"))
@@ -751,7 +763,9 @@ def test_marks_are_told_to_risk_at_a_bounded_pace_and_at_every_fill(bench):
 
 names = st.sampled_from([f"run7-m-{n}" for n in range(1, 14)] + ["x"])
 small = st.integers(0, 60)
-figures = st.sampled_from([STRIKE, STRIKE * 1.0007, STRIKE * 0.9993, STRIKE * 1.1, 0.0, -1.0, math.nan, math.inf, 1e-300])
+figures = st.sampled_from(
+    [STRIKE, STRIKE * 1.0007, STRIKE * 0.9993, STRIKE * 1.1, 0.0, -1.0, math.nan, math.inf, 1e-300]
+)
 markets = st.sampled_from(
     [
         MARKET,
@@ -839,7 +853,9 @@ def test_seed_defect_12_no_order_of_events_makes_it_raise(hydrated, told):
 @given(
     st.sampled_from([1, 3, 6]),
     st.lists(
-        st.tuples(st.sampled_from(["spot", "fill", "fill", "time", "jump"]), st.floats(-1, 1), st.sampled_from(Outcome)),
+        st.tuples(
+            st.sampled_from(["spot", "fill", "fill", "time", "jump"]), st.floats(-1, 1), st.sampled_from(Outcome)
+        ),
         max_size=60,
     ),
 )

@@ -268,6 +268,7 @@ def play(world, script):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(calm, max_size=80))
+@example([("fill", 0, 1.0), ("step", "stream"), ("fill", 0, 1.0)])  # a move of an order that has just filled
 def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
     world = World(TIGHT)
     play(world, script)
@@ -276,7 +277,9 @@ def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
 
 @settings(max_examples=250, deadline=None)
 @given(st.lists(st.one_of(calm, calm, calm, faults), max_size=60))
-@example([("disconnect", True), ("tick", 0.0), ("step", "intents"), ("step", "requests"), ("connect",), ("deliver_all",)])
+@example(
+    [("disconnect", True), ("tick", 0.0), ("step", "intents"), ("step", "requests"), ("connect",), ("deliver_all",)]
+)
 def test_no_fault_makes_an_order_forgotten_or_understated(script):
     world = World(TIGHT)
     play(world, script)

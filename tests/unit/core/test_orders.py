@@ -35,7 +35,16 @@ def placed(size=30, ticks=48, *, accepted=True, immediate=False, cid="a", table=
 
 def filled(size, total=None, cid="a", number=0):
     return OrderFilled(
-        M, cid, f"f{number}", Outcome.YES, Ticks(48), Contracts(size), Micros(0), Contracts(total or size), True, Nanos(0)
+        M,
+        cid,
+        f"f{number}",
+        Outcome.YES,
+        Ticks(48),
+        Contracts(size),
+        Micros(0),
+        Contracts(total or size),
+        True,
+        Nanos(0),
     )
 
 
