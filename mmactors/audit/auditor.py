@@ -98,6 +98,7 @@ class Auditor:
         for session in self._open.values():
             self._done.append((session.figures(self._now), session))
         self._open.clear()
+        self._resolved.clear()
         self._owed.clear()
         self._cash = 0
 
@@ -298,6 +299,7 @@ class Auditor:
                 session.dead_told = True
                 outcome = "YES" if loser > 0 else "NO"
                 words = f"{resting} {outcome} still bid for, dead for {t - session.dead_since} ms, d2 {d2:+.2f}"
+                words += f" (dead if sigma is below {limits.sigma * abs(d2) / limits.dead_d2:.3f})"
                 self._tally.broken("dead side resting", t, session, words)
 
     def _judge_lasting(self, session: Session) -> None:

@@ -186,15 +186,16 @@ def _sessions(audit: Audit) -> Iterator[str]:
 
 def _notes(audit: Audit) -> Iterator[str]:
     wide = _width(audit)
-    yield "note 3: our mid against N(d2) at the true spot, once a second; note 5: the largest net held at f >= .7"
-    yield f"{'session':<{wide}} {'n':>5} {'corr':>6} {'|diff|':>6}   {'early':>6} {'f=.3':>6} {'close':>6}"
+    yield "note 3: our mid against N(d2) at the true spot (sigma: realised); note 5: the largest net at f >= .7"
+    yield f"{'session':<{wide}} {'n':>5} {'corr':>6} {'|diff|':>6} {'sigma':>6}   {'early':>6} {'f=.3':>6} {'close':>6}"
     for one in audit.sessions:
         line = f"{one.market:<{wide}} {one.samples:>5} {_cell(one.mid_correlation, '.3f'):>6}"
-        line += f" {_cell(one.mid_difference, '.3f'):>6}   {_cell(one.early_net, '+d'):>6}"
+        line += f" {_cell(one.mid_difference, '.3f'):>6} {_cell(one.realised_sigma, '.2f'):>6}"
+        line += f"   {_cell(one.early_net, '+d'):>6}"
         yield line + f" {_cell(one.nets['0.3'], '+d'):>6} {_cell(one.nets['close'], '+d'):>6}{_late(one)}"
     all_ = audit.totals
     line = f"{'all; mean |net| of those with any':<{wide + 6}} {_cell(all_.mid_correlation, '.3f'):>6}"
-    line += f" {_cell(all_.mid_difference, '.3f'):>6}   {_cell(all_.early_net_mean, '.0f'):>6}"
+    line += f" {_cell(all_.mid_difference, '.3f'):>6} {'':>6}   {_cell(all_.early_net_mean, '.0f'):>6}"
     yield (line + f" {_cell(all_.early_net_left_at_30pct, '.0f'):>6} {_cell(all_.early_net_left_at_close, '.0f'):>6}")
 
 

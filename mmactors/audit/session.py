@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmactors.audit.limits import Limits, normal_cdf
+from mmactors.audit.limits import YEAR_MS, Limits, normal_cdf
 
 DOLLAR = 1_000_000
 STEPS = 40
@@ -35,10 +35,9 @@ class Resting:
 class SessionFigures:
     """What is told of one session. Dollars and seconds; nets signed, YES minus NO, None where the log does not reach.
 
-    `pnl` is None until the market has resolved.
-    `mid_correlation` and `mid_difference` compare our mid with N(d2) at the true spot once a second while two-sided.
-    `early_net` is the largest net held at f >= .7. `late_ms` is how long after the closing threshold the last of ours
-    went.
+    `pnl` is None until the market has resolved. `mid_correlation` and `mid_difference` compare our mid with N(d2) at the
+    true spot once a second while two-sided. `realised_sigma` is annual, from the true price each second. `early_net` is
+    the largest net held at f >= .7, `late_ms` how long after the closing threshold the last of ours went.
     """
 
     market: str
@@ -58,6 +57,7 @@ class SessionFigures:
     mid_correlation: float | None
     mid_difference: float | None
     samples: int
+    realised_sigma: float | None
     early_net: int | None
     late_ms: int
 
@@ -140,6 +140,9 @@ class Session:
     dead_told: bool = False
     suspects: set[tuple[str, int]] = field(default_factory=set)
     sums: Sums = field(default_factory=Sums)
+    sampled: tuple[int, float] | None = None
+    quadratic: float = 0.0
+    quadratic_ms: int = 0
     rows: list[Row] = field(default_factory=list)
     track: list[tuple[int, float | None, int, int, int]] = field(default_factory=list)
     nets: dict[str, int | None] = field(default_factory=dict)
@@ -180,8 +183,14 @@ class Session:
             self.step_at = self.opens + self.step * self.duration / STEPS
 
     def sample(self, t: int, spot: float) -> None:
-        """Compare our mid with N(d2) at the true spot, once a second, while two-sided."""
-        if self.strike is None or t >= self.expires or not self.bid or self.ask >= self.ticks:
+        """Take the true price of the second; while two-sided, compare our mid with N(d2) at it."""
+        if self.strike is None or t >= self.expires:
+            return
+        if self.sampled is not None:
+            self.quadratic += math.log(spot / self.sampled[1]) ** 2
+            self.quadratic_ms += t - self.sampled[0]
+        self.sampled = (t, spot)
+        if not self.bid or self.ask >= self.ticks:
             return
         mid = (self.bid + self.ask) / 2 / self.ticks
         self.sums.add(mid, normal_cdf(self.limits.d2(spot, self.strike, self.expires - t)))
@@ -257,6 +266,7 @@ class Session:
             mid_correlation=self.sums.correlation(),
             mid_difference=self.sums.difference(),
             samples=self.sums.n,
+            realised_sigma=math.sqrt(self.quadratic / self.quadratic_ms * YEAR_MS) if self.quadratic_ms else None,
             early_net=self.early_net if self.f(self.begun) > _EARLY_F else None,
             late_ms=self.late_ms,
         )

@@ -546,14 +546,14 @@ class OrderDesk:
         self.budget.refill(now)
         reserve = CANCEL_RESERVE * self.budget.burst
         cancels = [c.client_id for c in intent.cancels if c.client_id in self.table.orders]
+        for name in [c.client_id for c in intent.cancels] + [r.client_id for r in intent.replaces]:
+            if name not in self.table.orders:  # the market may think that it was growing when it filled
+                step.events.append(OrderCancelled(market.id, name, Contracts(0), "gone"))
         replaces: list[ReplaceItem] = []
         places: list[PlaceItem] = []
         for replace in intent.replaces:
             order = self.table.orders.get(replace.client_id)
             if order is None or order.final or order.market != market.id:
-                # Its end has been told, but a fill ends no order that is thought to be growing.
-                words = "it is no more"
-                step.events.append(OrderUnchanged(market.id, replace.client_id, "replace", "GONE", words, denied=True))
                 continue
             denial = _doubt(order) or self._objection(intent, market, now, order.outcome, replace, order)
             if denial is None and not self.budget.take(1.0, reserve=reserve):

@@ -49,6 +49,9 @@ from mmactors.units import MILLISECOND, Contracts, Micros, Nanos, Ticks, nanos, 
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
 
+USUAL_PAUSE_S = 0.25
+"""A feed's silence up to this is no age: widening and narrowing between two ticks would only cost messages."""
+
 CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
 """Least time between two orders that take liquidity."""
 
@@ -61,8 +64,8 @@ MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 REFUSAL_PAUSE_MS = 250
 """Least pause of a side's additions after the venue or the gate refused one."""
 
-NO_REFUSAL = ("ALIVE", "SETTLED", "GONE")
-"""What the desk says of a request that a query or the order's end has settled."""
+NO_REFUSAL = ("ALIVE", "SETTLED")
+"""What the desk says of a request that a query has settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,7 @@ class Maker:
             sigma=reference.sigma,
             tau_ns=tau,
             duration_ns=market.duration_ns,
-            age_s=max(0.0, seconds(now - reference.life_ns)),
+            age_s=max(0.0, seconds(now - reference.life_ns) - USUAL_PAUSE_S),
             latency_s=reference.feed_latency_s + self._venue.order_latency_s,
             net=self.inventory.net,
             yes_committed=self._committed(Outcome.YES),

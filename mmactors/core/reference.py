@@ -28,6 +28,9 @@ LATENCY_TRADES = 64
 
 MAX_LATENCY_S = 1.0
 
+COMPARABLE_S = 60.0
+"""An event time further away than this is of another clock (a replayed frame, say) and measures nothing."""
+
 
 @dataclass(slots=True)
 class SourceState:
@@ -44,7 +47,8 @@ class SourceState:
 class Reference:
     """Price, sigma and liveness of one asset.
 
-    `counts` says by reason what was not used: invalid, foreign, late, jump_held, jump_confirmed, jump_dropped.
+    `counts` says by reason what was not used: invalid, foreign, late, jump_held, jump_confirmed, jump_dropped,
+    other_clock.
     """
 
     def __init__(self, asset: str, params: VolatilityParams, stale_after_ns: Nanos) -> None:
@@ -140,6 +144,9 @@ class Reference:
         return False
 
     def _measure_latency(self, source: SourceState, delay_s: float) -> None:
+        if abs(delay_s) > COMPARABLE_S:
+            self.counts["other_clock"] += 1
+            return
         source.latencies_s.append(delay_s)
         if len(source.latencies_s) == 1:
             self._latency_s = self._median_latency()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from venue_model import VenueModel
 
-from mmactors.core.desk import ASK_AGAIN_NS, OrderDesk
+from mmactors.core.desk import OrderDesk
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.messages import (
     AccountReported,
@@ -893,7 +893,7 @@ def test_a_move_of_an_order_that_has_just_filled_is_answered(resting):
     rig.venue.fill(rig.venue.of("run7-1"), 30)
     rig.settle()
     rig.intend(replaces=[("run7-1", 47, 60)])
-    assert [(e.code, e.denied) for e in rig.told(OrderUnchanged)] == [("GONE", True)]
+    assert [(e.client_id, e.reason) for e in rig.told(OrderCancelled)] == [("run7-1", "gone")]
     assert not rig.out
 
 

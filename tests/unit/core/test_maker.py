@@ -26,7 +26,6 @@ from mmactors.messages import (
     OrderUnchanged,
     OrderUnknown,
     Outcome,
-    PlaceOrder,
     QuoteIntent,
     ReferenceLost,
     ReferenceMoved,
@@ -534,6 +533,47 @@ def test_orders_in_doubt_count_against_the_room_and_are_not_asked_about_here():
     assert not any(p.outcome is YES for i in maker.intents for p in i.places)
 
 
+def test_a_cut_on_its_way_does_not_cut_the_rest_of_the_ladder_tick_after_tick(bench):
+    """What is on its way out may still fill, but that holds additions back; it does not empty the book."""
+    bench.buy(NO, 70)
+    bench.pass_time(0.3)
+    bench.agrees = False
+    bench.intents.clear()
+    bench.tell(TradingStateChanged(TradingState.REDUCING, ""))
+    for _ in range(50):
+        bench.now += MILLISECOND
+        bench.price()
+    (intent,) = bench.intents
+    assert len(intent.cancels) == 3  # the other side
+    assert [m.size for m in intent.replaces] == [10]
+    assert sum(size for _, size in bench.levels(YES)) == 70
+
+
+def test_an_addition_waits_until_what_makes_room_for_it_is_gone():
+    params = replace(PARAMS, inventory=InventoryParams(max_position=Contracts(30)))
+    bench = Bench(params)
+    (order,) = bench.maker.table.of("m", YES)
+    bench.agrees = False
+    bench.maker.table.cancel(order.client_id, Nanos(bench.now))
+    bench.intents.clear()
+    bench.pass_time(1)
+    assert not any(p.outcome is YES for i in bench.intents for p in i.places)
+    bench.tell(OrderCancelled("m", order.client_id, Contracts(0), "cancel"))
+    assert any(p.outcome is YES for i in bench.intents for p in i.places)
+
+
+def test_an_order_that_fills_while_its_move_is_on_its_way_ends_when_the_desk_says_that_it_is_gone(bench):
+    order = bench.maker.table.of("m", YES)[0]
+    bench.agrees = False
+    bench.price(STRIKE * 0.999)
+    assert order.moves
+    bench.tell(bench.filled(order, 30))
+    bench.price(STRIKE * 0.998)
+    assert order.client_id in bench.maker.table.orders
+    bench.tell(OrderCancelled("m", order.client_id, Contracts(0), "gone"))
+    assert order.client_id not in bench.maker.table.orders
+
+
 def test_seed_defect_11_an_order_lives_until_the_venue_says_otherwise(bench):
     bench.agrees = False
     bench.tell(TradingStateChanged(TradingState.HALTED, ""))
@@ -883,4 +923,3 @@ def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
         net = bench.maker.inventory.net
         assert sum(size for _, size in bench.levels(YES)) <= max(0, ladder.room - net)
         assert sum(size for _, size in bench.levels(NO)) <= max(0, ladder.room + net)
-    assert isinstance(PlaceOrder("x", YES, Ticks(1), Contracts(1)), PlaceOrder)

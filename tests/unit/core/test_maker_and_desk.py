@@ -103,7 +103,8 @@ class World:
 
     def deliver_all(self):
         for _ in range(400):
-            if not any([self.step(w) for w in ("intents", "requests", "acks", "stream", "rest", "events")]):
+            delivered = [self.step(w) for w in ("intents", "requests", "acks", "stream", "rest", "events")]
+            if not any(delivered):
                 return
         raise AssertionError("it talks without end")
 
@@ -301,7 +302,7 @@ def test_no_fault_makes_an_order_forgotten_or_understated(script):
     )
 )
 def test_a_whole_session_keeps_to_its_schedule(script):
-    """With the venue answering at once: the shrinking room, reduce-only, the dead side and the close hold at all times."""
+    """With a venue that answers at once the shrinking room, reduce-only and the close hold at all times."""
     params = replace(PARAMS, inventory=replace(PARAMS.inventory, max_position=Contracts(300)))
     world = World(params)
     inv = params.inventory

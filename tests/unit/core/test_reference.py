@@ -156,6 +156,15 @@ def test_latency_is_the_median_of_event_to_receipt(reference):
     assert reference.snapshot().feed_latency_s == pytest.approx(0.05, abs=1e-6)
 
 
+def test_an_event_time_of_another_clock_measures_nothing(reference):
+    """Captured frames replayed years later made the reaction time a second and the spread 28 c."""
+    two_years_s = 2 * 365 * 86_400
+    for k in range(5):
+        take(reference, 97_000.0, k, kind="trade", event_s=k - two_years_s)
+    assert reference.snapshot().feed_latency_s == 0.0
+    assert reference.counts["other_clock"] == 5
+
+
 @pytest.mark.parametrize(("delay_s", "expected"), [(-3.0, 0.0), (20.0, 1.0)])
 def test_latency_is_within_its_bounds(reference, delay_s, expected):
     moved = take(reference, 97_000.0, 0, kind="trade", event_s=-delay_s)
