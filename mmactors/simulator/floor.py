@@ -23,6 +23,17 @@ from mmactors.simulator.wire import Json
 Say = Callable[[str], None]
 
 
+class VenueClock(Protocol):
+    """The venue's time."""
+
+    @property
+    def start_ms(self) -> int:
+        """When it started."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds UTC."""
+
+
 class WallClock:
     """Milliseconds UTC that never jump: the wall clock at the start plus monotonic time since."""
 
@@ -76,7 +87,7 @@ class Floor:
         say: takes a line for the operator.
     """
 
-    def __init__(self, simulation: SimulatedVenue, clock: WallClock, secret: str, say: Say) -> None:
+    def __init__(self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say) -> None:
         self.simulation = simulation
         self.clock = clock
         self.say = say

@@ -5,6 +5,7 @@ late by the simulated latency. Trading itself is the floor's.
 """
 
 import asyncio
+from typing import Protocol
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -25,6 +26,20 @@ ABUSE_AFTER = 1000
 """Operations refused by the rate limit without one accepted between, before the socket is closed."""
 
 
+class Speaker(Protocol):
+    """What a socket says things through."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether a close has been asked for."""
+
+    def put(self, text: str, book: str | None = None) -> None:
+        """Send a frame; `book` names the market whose book it is about."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what was sent."""
+
+
 class VenueSocket:
     """One connection, from handshake to close."""
 
@@ -40,7 +55,7 @@ class VenueSocket:
         self._next_heartbeat = 0
         self._limited = 0
         self._inbox: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue()
-        self._outbound: Outbound | None = None
+        self._outbound: Speaker | None = None
 
     async def serve(self, request: web.Request, token: str | None) -> web.WebSocketResponse:
         """Hold the conversation; return when the socket is closed."""
@@ -51,17 +66,35 @@ class VenueSocket:
             if request.transport is not None:
                 request.transport.abort()
 
-        self._outbound = Outbound(socket, abort, self._latency.draw_s, self._resend)
+        outbound = Outbound(socket, abort, self._latency.draw_s, self._resend)
+        self.speak_through(outbound)
         self._floor.listeners.add(self)
         if token is not None:
             self._handle({"op": "auth", "token": token})
         try:
-            await self._outbound.attend(asyncio.create_task(self._read(socket)), asyncio.create_task(self._work()))
+            await outbound.attend(asyncio.create_task(self._read(socket)), asyncio.create_task(self._work()))
         finally:
             self._floor.leave(self)
             if not socket.closed:
                 await socket.close(code=1011)
         return socket
+
+    def speak_through(self, outbound: "Speaker") -> None:
+        """Send everything this way; a socket that is served has its own."""
+        self._outbound = outbound
+
+    def hear(self, data: str | bytes) -> None:
+        """Take in one frame, now."""
+        if self._outbound is not None and self._outbound.closing:
+            return
+        try:
+            frame = parse.mapping(msgspec.json.decode(data), "a frame")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._refuse({}, parse.bad_request("the frame is not JSON"))
+        except Refusal as refusal:
+            self._refuse({}, refusal)
+        else:
+            self._handle(frame)
 
     def put(self, text: str, book: str | None = None) -> None:
         """Send a frame; `book` names the market whose book it is about."""
@@ -108,16 +141,7 @@ class VenueSocket:
         while True:
             due, data = await self._inbox.get()
             await asyncio.sleep(max(0.0, due - loop.time()))  # even at no latency a flood lets others in between
-            if self._outbound is not None and self._outbound.closing:
-                continue
-            try:
-                frame = parse.mapping(msgspec.json.decode(data), "a frame")
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self._refuse({}, parse.bad_request("the frame is not JSON"))
-            except Refusal as refusal:
-                self._refuse({}, refusal)
-            else:
-                self._handle(frame)
+            self.hear(data)
 
     def _handle(self, frame: Json) -> None:
         op = frame.get("op")

@@ -1,0 +1,1 @@
+"""Offline study: the deterministic twin and what is run on it."""
