@@ -9,6 +9,7 @@ configuration, missing secret or unreadable log.
 """
 
 import argparse
+import json
 import math
 import os
 import signal
@@ -99,6 +100,15 @@ def _parser() -> _Parser:
     inspect.add_argument("--last", type=_count, metavar="N", help="only the last N records of each run")
     inspect.set_defaults(command=_inspect)
 
+    backtest = commands.add_parser("backtest", help="run whole sessions of the program in virtual time, audited")
+    backtest.add_argument("conf", type=Path, metavar="CONF", help="configuration; its simulator section is the world")
+    backtest.add_argument("--session", metavar="LENGTH", help="back-to-back BTC sessions of 1M, 5M, 15M or 1H only")
+    backtest.add_argument("--sessions", type=_count, default=20, metavar="N", help="how many to settle (default 20)")
+    backtest.add_argument("--seed", type=int, metavar="S", help="seed of the world (default: the configuration's)")
+    backtest.add_argument("--interleaving", type=int, metavar="I", help="seed of a random legal order of events")
+    backtest.add_argument("--json", action="store_true", help="as one JSON object")
+    backtest.set_defaults(command=_backtest)
+
     audit = commands.add_parser("audit", help="judge a run by the simulator's own log (exit 1: a rule was broken)")
     audit.add_argument("log", type=Path, metavar="LOG", help="venue.jsonl of a run")
     audit.add_argument("--json", action="store_true", help="as one JSON object")
@@ -136,6 +146,26 @@ def _simulator(args: argparse.Namespace) -> int:
         watch_stdin=args.watch_stdin,
         announce=_announce,
     )
+
+
+def _backtest(args: argparse.Namespace) -> int:
+    changes = {} if args.seed is None else {"MM__simulator__world__seed": str(args.seed)}
+    if args.session is not None:
+        changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    config = _config(args.conf, **changes)
+    from loguru import logger
+
+    from mmactors.research import backtest
+
+    logger.remove()
+    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+    found = backtest.run(config, args.sessions, interleaving=args.interleaving, progress=_say)
+    if args.json:
+        _announce(json.dumps(found.figures(), indent=2))
+    else:
+        for line in found.lines():
+            _announce(line)
+    return 0 if found.clean else 1
 
 
 def _cancel_all(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from types import FrameType
@@ -159,8 +159,9 @@ def _trade(
     run = Run()
     urls = config.urls(None if simulator is None else simulator.address.port)
     narrator = Narrator(_say, colour=sys.stdout.isatty())
+    params = cache(config.maker_params)
     desk = OrderDesk(
-        lambda market: config.maker_params(market.asset, market.duration_s),
+        lambda market: params(market.asset, market.duration_s),
         prefix=f"r{number}",
         ack_timeout_ns=nanos(config.venue.ack_timeout_s),
     )
@@ -174,7 +175,7 @@ def _trade(
                 MarketActor,
                 market=market,
                 prefix=f"r{number}",
-                params=config.maker_params(market.asset, market.duration_s),
+                params=params(market.asset, market.duration_s),
             ),
             assets=frozenset(config.assets),
             max_markets=config.risk.max_markets,
@@ -211,7 +212,10 @@ def _trade(
         _say(f"our ledger against the venue: {verdict}")
     if report is not None:
         counts = _counts(runtime)
-        limit = lambda asset, duration_s: config.maker_params(asset, duration_s).inventory.max_position  # noqa: E731
+
+        def limit(asset: str, duration_s: int) -> int:
+            return params(asset, duration_s).inventory.max_position
+
         try:
             write_report(report, sessions, tuple(run.latencies_us), counts, check, max_position=limit)
         except OSError as failed:

@@ -36,8 +36,8 @@ class SessionFigures:
     """What is told of one session. Dollars and seconds; nets signed, YES minus NO, None where the log does not reach.
 
     `pnl` is None until the market has resolved. `mid_correlation` and `mid_difference` compare our mid with N(d2) at
-    the true spot once a second while two-sided. `realised_sigma` is annual, from the true price each second. `early_net`
-    is the largest net held at f >= .7, `late_ms` how long after the closing threshold the last of ours went.
+    the true spot once a second while two-sided. `realised_sigma` is annual, from the true price each second.
+    `early_net` is the largest net held at f >= .7, `late_ms` how long after the close the last of ours went.
     """
 
     market: str

@@ -161,7 +161,8 @@ class OrderDesk:
         self._fills_asked_ns = Nanos(0)
         self._strangers: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
         self._absent: set[str] = set()  # places that the venue did not know when it was asked once
-        self._vanished: set[str] = set()  # rested, but the venue knows them no more: gone once the fills are in
+        self._vanished: dict[str, int] = {}  # rested, but the venue knows them no more: gone at this page of fills
+        self._pages_asked = self._pages_heard = self._page_needed = 0  # they are answered in order
         self._lost: set[str] = set()  # places given up for lost; one that turns up after all is cancelled
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
@@ -314,6 +315,7 @@ class OrderDesk:
             o.client_id for o in self.table if o.order_id is not None and o.client_id not in resting
         )
         self._ask_fills(now, step)
+        self._page_needed = self._pages_asked
 
     def _stranger(self, venue_order: VenueOrder, seq: int, now: Nanos) -> WorkingOrder:
         """Take an order that is not ours into the table, so that it counts, and is kept at until it is gone."""
@@ -328,29 +330,36 @@ class OrderDesk:
         return order
 
     def _fills(self, report: FillsFetched, step: Step, now: Nanos) -> None:
+        self._pages_heard = min(self._pages_heard + 1, self._pages_asked)
         if report.error is not None:
             self._count("fills_fetch_failed")  # `check` asks again
             return
         for fill in report.fills:
             self._fill(fill, step)
             self.seq = max(self.seq, fill.seq)
-        missing = self._missing or frozenset()
-        for order in self.table:
-            if order.final:
-                continue
-            if order.client_id in missing or (order.client_id in self._vanished and order.unknown):
-                self._happened(OrderCancelled(order.market, order.client_id, Contracts(order.filled), "gone"), step)
-            elif self._missing is not None and order.unknown and order.order_id is None:
-                self._ask(order, now, step)
-        self._vanished.clear()
-        if self._missing is None:
+        for name, page in list(self._vanished.items()):
+            if page <= self._pages_heard:
+                del self._vanished[name]
+                order = self.table.orders.get(name)
+                if order is not None and order.unknown:
+                    self._over(order, step)
+        if self._missing is None or self._pages_heard < self._page_needed:
             return
+        for order in self.table:
+            if order.client_id in self._missing:
+                self._over(order, step)
+            elif order.unknown and order.order_id is None:
+                self._ask(order, now, step)
         self._missing = None
         self._absent &= self.table.orders.keys()
         if self.connected:
             self.synced = True
             step.events.append(self._status())
             self._hydrate(step)
+
+    def _over(self, order: WorkingOrder, step: Step) -> None:
+        if not order.final:
+            self._happened(OrderCancelled(order.market, order.client_id, Contracts(order.filled), "gone"), step)
 
     def _order_reported(self, report: OrderReported, step: Step, now: Nanos) -> None:
         name = _name(report.order)
@@ -421,6 +430,7 @@ class OrderDesk:
 
     def _ask_fills(self, now: Nanos, step: Step) -> None:
         self._fills_asked_ns = now
+        self._pages_asked += 1
         step.requests.append(FetchFills(self.seq))
 
     def _fetched(self, report: OrderFetched, step: Step, now: Nanos) -> None:
@@ -430,8 +440,8 @@ class OrderDesk:
         if report.order is not None:
             self._align(order, report.order, step)
         elif order.order_id is not None:  # not found is not final by itself: fills first
-            self._vanished.add(order.client_id)
             self._ask_fills(now, step)
+            self._vanished[order.client_id] = self._pages_asked
         elif order.client_id not in self._absent:  # it may still be on its way: `check` asks again
             self._absent.add(order.client_id)
         else:

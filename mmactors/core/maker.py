@@ -480,7 +480,7 @@ class Maker:
     def _note(self, ladder: Ladder, tau: Nanos) -> None:
         if ladder.f <= 0.10 and self.record.net_at_10pct is None:
             self.record.net_at_10pct = self.inventory.net
-        if tau > 0:
+        if self.market is not None and tau > schedule.close_at_ns(self.market.duration_ns, self.params.inventory):
             self.record.fair_at_close = ladder.fair
 
     def _settle(self, market: Market, resolution: Resolution) -> Decision:

@@ -1,14 +1,14 @@
 """The deterministic twin: the same actors, the same wire, the same venue, under virtual time.
 
 Owns the way between them where real life has sockets: frames of the order session and ticks of the feed arrive late by
-the simulator's latencies, each direction in order. The client's conversation and the venue's floor are the real ones, so
-a run goes through the codec of both sides. Same configuration and seed, same trace.
+the simulator's latencies, each direction in order. The client's conversation and the venue's floor are the real ones,
+so a run goes through the codec of both sides. Same configuration and seed, same trace.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from random import Random
 from typing import Any
 
@@ -24,6 +24,7 @@ from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config
 from mmactors.core.desk import OrderDesk
+from mmactors.core.params import MakerParams
 from mmactors.core.risk import RiskRules
 from mmactors.feeds.binance import BinanceParser
 from mmactors.messages import (
@@ -31,6 +32,7 @@ from mmactors.messages import (
     FetchFills,
     FetchOrder,
     FillsFetched,
+    Market,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -59,9 +61,7 @@ START_NS = Nanos(1_800_000_000 * 1_000_000_000)
 class TapeActor(Actor):
     """Stands where the journal is: keeps the sessions' reports, and passes everything to a listener."""
 
-    def __init__(
-        self, runtime: Runtime, name: str, incarnation: int, *, sessions: dict[str, SessionReport]
-    ) -> None:
+    def __init__(self, runtime: Runtime, name: str, incarnation: int, *, sessions: dict[str, SessionReport]) -> None:
         super().__init__(runtime, name, incarnation)
         self._sessions = sessions
 
@@ -198,7 +198,11 @@ class TwinFeed:
     """The feed actor's socket: the exchange's frames through the feed's own parser, without a socket."""
 
     def __init__(
-        self, runtime: DeterministicRuntime, tickers: list[Ticker], config: Config, random: Random,
+        self,
+        runtime: DeterministicRuntime,
+        tickers: list[Ticker],
+        config: Config,
+        random: Random,
         deliver: Callable[[object], None],
     ) -> None:
         simulator = config.simulator
@@ -266,8 +270,9 @@ class Twin:
         self.runtime = DeterministicRuntime(
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
+        self._maker_params = cache(config.maker_params)
         self.desk = OrderDesk(
-            lambda market: config.maker_params(market.asset, market.duration_s),
+            self._params,
             prefix="r1",
             ack_timeout_ns=nanos(config.venue.ack_timeout_s),
         )
@@ -276,9 +281,13 @@ class Twin:
         self.venue = SimulatedVenue(config.simulator, clock.start_ms, recorder=self.recorder, run="twin")
         self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None)
         self._step_ns = config.simulator.step_ms * MILLISECOND
-        random = lambda part: Random(f"{seed}:twin:{part}")  # noqa: E731, S311
+
+        def random(part: str) -> Random:
+            return Random(f"{seed}:twin:{part}")  # noqa: S311  reproducible from the seed
+
         tickers = [
-            Ticker(asset, path, random(f"ticker:{asset}"), clock.start_ms) for asset, path in self.venue.world.paths.items()
+            Ticker(asset, path, random(f"ticker:{asset}"), clock.start_ms)
+            for asset, path in self.venue.world.paths.items()
         ]
         self._advance()
         self.runtime.spawn(
@@ -287,7 +296,7 @@ class Twin:
                 SupervisorActor,
                 children=self._children(tickers, random),
                 market_factory=lambda market: partial(
-                    MarketActor, market=market, prefix="r1", params=config.maker_params(market.asset, market.duration_s)
+                    MarketActor, market=market, prefix="r1", params=self._params(market)
                 ),
                 assets=frozenset(config.assets),
                 max_markets=config.risk.max_markets,
@@ -295,6 +304,9 @@ class Twin:
                 finished=lambda code, reason: self.ended.append((code, reason)),
             ),
         )
+
+    def _params(self, market: Market) -> MakerParams:
+        return self._maker_params(market.asset, market.duration_s)
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""

@@ -966,6 +966,23 @@ def test_the_fills_lost_in_a_stream_gap_are_fetched_from_before_it(resting):
     rig.consistent()
 
 
+def test_a_page_of_fills_made_before_the_snapshot_does_not_end_the_orders_missing_in_it(resting):
+    rig = resting
+    rig.report(StreamGapped(1, 2))
+    rig.report(rig.venue.snapshot())
+    rig.send()  # the page of the first snapshot is made
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.venue.stream.clear()
+    rig.report(StreamGapped(3, 4))
+    rig.report(rig.venue.snapshot())
+    rig.hear(rig.venue.rest)
+    assert rig.desk.table.committed("m", YES) == 30
+    assert not rig.desk.synced
+    rig.settle()
+    assert rig.desk.synced
+    rig.consistent()
+
+
 def test_an_order_accepted_between_the_snapshot_and_the_fills_is_not_taken_for_gone(rig):
     rig.intend(places=[buy()])
     rig.report(StreamGapped(1, 2))

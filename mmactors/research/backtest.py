@@ -1,0 +1,166 @@
+"""Backtest: many sessions of the whole program in virtual time, judged by the independent auditor as they happen.
+
+Owns the loop, the figures and their words. The program under test is `twin.Twin`; what truly happened is told line by
+line to `mmactors.audit`, which shares no code with it.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from mmactors.audit import Auditor, Rules
+from mmactors.config import DURATIONS, Config
+from mmactors.messages import SessionReport
+from mmactors.ops.console import Narrator
+from mmactors.research.twin import Twin
+from mmactors.runtime.lanes import Lane
+from mmactors.simulator.truth import TruthLog
+from mmactors.simulator.wire import Json
+from mmactors.simulator.world import World
+from mmactors.units import dollars
+
+SLICE_S = 10.0
+"""Virtual time between two looks at the progress."""
+
+NEUTRAL_SHARE = 0.05
+
+
+class _Tap(TruthLog):
+    """The venue's truth log, told to an auditor instead of written."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self.world: World | None = None
+        self._auditor = auditor
+        super().__init__(BytesIO(), self._price)
+
+    def _price(self, asset: str) -> float:
+        return 0.0 if self.world is None else self.world.price(asset)
+
+    def _write(self, line: Json) -> None:
+        self._auditor.feed(line)
+
+
+@dataclass(slots=True)
+class Backtest:
+    """What a backtest found; `complete` is False if it was interrupted."""
+
+    reports: list[SessionReport]
+    violations: dict[str, int]
+    examples: list[str]
+    trace_hash: str
+    virtual_s: float
+    wall_s: float
+    max_position: int
+    counters: dict[str, int] = field(default_factory=dict)
+    dead_letters: int = 0
+    restarts: int = 0
+    complete: bool = True
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures, money in dollars, shares in 0..1."""
+        pnls = [dollars(report.pnl_micros) for report in self.reports]
+        count = len(self.reports)
+        neutral = sum(abs(r.net_at_close) <= NEUTRAL_SHARE * self.max_position for r in self.reports)
+        return {
+            "sessions": count,
+            "complete": self.complete,
+            "pnl_mean": statistics.fmean(pnls) if pnls else None,
+            "pnl_sd": statistics.stdev(pnls) if count > 1 else None,
+            "net_within_5pct_share": neutral / count if count else None,
+            "risk_at_close_mean": _mean([r.risk_at_close for r in self.reports]),
+            "abs_net_at_close_mean": _mean([abs(r.net_at_close) for r in self.reports]),
+            "dead_side_adding_orders": self.violations.get("dead side accepted", 0),
+            "two_sided_share": _mean([r.two_sided_share for r in self.reports]),
+            "fills_mean": _mean([r.fills for r in self.reports]),
+            "contracts_mean": _mean([r.contracts for r in self.reports]),
+            "order_messages_mean": _mean([r.order_messages for r in self.reports]),
+            "violations": self.violations,
+            "violation_examples": self.examples,
+            "counters": self.counters,
+            "dead_letters": self.dead_letters,
+            "restarts": self.restarts,
+            "trace_hash": self.trace_hash,
+            "virtual_seconds": self.virtual_s,
+            "wall_seconds": self.wall_s,
+            "virtual_seconds_per_second": self.virtual_s / self.wall_s if self.wall_s else None,
+        }
+
+    @property
+    def clean(self) -> bool:
+        """Whether every session wanted was settled and no rule was broken."""
+        return self.complete and not any(self.violations.values())
+
+    def lines(self) -> list[str]:
+        """Return the sessions as a table, then the figures, for a console."""
+        found = self.figures()
+        broken = ", ".join(f"{name} {count}" for name, count in self.violations.items() if count) or "none"
+        return [
+            *Narrator(lambda _line: None).summary(self.reports),
+            "" if self.complete else "interrupted: the sessions settled so far",
+            f"P&L per session ${found['pnl_mean'] or 0:+.2f} (sd {found['pnl_sd'] or 0:.2f}), neutral at the close in "
+            f"{found['net_within_5pct_share'] or 0:.1%}, $ risk there {found['risk_at_close_mean'] or 0:.2f}, "
+            f"two-sided {found['two_sided_share'] or 0:.1%}",
+            f"rules broken: {broken}",
+            *self.examples,
+            f"{self.virtual_s:.0f} virtual seconds in {self.wall_s:.1f} s "
+            f"({found['virtual_seconds_per_second'] or 0:.0f} a second); trace {self.trace_hash}",
+        ]
+
+
+def run(
+    config: Config,
+    sessions: int,
+    *,
+    interleaving: int | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    rules: Rules | None = None,
+) -> Backtest:
+    """Run until so many sessions are settled, or a KeyboardInterrupt.
+
+    Args:
+        config: what to run; the simulator's section is the world and its seed.
+        sessions: how many to settle.
+        interleaving: seed of a random legal order of events, None for the canonical one.
+        progress: takes a line about every five seconds.
+        rules: what the auditor holds the orders to.
+    """
+    auditor = Auditor(rules, account=None)
+    tap = _Tap(auditor)
+    twin = Twin(config, interleaving=interleaving, recorder=tap)
+    tap.world = twin.venue.world
+    began = told = time.perf_counter()
+    start_ns = twin.runtime.clock.now()
+    complete = True
+    try:
+        while len(twin.sessions) < sessions and not twin.ended:
+            twin.run(SLICE_S)
+            now = time.perf_counter()
+            if now - told > 5.0:
+                told = now
+                virtual_s = (twin.runtime.clock.now() - start_ns) / 1e9
+                progress(f"{len(twin.sessions)} of {sessions} sessions, {virtual_s / (now - began):.0f} virtual s/s")
+    except KeyboardInterrupt:
+        complete = False
+    audit = auditor.result()
+    series = config.simulator.sessions[0]
+    statistics_ = twin.runtime.statistics()
+    return Backtest(
+        reports=list(twin.sessions.values())[:sessions],
+        violations={check.name: check.count for check in audit.checks},
+        examples=[example for check in audit.checks for example in check.examples][:10],
+        trace_hash=twin.runtime.trace_hash(),
+        virtual_s=(twin.runtime.clock.now() - start_ns) / 1e9,
+        wall_s=time.perf_counter() - began,
+        max_position=config.maker_params(series.asset, DURATIONS[series.duration]).inventory.max_position,
+        counters=dict(twin.desk.counters),
+        dead_letters=statistics_.dead_letters[Lane.MONEY],
+        restarts=statistics_.died + statistics_.abandoned,
+        complete=complete and not twin.ended,
+    )
+
+
+def _mean(values: list[float] | list[int]) -> float | None:
+    return statistics.fmean(values) if values else None
