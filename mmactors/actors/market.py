@@ -7,6 +7,7 @@ from mmactors.core.maker import Decision, Maker
 from mmactors.core.params import MakerParams
 from mmactors.messages import (
     FairMoved,
+    LadderDue,
     Market,
     MarketPulsed,
     MarketReady,
@@ -61,6 +62,8 @@ class MarketActor(Actor):
             self.tell(names.SUPERVISOR, MarketRetired(self._market.id, self.incarnation))
 
     def _carry_out(self, decision: Decision) -> None:
+        if decision.look_again:
+            self.tell(self.name, LadderDue())
         for command in decision.commands:
             match command:
                 case QuoteIntent():

@@ -17,6 +17,7 @@ from mmactors.core.quoting import Ladder, Level, QuoteInputs, crossing, quote
 from mmactors.messages import (
     BookChanged,
     FairMoved,
+    LadderDue,
     Market,
     MarketChanged,
     MarketHydrated,
@@ -70,13 +71,19 @@ NO_REFUSAL = ("ALIVE", "SETTLED")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to tell whom (the message's type says), and why."""
+    """What to tell whom (the message's type says), and why.
+
+    `look_again` asks for a `LadderDue` once everything already known is in: a sweep that fills three orders is answered
+    once, not three times.
+    """
 
     commands: tuple[QuoteIntent | FairMoved | SessionReport, ...] = ()
     reason: QuoteReason | None = None
+    look_again: bool = False
 
 
 NOTHING = Decision()
+LOOK_AGAIN = Decision(look_again=True)
 
 
 @dataclass(slots=True)
@@ -162,17 +169,20 @@ class Maker:
                 self._fill(event, now)
                 if self.inventory.resolution is not None and self.market is not None:
                     return self._settle(self.market, self.inventory.resolution)
+                return LOOK_AGAIN
             case OrderRejected() | OrderDenied() | OrderUnchanged():
                 self._refused(event, now)
                 self.table.apply(event)
+                return LOOK_AGAIN
             case OrderCancelled():
                 if event.reason == "POST_ONLY_WOULD_CROSS":
                     self._cap(event.client_id, now)
                 self.table.apply(event)
+                return LOOK_AGAIN
             case OrderAccepted() | OrderReplaced() | OrderUnknown():
                 self.table.apply(event)
                 return NOTHING
-            case TimePassed():
+            case TimePassed() | LadderDue():
                 pass
             case _:
                 return NOTHING

@@ -117,7 +117,9 @@ def _price(p: Proposal) -> str | None:
 
 
 def _size(p: Proposal) -> str | None:
-    if p.remaining > 0 and p.market.min_size <= p.size <= p.market.max_size:
+    if p.remaining <= 0:
+        return "all of it has filled"
+    if p.market.min_size <= p.size <= p.market.max_size:
         return None
     return f"a size of {p.size} is outside {p.market.min_size}..{p.market.max_size}"
 

@@ -12,6 +12,7 @@ from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, Ri
 from mmactors.messages import (
     BookChanged,
     FairMoved,
+    LadderDue,
     Market,
     MarketChanged,
     MarketHydrated,
@@ -72,6 +73,8 @@ class Bench:
 
     def tell(self, event):
         decision = self.maker.handle(event, Nanos(self.now))
+        if decision.look_again:
+            decision = self.maker.handle(LadderDue(), Nanos(self.now))
         for command in decision.commands:
             {QuoteIntent: self.intents, FairMoved: self.marks, SessionReport: self.reports}[type(command)].append(
                 command

@@ -15,6 +15,7 @@ from mmactors.messages import (
     AllCancelled,
     BookChanged,
     CancelAll,
+    LadderDue,
     Market,
     MarketHydrated,
     MarketPulsed,
@@ -77,7 +78,10 @@ class World:
         self.events.extend(e for e in step.events if isinstance(e, TO_MAKER))
 
     def maker_hears(self, event):
-        for command in self.maker.handle(event, Nanos(self.now)).commands:
+        decision = self.maker.handle(event, Nanos(self.now))
+        if decision.look_again:
+            decision = self.maker.handle(LadderDue(), Nanos(self.now))
+        for command in decision.commands:
             if isinstance(command, QuoteIntent):
                 self.intents.append(command)
 
