@@ -24,6 +24,7 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueConnected,
     VenueDisconnected,
+    VenuePosition,
     VenueReport,
     VenueRequest,
     VenueStatus,
@@ -138,6 +139,8 @@ class GatewayActor(Actor):
                 self.tell(names.JOURNAL, event)
             case BookChanged():
                 self._tell_market(event.market, event)
+            case VenuePosition():
+                self.tell(names.RISK, event)
             case VenueStatus():
                 self._tell_markets(event)
                 for name in (names.RISK, names.SUPERVISOR, names.JOURNAL):

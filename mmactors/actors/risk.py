@@ -20,6 +20,7 @@ class RiskActor(Actor):
         self._rules = rules
 
     def on_begin(self) -> None:
+        self._tell_changes(self._rules.judge(self.clock.now()))  # a latched day begins latched
         self._pulse()
         self.every(PULSE_EVERY_NS, TimePassed())
 

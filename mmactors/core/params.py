@@ -16,7 +16,9 @@ class VolatilityParams:
         cap: sigma is never above this.
         step_s: spacing of the clock on which prices are resampled, in seconds.
         lag_s: span of one (overlapping) return, in seconds; a multiple of `step_s`.
-        half_life_s: half-life of the EWMA of squared returns, in seconds.
+        half_life_s: half-life of the level, an EWMA of squared returns, in seconds.
+        fast_lag_s, fast_half_life_s: span and half-life of the returns that tell how lively the market is just now.
+        fast_share: how much of that goes into the variance, as a power.
         prior_weight_s: seconds of data that weigh as much as the prior.
     """
 
@@ -25,7 +27,10 @@ class VolatilityParams:
     cap: float = 3.0
     step_s: float = 1.0
     lag_s: float = 10.0
-    half_life_s: float = 600.0
+    half_life_s: float = 1800.0
+    fast_lag_s: float = 2.0
+    fast_half_life_s: float = 120.0
+    fast_share: float = 0.75
     prior_weight_s: float = 120.0
 
 

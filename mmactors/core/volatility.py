@@ -18,8 +18,43 @@ OUTLIER_SD = 6.0
 """A return counts at most as one of this many standard deviations of the estimate so far."""
 
 
+RATIO_RANGE = (0.2, 5.0)
+"""How far the market's present liveliness may move the variance away from its level."""
+
+RATIO_AFTER = 30.0
+"""Samples before that liveliness is believed."""
+
+
+class _Average:
+    """An exponentially weighted mean of squared returns per second, from a prior worth `weight` samples."""
+
+    __slots__ = ("decay", "sum", "weight")
+
+    def __init__(self, half_life_steps: float, prior: float, weight: float) -> None:
+        self.decay = 0.5 ** (1.0 / half_life_steps)
+        self.sum = prior * weight
+        self.weight = weight
+
+    @property
+    def mean(self) -> float:
+        return self.sum / self.weight
+
+    def add(self, rate: float) -> None:
+        self.sum = self.sum * self.decay + rate
+        self.weight = self.weight * self.decay + 1.0
+
+    def fade(self, steps: float) -> None:
+        left = self.decay**steps
+        self.sum *= left
+        self.weight *= left
+
+
 class Volatility:
-    """Annualised sigma: an EWMA of overlapping squared log returns which starts as the configured prior.
+    """Annualised sigma: a level times the market's present liveliness.
+
+    The level is a slow EWMA of overlapping squared returns over `lag_s`, which starts as the configured prior. The
+    liveliness is a fast EWMA of short returns over the slow EWMA of the same, to the power `fast_share`: short returns
+    are precise and quick, but a smoothed feed hides part of them; in the ratio that part cancels.
 
     The prior enters as `prior_weight_s` seconds of past data and fades with the same half-life. After a gap, what is
     left of the old data is topped up with the prior to that weight. O(1) per update.
@@ -27,13 +62,16 @@ class Volatility:
 
     def __init__(self, params: VolatilityParams) -> None:
         self._params = params
-        self._step_ns = max(round(params.step_s * SECOND), 1)
-        self._lag_steps = max(round(params.lag_s / params.step_s), 1)
-        self._lag_s = self._lag_steps * params.step_s
-        self._decay = 0.5 ** (params.step_s / params.half_life_s)
+        step_s = params.step_s
+        self._step_ns = max(round(step_s * SECOND), 1)
+        self._lag_steps = max(round(params.lag_s / step_s), 1)
+        self._fast_steps = min(max(round(params.fast_lag_s / step_s), 1), self._lag_steps)
         self._prior = params.prior**2 / YEAR_S
-        self._weight = max(params.prior_weight_s / params.step_s, 1e-9)
-        self._sum = self._prior * self._weight
+        self._least = params.floor**2 / YEAR_S
+        slow, fast = params.half_life_s / step_s, params.fast_half_life_s / step_s
+        self._level = _Average(slow, self._prior, max(params.prior_weight_s / step_s, 1e-9))
+        self._fast = _Average(fast, self._prior, 1e-9)
+        self._usual = _Average(slow, self._prior, 1e-9)
         self._window: deque[float] = deque(maxlen=self._lag_steps + 1)
         self._price = 0.0
         self._last_ns = 0
@@ -60,21 +98,28 @@ class Volatility:
 
     def sigma(self) -> float:
         """Return the annualised volatility, within the floor and the cap."""
-        sigma = math.sqrt(self._sum / self._weight * YEAR_S)
-        return min(max(sigma, self._params.floor), self._params.cap)
+        variance = self._level.mean
+        if self._usual.weight >= RATIO_AFTER and self._usual.mean > 0.0:
+            least, most = RATIO_RANGE
+            variance *= min(max(self._fast.mean / self._usual.mean, least), most) ** self._params.fast_share
+        return min(max(math.sqrt(variance * YEAR_S), self._params.floor), self._params.cap)
 
     def _push(self, sample: float) -> None:
         window = self._window
         window.append(sample)
-        if len(window) <= self._lag_steps:
-            return
-        rate = (sample - window[0]) ** 2 / self._lag_s
-        limit = OUTLIER_SD**2 * max(self._sum / self._weight, self._params.floor**2 / YEAR_S)
-        if rate > limit:
-            rate = limit
-            self.outliers += 1
-        self._sum = self._sum * self._decay + rate
-        self._weight = self._weight * self._decay + 1.0
+        if len(window) > self._fast_steps:
+            rate = (sample - window[-1 - self._fast_steps]) ** 2 / (self._fast_steps * self._params.step_s)
+            # Judged by the level: at its first samples the average itself knows nothing yet.
+            rate = min(rate, OUTLIER_SD**2 * max(self._level.mean, self._least))
+            self._fast.add(rate)
+            self._usual.add(rate)
+        if len(window) > self._lag_steps:
+            rate = (sample - window[0]) ** 2 / (self._lag_steps * self._params.step_s)
+            limit = OUTLIER_SD**2 * max(self._level.mean, self._least)
+            if rate > limit:
+                rate = limit
+                self.outliers += 1
+            self._level.add(rate)
 
     def _restart(self, now: Nanos) -> None:
         self._window.clear()
@@ -82,10 +127,10 @@ class Volatility:
         self._last_ns = now
 
     def _fade(self, gap_s: float) -> None:
-        left = self._decay ** (max(gap_s, 0.0) / self._params.step_s)
-        self._sum *= left
-        self._weight *= left
-        missing = self._params.prior_weight_s / self._params.step_s - self._weight
+        steps = max(gap_s, 0.0) / self._params.step_s
+        for average in (self._level, self._fast, self._usual):
+            average.fade(steps)
+        missing = self._params.prior_weight_s / self._params.step_s - self._level.weight
         if missing > 0.0:
-            self._sum += self._prior * missing
-            self._weight += missing
+            self._level.sum += self._prior * missing
+            self._level.weight += missing

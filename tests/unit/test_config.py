@@ -95,7 +95,8 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
         inventory: {give: 0.02, late_room: 0.05, close_fraction: 0.03, reduce_only_f: 0.15, dead_f: 0.2, dead_d2: 2,
                     dead_side: reduce_only, cross: false, cross_f: 0.3, cross_edge: 0.05, cross_to: 0.01}
         risk: {max_exposure: 77.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2, freeze_for: 0.5}
-        volatility: {prior: 0.6, floor: 0.2, cap: 2, step_s: 0.5, lag_s: 10, half_life_s: 60, prior_weight_s: 30}
+        volatility: {prior: 0.6, floor: 0.2, cap: 2, step_s: 0.5, lag_s: 10, half_life_s: 60, prior_weight_s: 30,
+                     fast_lag_s: 1, fast_half_life_s: 20, fast_share: 0.5}
         """
     )
     params = config.maker_params("BTC", 300)
@@ -114,7 +115,18 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
         freeze_window_ns=Nanos(2_000_000_000),
         freeze_ns=Nanos(500_000_000),
     )
-    assert config.volatility_params("BTC") == VolatilityParams(0.6, 0.2, 2, 0.5, 10, 60, 30)
+    assert config.volatility_params("BTC") == VolatilityParams(
+        prior=0.6,
+        floor=0.2,
+        cap=2,
+        step_s=0.5,
+        lag_s=10,
+        half_life_s=60,
+        fast_lag_s=1,
+        fast_half_life_s=20,
+        fast_share=0.5,
+        prior_weight_s=30,
+    )
 
 
 OVERRIDES = """

@@ -1,6 +1,7 @@
 """The estimator: right, independent of the feed's rate, hard to poison; and scored on recorded prices."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,13 +123,22 @@ def test_silence_up_to_ten_seconds_is_an_unchanged_price():
 
 
 def test_a_longer_gap_restarts_the_window_and_invents_no_zero_returns():
-    volatility = Volatility(PARAMS)
+    volatility = Volatility(replace(PARAMS, fast_share=0.0))
     before = feed(volatility, path(1800, 0.5, rate_hz=1), 1, start_s=0.0)
     volatility.update(99_000.0, nanos(1800 + 60))
     assert before == pytest.approx(volatility.sigma(), rel=1e-12)
     for k in range(8):
         volatility.update(99_000.0, nanos(1861 + k))
     assert before == pytest.approx(volatility.sigma(), rel=1e-12)
+
+
+def test_a_quieter_market_is_noticed_within_minutes():
+    """The level alone takes half an hour; quoting at far above the true sigma left every fifth session unflattened."""
+    loud = path(1800, 0.8, rate_hz=1)
+    quiet = path(240, 0.4, rate_hz=1, seed=5)
+    prices = np.concatenate([loud, quiet * loud[-1] / quiet[0]])
+    slow = feed(Volatility(replace(PARAMS, fast_share=0.0)), prices, 1)
+    assert feed(Volatility(PARAMS), prices, 1) < 0.65 < 0.7 < slow
 
 
 def test_after_a_day_of_silence_the_prior_is_back():
