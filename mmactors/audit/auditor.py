@@ -13,6 +13,8 @@ from mmactors.audit.verdict import Audit, Tally, Violation, totals
 
 HOUSE = "house-"
 _DEAD_WITHIN_MS = 1000
+_SIGMA_MARGIN = 1.5
+"""How far the program's own sigma may be from the fixed one here before what rests on the dead side is its fault."""
 
 
 class Auditor:
@@ -288,7 +290,7 @@ class Auditor:
         if not session.strike:
             return
         d2 = limits.d2(spot, session.strike, session.expires - t)
-        loser = 0 if abs(d2) < limits.dead_d2 else -1 if d2 > 0 else 1
+        loser = 0 if abs(d2) < _SIGMA_MARGIN * limits.dead_d2 else -1 if d2 > 0 else 1
         if loser != session.dead:
             session.dead, session.dead_since, session.dead_told = loser, t, False
         elif loser and not session.dead_told and t - session.dead_since >= _DEAD_WITHIN_MS:

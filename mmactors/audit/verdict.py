@@ -23,7 +23,7 @@ CHECKS = {
     "V9 one per price": "one order of ours per price and side",
     "V10 settlement": "every market settled once",
     "dead side accepted": "no adding order accepted on the losing outcome, late and far from the strike",
-    "dead side resting": "nothing rests on the losing outcome a second later",
+    "dead side resting": "nothing rests on the losing outcome a second later (half as far again: sigmas differ)",
     "reduce-only": "late, no order accepted that could take |net| up",
 }
 NEUTRAL_SHARE = 0.05
