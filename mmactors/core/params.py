@@ -29,7 +29,7 @@ class VolatilityParams:
     lag_s: float = 10.0
     half_life_s: float = 1800.0
     fast_lag_s: float = 2.0
-    fast_half_life_s: float = 120.0
+    fast_half_life_s: float = 90.0
     fast_share: float = 0.75
     prior_weight_s: float = 120.0
 

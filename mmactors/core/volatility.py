@@ -14,8 +14,11 @@ from mmactors.units import SECOND, YEAR_S, Nanos
 GAP_S = 10.0
 """A silence longer than this is a hole in the data; the window restarts instead of inventing zero returns."""
 
-OUTLIER_SD = 6.0
-"""A return counts at most as one of this many standard deviations of the estimate so far."""
+OUTLIER_SD = 4.0
+FAST_OUTLIER_SD = 3.0
+"""A return counts at most as one of this many standard deviations of its average so far: a jump is over when it is
+over, and must not widen the next half hour. (On the recorded days both log-losses are lower with it than without.)
+"""
 
 
 RATIO_RANGE = (0.2, 5.0)
@@ -109,8 +112,8 @@ class Volatility:
         window.append(sample)
         if len(window) > self._fast_steps:
             rate = (sample - window[-1 - self._fast_steps]) ** 2 / (self._fast_steps * self._params.step_s)
-            # Judged by the level: at its first samples the average itself knows nothing yet.
-            rate = min(rate, OUTLIER_SD**2 * max(self._level.mean, self._least))
+            known = self._usual.mean if self._usual.weight >= RATIO_AFTER else self._level.mean
+            rate = min(rate, FAST_OUTLIER_SD**2 * max(known, self._least))
             self._fast.add(rate)
             self._usual.add(rate)
         if len(window) > self._lag_steps:
