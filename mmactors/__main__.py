@@ -1,11 +1,11 @@
-"""The command line: `python -m mmactors run | simulator | cancel-all | inspect | audit`.
+"""The command line: `python -m mmactors run | simulator | cancel-all | inspect | backtest | replay | audit`.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
 
-Exit codes: 0 clean; 1 the audit found a rule broken; 64 usage; 66 no such file; 69 venue unreachable at start;
-70 restart budget spent, or a defect; 75 another instance holds the lock; 77 credentials refused; 78 invalid
-configuration, missing secret or unreadable log.
+Exit codes: 0 clean; 1 the audit found a rule broken, or the replay a difference; 64 usage; 66 no such file; 69 venue
+unreachable at start; 70 restart budget spent, or a defect; 75 another instance holds the lock; 77 credentials refused;
+78 invalid configuration, missing secret or unreadable log.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from mmactors import __version__
 if TYPE_CHECKING:
     from mmactors.config import Config
 
-USAGE, NO_INPUT, DEFECT, INTERRUPTED = 64, 66, 70, 128 + signal.SIGINT
+USAGE, NO_INPUT, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 70, 78, 128 + signal.SIGINT
 
 
 class _Unusable(Exception):  # noqa: N818
@@ -106,8 +106,16 @@ def _parser() -> _Parser:
     backtest.add_argument("--sessions", type=_count, default=20, metavar="N", help="how many to settle (default 20)")
     backtest.add_argument("--seed", type=int, metavar="S", help="seed of the world (default: the configuration's)")
     backtest.add_argument("--interleaving", type=int, metavar="I", help="seed of a random legal order of events")
+    backtest.add_argument("--events", type=Path, metavar="FILE", help="record what every maker handled, for replay")
     backtest.add_argument("--json", action="store_true", help="as one JSON object")
     backtest.set_defaults(command=_backtest)
+
+    replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
+    replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
+    replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
+    replay.add_argument("--config", type=Path, metavar="FILE", help="show what this configuration would have quoted")
+    replay.add_argument("--json", action="store_true", help="as one JSON object")
+    replay.set_defaults(command=_replay)
 
     audit = commands.add_parser("audit", help="judge a run by the simulator's own log (exit 1: a rule was broken)")
     audit.add_argument("log", type=Path, metavar="LOG", help="venue.jsonl of a run")
@@ -126,8 +134,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.prices is not None and not config.simulator.embedded:
         raise _Unusable("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
     report = args.report
-    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        raise _Unusable(f"--report {report}: not a file in a folder that exists", USAGE)
+    if report is not None and (report.is_dir() or not os.access(report.absolute().parent, os.W_OK)):
+        raise _Unusable(f"--report {report}: not a file in a folder that can be written to", USAGE)
     from mmactors import app
 
     return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=report, environ=os.environ)
@@ -139,10 +147,14 @@ def _simulator(args: argparse.Namespace) -> int:
     _must_be_file(args.prices)
     from mmactors import simulator
 
+    try:
+        secret = simulator.signing_secret(os.environ)
+    except simulator.BadSecret as bad:
+        raise _Unusable(str(bad), BAD_CONFIG) from None
     return simulator.run(
         config,
         prices=args.prices,
-        secret=os.environ.get(simulator.SECRET_VARIABLE) or simulator.DEVELOPMENT_SECRET,
+        secret=secret,
         watch_stdin=args.watch_stdin,
         announce=_announce,
     )
@@ -155,17 +167,44 @@ def _backtest(args: argparse.Namespace) -> int:
     config = _config(args.conf, **changes)
     from loguru import logger
 
+    from mmactors.ops.eventlog import EventLog
     from mmactors.research import backtest
 
+    events = None
+    if args.events is not None:
+        events = EventLog(args.events, run=0, config=config.model_dump_json(exclude_unset=True))
+        if events.failed:
+            raise _Unusable(f"--events {args.events}: {events.failed}", USAGE)
     logger.remove()
     logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
-    found = backtest.run(config, args.sessions, interleaving=args.interleaving, progress=_say)
+    found = backtest.run(config, args.sessions, interleaving=args.interleaving, progress=_say, events=events)
     if args.json:
         _announce(json.dumps(found.figures(), indent=2))
     else:
         for line in found.lines():
             _announce(line)
+    if events is not None and events.failed:
+        _say(f"--events {args.events} ends early: {events.failed}")
     return 0 if found.clean else 1
+
+
+def _replay(args: argparse.Namespace) -> int:
+    config = None if args.config is None else _config(args.config)
+    from mmactors.ops.eventlog import EVENTS, EventLogError
+    from mmactors.research import contrast, replay
+
+    log = args.log / EVENTS if args.log.is_dir() else args.log
+    try:
+        found: replay.Replay | contrast.Contrast
+        if config is None:
+            found = replay.prove(log, market=args.market, progress=_say)
+        else:
+            found = contrast.contrast(log, config, market=args.market, progress=_say)
+    except EventLogError as error:
+        raise _Unusable(str(error), error.exit_code) from None
+    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+        _announce(line)
+    return 1 if isinstance(found, replay.Replay) and not found.identical else 0
 
 
 def _cancel_all(args: argparse.Namespace) -> int:
@@ -238,24 +277,31 @@ def _say(line: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    value = _number(text)
+    if not (value.is_integer() and value >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return value
+    return int(value)
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65_535:
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 65_535):
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
-    return value
+    return int(value)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 if __name__ == "__main__":

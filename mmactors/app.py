@@ -4,11 +4,12 @@
 cancels everything, checks the ledger against the venue and reports. `cancel_all` needs nobody alive.
 """
 
+import os
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -33,16 +34,18 @@ from mmactors.feeds.binance import BinanceParser, stream_url
 from mmactors.feeds.socketloop import FeedSocket, FeedTiming
 from mmactors.messages import SessionReport, Stop
 from mmactors.ops.console import Narrator
+from mmactors.ops.eventlog import EVENTS, EventLog
 from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
 from mmactors.ops.logs import set_up_logs
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.report import ActorCounts, write_report
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
+from mmactors.runtime import directory
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
-from mmactors.simulator import DEVELOPMENT_SECRET, SECRET_VARIABLE
+from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Micros, nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource
@@ -54,6 +57,9 @@ ACCOUNT = "mmactors"
 
 STOP_WITHIN_S = 10.0
 """The whole of an orderly stop, from the request to the last actor's end."""
+
+SHOWN = 5
+"""How many differences from the venue the console names; the report has more."""
 
 LATENCIES = 200_000
 """How many tick-to-quote latencies a run keeps."""
@@ -80,6 +86,12 @@ class Ending:
             if time.monotonic() >= deadline:
                 self.finish(70, "the supervisor did not end the run in time")
             time.sleep(0.02)
+
+    def on_signals(self) -> None:
+        """Let the signals that end programs end this one in order; what is ignored (nohup) stays so."""
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(signum) is not signal.SIG_IGN:
+                signal.signal(signum, self.on_signal)
 
     def on_signal(self, signum: int, _frame: FrameType | None) -> None:
         """Note a signal; the main thread looks every tenth of a second."""
@@ -114,12 +126,15 @@ def trade(
     """
     clock = SystemClock()
     ending = Ending()
+    ending.on_signals()
     try:
         store = JournalStore.open(_made(config.folder) / "journal.sqlite")
     except LockHeld as held:
         return _refuse(75, held)
     except JournalFailed as failed:
         return _refuse(78, failed)
+    except OSError as failed:
+        return _refuse(78, f"{config.folder} cannot be written to: {failed.strerror}; set logs.dir")
     number = store.begin_run(clock.now())
     folder = _made(config.folder / f"run-{number:05d}")
     simulator: SimulatorProcess | None = None
@@ -131,11 +146,9 @@ def trade(
             simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=environ)
         token = token_source(config, environ, clock)
         set_up_logs(folder, config.logs.level, secrets=[token()])
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, ending.on_signal)
         return _trade(config, clock, store, number, folder, simulator, token, ending, stop_after_s, report)
     except SimulatorError as failed:
-        return _refuse(failed.exit_code, failed)
+        return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
     except MissingSecret as missing:
         return _refuse(78, missing)
     finally:
@@ -176,11 +189,13 @@ def _trade(
                 market=market,
                 prefix=f"r{number}",
                 params=params(market.asset, market.duration_s),
+                recorded=True,
             ),
             assets=frozenset(config.assets),
             max_markets=config.risk.max_markets,
             random=Random().random,  # noqa: S311
             finished=ending.finish,
+            venue_within_ns=nanos(config.venue.start_within_s),
         ),
     )
     started = time.monotonic()
@@ -196,20 +211,26 @@ def _trade(
         _say(f"stopping ({ending.reason}): cancelling everything")
         runtime.tell(names.SUPERVISOR, Stop(ending.reason))
         ending.wait(STOP_WITHIN_S)
+    died = simulator is not None and simulator.ended() is not None
+    reached = bool(desk.account_name)
+    if not reached and not ending.code and not ending.signals:
+        ending.code, ending.reason = 69, "the venue was not there in all this time"
     if ending.code:
         logger.error("{}", ending.reason)
-        if simulator is None or simulator.ended() is None:
+        if reached and not died:
             _cancel_by_rest(config, urls, token, clock)
+    if died:  # the answers to its last orders find markets that have stopped: counted, but no news
+        logger.disable(directory.__name__)
     late = runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL, names.SUPERVISOR), timeout_s=5.0)
     if late:
         logger.warning("did not end in time: {}", ", ".join(late))
     sessions = list(run.sessions.values())
-    for line in narrator.summary(sessions, cash=desk.account.cash_micros):
+    for line in narrator.summary(sessions, cash=desk.account.cash_micros if reached else None):
         _say(line)
-    check = _check(config, store, number, folder, simulator, urls, token, clock, desk)
+    check = _check(config, store, number, folder, simulator, urls, token, clock, desk) if reached else None
     if check is not None:
-        verdict = "everything matches, nothing rests" if check.clean else "; ".join(check.details)
-        _say(f"our ledger against the venue: {verdict}")
+        verdict = "everything matches, nothing rests" if check.clean else _most(check.details)
+        _say(f"our ledger against the venue{' as it was when it died' if died else ''}: {verdict}")
     if report is not None:
         counts = _counts(runtime)
 
@@ -244,6 +265,7 @@ def _children(
             store=store,
             narrator=narrator,
             logs=MarketLogs(folder / "markets", number),
+            events=EventLog(folder / EVENTS, run=number, config=config.model_dump_json(exclude_unset=True)),
             sessions=run.sessions,
         ),
         names.GATEWAY: partial(
@@ -260,6 +282,7 @@ def _children(
                 now=clock.now,
                 random=Random(),  # noqa: S311
             ),
+            assets=frozenset(config.assets),
         ),
         names.RISK: partial(RiskActor, rules=RiskRules(config.risk_params(), lost_before=lost, day=day)),
     }
@@ -292,9 +315,13 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
     """Return where the venue's token comes from: the environment or a file; for our own simulator, made here."""
     venue = config.venue
     ours = venue.rest_url is None and venue.ws_url is None
-    if ours and not environ.get(venue.api_key_env) and venue.api_key_file is None:
+    given = environ.get(venue.api_key_env) or venue.api_key_file is not None
+    if config.simulator.embedded or (ours and not given):  # a real venue's token is no business of the simulator's
         claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
-        made = jwt.encode(claims, environ.get(SECRET_VARIABLE, DEVELOPMENT_SECRET), algorithm="HS256")
+        try:
+            made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
+        except BadSecret as bad:
+            raise MissingSecret(str(bad)) from None
         return lambda: made
     return TokenSource(venue.api_key_env, venue.api_key_file, environ)
 
@@ -302,7 +329,11 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
     """Cancel every order of the account over REST, whoever placed it; return the exit code."""
     clock = SystemClock()
-    return _cancel_by_rest(config, config.urls(), token_source(config, environ, clock), clock)
+    try:
+        token = token_source(config, environ, clock)
+    except MissingSecret as missing:
+        return _refuse(78, f"cancel-all: {missing}")
+    return _cancel_by_rest(config, config.urls(), token, clock)
 
 
 def _cancel_by_rest(config: Config, urls: Urls, token: Callable[[], str], clock: SystemClock) -> int:
@@ -369,9 +400,18 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def _most(details: Sequence[str]) -> str:
+    more = f"; and {len(details) - SHOWN} more" if len(details) > SHOWN else ""
+    return "; ".join(details[:SHOWN]) + more
+
+
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except OSError as failed:  # a console that went away must not take the trading with it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        logger.warning("the console is gone ({}); the logs have what follows", failed.strerror)
 
 
 def _refuse(code: int, why: object) -> int:

@@ -116,6 +116,9 @@ class VenueConfig(Section):
     )
     request_timeout_s: PositiveFloat = Field(default=5.0, description="s; one REST request")
     ack_timeout_s: PositiveFloat = Field(default=2.0, description="s; then an order's fate is unknown and asked for")
+    start_within_s: PositiveFloat = Field(
+        default=60.0, description="s; a venue that is not there by then ends the run (69); later it is waited for"
+    )
     heartbeat_ms: PositiveInt = Field(default=1000, description="ms; three fit into the dead man's switch")
     cod_timeout_ms: PositiveInt = Field(
         default=3000, description="ms; silence after which the venue cancels what rests"

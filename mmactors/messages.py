@@ -499,6 +499,38 @@ class SessionReport:
     no: Contracts = Contracts(0)
 
 
+# --- the record of what makers handled ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MakerStarted:
+    """A Maker was made, for this market and life, with these `MakerParams` (market -> journal)."""
+
+    market: Market
+    incarnation: int
+    prefix: str
+    params: object
+
+
+@dataclass(frozen=True, slots=True)
+class MakerStep:
+    """What a Maker was told, when, and its answer; `commands` is None if it died of it."""
+
+    at_ns: Nanos
+    event: object
+    commands: tuple[object, ...] | None
+    look_again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MakerStepped:
+    """The latest steps of one Maker, in order, none left out (market -> journal)."""
+
+    market: str
+    incarnation: int
+    steps: tuple[MakerStep, ...]
+
+
 # --- supervision ----------------------------------------------------------------------------------
 
 

@@ -32,6 +32,10 @@ class FeedActor(Actor):
 
     def on_end(self) -> None:
         self._socket.stop()
+        self.counters.update(self._socket.counters)
+        told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+        dropped = any(name.startswith("dropped_") for name in self.counters)
+        self.notes.log("INFO" if dropped else "DEBUG", "{}: {}", self.name, told or "nothing came")
 
     def receive(self, message: Any) -> None:
         match message:

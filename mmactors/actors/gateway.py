@@ -50,7 +50,7 @@ class GatewayActor(Actor):
     """A shell around `OrderDesk` and the link.
 
     `latencies_us` receives, for every frame of orders that a price caused, the time from that price's arrival to the
-    frame's handing over to the socket.
+    frame's handing over to the socket. Markets of other than `assets` (None: all are traded) get one line each.
     """
 
     def __init__(
@@ -62,9 +62,12 @@ class GatewayActor(Actor):
         desk: OrderDesk,
         connect: Callable[[Callable[[object], None]], Link],
         latencies_us: deque[float],
+        assets: frozenset[str] | None = None,
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._desk = desk
+        self._assets = assets
+        self._venue_up = False
         self._link = connect(self._heard)
         self._latencies_us = latencies_us
         self._origins: dict[int, Nanos] = {}
@@ -86,6 +89,12 @@ class GatewayActor(Actor):
         if isinstance(message, REPORTS):
             if isinstance(message, VenueConnected):
                 self.tell(names.JOURNAL, message)
+                self.tell(names.SUPERVISOR, message)
+                self._venue_up = True
+            elif isinstance(message, VenueDisconnected):
+                if not self._venue_up:
+                    self.tell(names.SUPERVISOR, message)  # the desk passes on the end of what was up only
+                self._venue_up = False
             step = self._desk.report(message, now)
         elif isinstance(message, TimePassed):
             step = self._desk.check(now)
@@ -119,6 +128,12 @@ class GatewayActor(Actor):
 
     def _route(self, event: object) -> None:
         match event:
+            case MarketListed() | MarketChanged() | MarketResolved() if self._foreign(event.market.asset):
+                if isinstance(event, MarketListed):
+                    text = "venue: market {} skipped: asset {} is not among the configured ones"
+                    self.notes.warning(text, event.market.id, event.market.asset)
+                elif isinstance(event, MarketResolved):
+                    self.tell(names.RISK, event)  # we may hold some of it
             case OrderFilled():
                 self._tell_market(event.market, event)
                 self.tell(names.RISK, event)
@@ -155,6 +170,9 @@ class GatewayActor(Actor):
                 self.tell(names.JOURNAL, event)
             case _:
                 self.unexpected(event)
+
+    def _foreign(self, asset: str) -> bool:
+        return self._assets is not None and asset not in self._assets
 
     def _tell_market(self, market: str, event: object) -> None:
         if market in self._markets:

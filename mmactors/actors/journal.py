@@ -1,8 +1,10 @@
-"""The journal actor: writes down what happened, off the price path: journal, market logs, console."""
+"""The journal actor: writes down what happened, off the price path: journal, event log, market logs, console."""
 
 from typing import Any
 
 from mmactors.messages import (
+    MakerStarted,
+    MakerStepped,
     OrderFilled,
     QuoteIntent,
     SessionReport,
@@ -10,6 +12,7 @@ from mmactors.messages import (
     TradingStateChanged,
 )
 from mmactors.ops.console import Narrator
+from mmactors.ops.eventlog import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.runtime.actor import Actor
@@ -20,7 +23,7 @@ COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
 
 
 class JournalActor(Actor):
-    """A shell around the journal's store, the market logs and the narrator.
+    """A shell around the journal's store, the event log, the market logs and the narrator.
 
     `sessions` receives each settled session's report by market; the program's edge reads it when the run is over.
     """
@@ -36,12 +39,14 @@ class JournalActor(Actor):
         store: JournalStore,
         narrator: Narrator,
         logs: MarketLogs,
+        events: EventLog,
         sessions: dict[str, SessionReport],
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._store = store
         self._narrator = narrator
         self._logs = logs
+        self._events = events
         self._sessions = sessions
 
     def on_begin(self) -> None:
@@ -50,6 +55,7 @@ class JournalActor(Actor):
     def on_end(self) -> None:
         self._store.commit()
         self._logs.close()
+        self._events.close()
 
     def receive(self, message: Any) -> None:
         now = self.clock.now()
@@ -57,6 +63,10 @@ class JournalActor(Actor):
             case TimePassed():
                 self._store.commit()
                 self._logs.flush(now)
+                self._flush_events(now)
+                return
+            case MakerStarted() | MakerStepped():
+                self._events.add(message)
                 return
             case TradingStateChanged():
                 self._store.change_state(message, now)
@@ -75,3 +85,9 @@ class JournalActor(Actor):
         self._sessions[report.market] = report
         settlement = Settlement(report.market, report.outcome, report.yes, report.no, report.pnl_micros)
         self._store.settle(settlement, now)
+
+    def _flush_events(self, now: Nanos) -> None:
+        self._events.flush(now)
+        if self._events.failed is not None and not self.counters["event_log_lost"]:
+            self.counters["event_log_lost"] = 1
+            self.notes.error("the event log ends here, this run cannot be replayed whole: {}", self._events.failed)

@@ -38,6 +38,7 @@ class ReferenceActor(Actor):
         super().__init__(runtime, name, incarnation)
         self._reference = Reference(asset, params, stale_after_ns)
         self._subscribers: dict[str, None] = {}
+        self._lost = False
 
     def on_begin(self) -> None:
         self.every(LOOK_EVERY_NS, TimePassed())
@@ -68,5 +69,7 @@ class ReferenceActor(Actor):
             return
         for subscriber in self._subscribers:
             self.tell(subscriber, news)
-        if isinstance(news, ReferenceLost):
+        lost = isinstance(news, ReferenceLost)
+        if lost or self._lost:  # the end and the return are news to people, too
             self.tell(names.JOURNAL, news)
+        self._lost = lost

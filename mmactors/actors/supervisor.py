@@ -30,6 +30,7 @@ from mmactors.messages import (
     Stop,
     SubscribeReference,
     TimePassed,
+    VenueConnected,
     VenueDisconnected,
     VenueStatus,
 )
@@ -57,6 +58,11 @@ class Respawn:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueOverdue:
+    """The venue has had its time to be there at the start (supervisor -> itself)."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """The time for an orderly end is over (supervisor -> itself)."""
 
@@ -69,6 +75,8 @@ class SupervisorActor(Actor):
         market_factory: makes the factory of one market's actor.
         assets: the assets to trade; markets of others are left alone.
         max_markets: most markets quoted at once.
+        venue_within_ns: a venue that has not been there for so long after the start ends the run; once it was, it is
+            waited for. None: for ever.
         finished: told once, with an exit code and a reason, when the run is over (0: everything cancelled).
     """
 
@@ -84,6 +92,7 @@ class SupervisorActor(Actor):
         max_markets: int,
         random: Callable[[], float],
         finished: Callable[[int, str], None],
+        venue_within_ns: Nanos | None = None,
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._factories: dict[str, ActorFactory] = dict(children)
@@ -95,6 +104,9 @@ class SupervisorActor(Actor):
         self._markets: dict[str, Market] = {}
         self._offset_ns = Nanos(0)
         self._stopping: str | None = None
+        self._venue_within_ns = venue_within_ns
+        self._venue_seen = False
+        self._no_venue = "no answer"
 
     def on_begin(self) -> None:
         for child in self._factories:
@@ -102,6 +114,8 @@ class SupervisorActor(Actor):
             self._rules.watch(child, ESSENTIAL if essential else PERMANENT)
             self.runtime.spawn(child, self._factories[child])
         self.every(LOOK_EVERY_NS, TimePassed())
+        if self._venue_within_ns is not None:
+            self.after(self._venue_within_ns, VenueOverdue())
 
     def receive(self, message: Any) -> None:
         match message:
@@ -118,25 +132,34 @@ class SupervisorActor(Actor):
                 self._markets[message.market.id] = message.market
                 self._choose()
             case MarketResolved():
-                self._markets[message.market.id] = message.market
+                self._resolved(message.market)
             case MarketRetired():
                 self._retire(message)
             case VenueStatus():
                 self._offset_ns = message.offset_ns
+            case VenueConnected():
+                self._venue_seen = True
             case VenueDisconnected():
+                self._no_venue = message.reason
                 if message.fatal:
                     self._conclude(77, f"the venue refuses our credentials: {message.reason}")
+            case VenueOverdue() if not self._venue_seen and self._stopping is None:
+                waited = (self._venue_within_ns or 0) / SECOND
+                self._conclude(69, f"no venue within {waited:g} s of the start: {self._no_venue}")
             case TimePassed():
                 self._look()
             case Stop() if self._stopping is None:
                 self._stopping = message.reason
-                self.tell(names.GATEWAY, CancelAll(None, message.reason))
-                self.after(CANCEL_WITHIN_NS, GiveUp())
+                if self._venue_seen:
+                    self.tell(names.GATEWAY, CancelAll(None, message.reason))
+                    self.after(CANCEL_WITHIN_NS, GiveUp())
+                else:  # there is nothing of ours to wait for
+                    self._conclude(0, message.reason)
             case AllCancelled() if self._stopping is not None:
                 self._conclude(0, self._stopping)
             case GiveUp():
                 self._conclude(69, "the venue did not confirm that everything is cancelled")
-            case Respawn() | Stop() | AllCancelled():
+            case Respawn() | Stop() | AllCancelled() | VenueOverdue():
                 pass
             case _:
                 self.unexpected(message)
@@ -161,6 +184,12 @@ class SupervisorActor(Actor):
                 self._factories[name] = self._market_factory(self._markets[market_id])
                 self._rules.watch(name, PER_MARKET)
                 self.runtime.spawn(name, self._factories[name])
+
+    def _resolved(self, market: Market) -> None:
+        if names.market(market.id) in self._factories:
+            self._markets[market.id] = market
+        else:  # never traded here
+            self._markets.pop(market.id, None)
 
     def _introduce(self, name: str) -> None:
         """Let the markets of an asset follow its reference's new life."""

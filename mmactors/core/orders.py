@@ -92,13 +92,13 @@ class WorkingOrder:
         """Contracts that may still fill."""
         if self.final:
             return self.owed
-        largest = max([self.size, *(size for _, size in self.moves)]) if self.moves else self.size
-        return max(0, largest - self.filled)
+        largest = max(self.size, *(size for _, size in self.moves)) if self.moves else self.size
+        return largest - self.filled if largest > self.filled else 0
 
     @property
     def worst_ticks(self) -> int:
         """The highest price at which it may still fill."""
-        return max([self.ticks, *(ticks for ticks, _ in self.moves)]) if self.moves else self.ticks
+        return max(self.ticks, *(ticks for ticks, _ in self.moves)) if self.moves else self.ticks
 
 
 class OrderTable:
@@ -106,6 +106,7 @@ class OrderTable:
 
     def __init__(self) -> None:
         self.orders: dict[str, WorkingOrder] = {}
+        self._sides: dict[tuple[str, Outcome], dict[str, WorkingOrder]] = {}  # the same orders; read at every tick
 
     def place(self, market: str, order: PlaceOrder, now: Nanos) -> WorkingOrder:
         """Enter an order that is on its way out."""
@@ -113,6 +114,7 @@ class OrderTable:
             order.client_id, market, order.outcome, order.ticks, order.size, now, immediate=order.immediate
         )
         self.orders[order.client_id] = working
+        self._sides.setdefault((market, order.outcome), {})[order.client_id] = working
         return working
 
     def replace(self, order: ReplaceOrder, now: Nanos) -> None:
@@ -158,15 +160,23 @@ class OrderTable:
         if not order.final and order.filled >= order.size and not order.moves:
             order.final = True
         if order.final and order.owed == 0:
-            del self.orders[order.client_id]
+            self._drop(order)
 
     def of(self, market: str, outcome: Outcome) -> list[WorkingOrder]:
         """One side of one market, oldest first."""
-        return [o for o in self.orders.values() if o.market == market and o.outcome is outcome]
+        side = self._sides.get((market, outcome))
+        return list(side.values()) if side else []
 
     def committed(self, market: str, outcome: Outcome, *, besides: str | None = None) -> int:
         """Contracts of one outcome that may still be bought, counting every order but `besides`."""
         return sum(o.worst_remaining for o in self.of(market, outcome) if o.client_id != besides)
+
+    def _drop(self, order: WorkingOrder) -> None:
+        del self.orders[order.client_id]
+        key = order.market, order.outcome
+        del self._sides[key][order.client_id]
+        if not self._sides[key]:
+            del self._sides[key]  # markets come and go
 
     def __iter__(self) -> Iterator[WorkingOrder]:
         return iter(list(self.orders.values()))
@@ -213,7 +223,7 @@ def diff(orders: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
     cancels: list[CancelOrder] = []
     outward: list[ReplaceOrder] = []
     inward: list[ReplaceOrder] = []
-    for order in sorted((o for o in orders if movable(o)), key=lambda o: -o.target[0]):
+    for order in sorted((o for o in orders if movable(o)), key=lambda o: o.target[0], reverse=True):
         ticks, total = order.target
         size = wanted.get(ticks)
         if size is None:
@@ -232,9 +242,7 @@ def diff(orders: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
         ticks, total = order.target
         best = missing[0] if missing else None
         if best is not None and order.order_id is None and ticks <= best[0] and total - order.filled <= best[1]:
-            del missing[
-                0
-            ]  # still on its way and not too aggressive: it takes the place of that level until it can move
+            del missing[0]  # on its way and not too aggressive: it takes that level's place until it can move
         elif best is None or order.order_id is None:
             cancels.append(CancelOrder(order.client_id))
         else:

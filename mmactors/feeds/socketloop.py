@@ -93,7 +93,7 @@ class FeedSocket:
         self._dial: Dial | None = None
         self._dial_at_ns = now()
         self._connected_ns = now()
-        self._told = ""
+        self._told = self._lost_for = ""
         self._last_ns = dict.fromkeys(sorted(set(assets.values())), now())
         self._stale: set[str] = set()
 
@@ -180,7 +180,7 @@ class FeedSocket:
 
     def _refused(self, failed: ConnectFailed, now: Nanos) -> None:
         self._count("refused")
-        reason = failed.reason
+        reason, url = failed.reason, self._urls[self._url_at % len(self._urls)]
         pause_s = self._backoff.next_s()
         if failed.status in GEO_BLOCKED:
             self._blocked += 1
@@ -191,7 +191,8 @@ class FeedSocket:
                 reason, pause_s = f"{reason}: blocked for this location on every host", self._timing.blocked_retry
         if reason != self._told:
             self._told = reason
-            logger.warning("feed {}: cannot connect: {}", self._source, reason)
+            where = url.split("?", 1)[0]
+            logger.warning("feed {}: cannot connect to {}: {}; trying again", self._source, where, reason)
         self._dial_at_ns = Nanos(now + nanos(pause_s))
 
     def _read(self, socket: FrameSocket) -> None:
@@ -207,12 +208,13 @@ class FeedSocket:
         for raw in messages:
             self._on_message(raw, socket, now)
         if socket.oversized > skipped:
-            self._count("dropped_oversized", socket.oversized - skipped)
+            self._drop("oversized", socket.oversized - skipped)
 
     def _on_message(self, raw: bytes, socket: FrameSocket, now: Nanos) -> None:
         parsed = self._parser.parse(raw, now)
         if isinstance(parsed, SpotTicked):
             self._count("ticks")
+            self._lost_for = ""
             self._last_ns[parsed.asset] = now
             self._stale.discard(parsed.asset)
             if socket is self._fresh:
@@ -221,14 +223,17 @@ class FeedSocket:
         elif isinstance(parsed, Ignored):
             self._count(f"ignored_{parsed.reason}")
         elif isinstance(parsed, Dropped):
-            if self._count(f"dropped_{parsed.reason}") == 1:
-                logger.warning("feed {}: dropped a frame ({}); further ones are counted", self._source, parsed.reason)
+            self._drop(parsed.reason)
         elif socket is self._live:
             assert isinstance(parsed, ShutdownAnnounced)
             self._count("shutdowns")
             logger.info("feed {}: the server announced its shutdown, changing over", self._source)
             self._connected_ns = Nanos(now - nanos(self._timing.lifetime))
             self._dial_at_ns = now
+
+    def _drop(self, reason: str, times: int = 1) -> None:
+        if self._count(f"dropped_{reason}", times) == times:
+            logger.warning("feed {}: dropped a frame ({}); further ones are counted", self._source, reason)
 
     def _take_over(self, now: Nanos) -> None:
         if self._live is not None:
@@ -258,10 +263,13 @@ class FeedSocket:
         pause_s = self._backoff.next_s(seconds(now - self._connected_ns))
         self._dial_at_ns = Nanos(now + nanos(pause_s))
         self._parser.forget()
-        logger.warning("feed {}: lost: {}; again in {:.2f} s", self._source, reason, pause_s)
-        for asset in self._last_ns:
-            if asset not in self._stale:
-                self._tell_stale(asset, reason)
+        live = [asset for asset in self._last_ns if asset not in self._stale]
+        # Whoever is told that an asset went stale is told why; only what they cannot know is worth a line of its own.
+        level = "DEBUG" if live or reason == self._lost_for else "WARNING"
+        logger.log(level, "feed {}: lost: {}; again in {:.2f} s", self._source, reason, pause_s)
+        self._lost_for = reason
+        for asset in live:
+            self._tell_stale(asset, reason)
 
     def _tell_stale(self, asset: str, reason: str) -> None:
         self._stale.add(asset)

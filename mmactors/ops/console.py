@@ -41,9 +41,12 @@ PHASES = {
     "FLATTENING": "flattening",
     "REDUCE_ONLY": "reduce-only",
     "DEAD_SIDE": "dead side, the losing outcome gets no bids",
-    "CLOSED": "closed, nothing rests",
+    "CLOSED": "everything cancelled before the close",
 }
 """A ladder's phases in words."""
+
+FROZEN = "frozen after a burst of fills"
+"""The one reason for an empty ladder that nobody but the market tells."""
 
 _CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1"}
 _COLUMNS = (
@@ -59,6 +62,7 @@ class _Known:
     market: Market | None = None
     net: int = 0
     phase: str = ""
+    frozen: bool = False
     quoted: bool = False
     opened: bool = False
     settled: bool = False
@@ -77,6 +81,7 @@ class Narrator:
         self._known: dict[str, _Known] = {}
         self._cash: int | None = None
         self._lost: set[str] = set()
+        self._sources: set[tuple[str, str]] = set()
         self._connected = False
 
     def tell(self, event: object, now: Nanos) -> None:
@@ -109,6 +114,8 @@ class Narrator:
                 return [self._line(market.id, f"resolved {resolution}{at}, strike {_price(market.strike)}")]
             case SessionReport():
                 return self._settled(event)
+            case OrderUnknown() if event.reason == "connection lost":
+                return []  # the venue's own line says so for all of them
             case OrderUnknown():
                 text = f"order {event.client_id}: fate unknown ({event.reason}); counted as live and asked for"
                 return [self._line(event.market, text, "yellow")]
@@ -125,17 +132,22 @@ class Narrator:
                 self._connected = True
                 return [self._line("venue", f"{word} as {event.account}, session {event.session}", "green")]
             case VenueDisconnected():
-                return [self._line("venue", f"connection lost: {event.reason}", "red")]
+                text = f"connection lost: {event.reason}; what rests there counts as live until it is back"
+                return [self._line("venue", text, "red")]
             case StreamGapped():
                 text = f"stream jumped from {event.expected_seq} to {event.seen_seq}: no new orders until reconciled"
                 return [self._line("venue", text, "yellow")]
+            case FeedConnected() if (event.source, event.asset) in self._sources:
+                return []  # again, without a word since
             case FeedConnected():
+                self._sources.add((event.source, event.asset))
                 return [self._line(f"{event.source} {event.asset}", "connected", "green")]
             case FeedWentStale():
+                self._sources.discard((event.source, event.asset))
                 return [self._line(f"{event.source} {event.asset}", f"stale: {event.reason}", "yellow")]
             case ReferenceLost():
                 self._lost.add(event.asset)
-                return [self._line(event.asset, f"no live price ({event.reason}): its quotes are pulled", "red")]
+                return [self._line(event.asset, "no live price: its quotes are pulled", "red")]
             case ReferenceMoved() if event.asset in self._lost:
                 self._lost.discard(event.asset)
                 return [self._line(event.asset, f"live again at {event.price:,.2f}", "green")]
@@ -156,8 +168,9 @@ class Narrator:
         repeated, known.market = known.market is not None, market
         if repeated:
             return []
-        text = f"listed: {market.asset} above strike {_price(market.strike)}? {market.duration_s} s"
-        return [self._line(market.id, f"{text}, {market.status.lower()}", "cyan")]
+        strike = "its price at the open" if market.strike is None else f"strike {_price(market.strike)}"
+        text = f"listed: {market.asset} above {strike}? {market.duration_s} s, {market.status.lower()}"
+        return [self._line(market.id, text, "cyan")]
 
     def _changed(self, market: Market, what: str) -> list[str]:
         known = self._market(market.id)
@@ -165,8 +178,8 @@ class Narrator:
         if what == "resolved" or (what == "opened" and known.opened):
             return []
         known.opened = known.opened or what == "opened"
-        text = f"{what}: strike {_price(market.strike)}, {market.duration_s} s" if what == "opened" else what
-        return [self._line(market.id, text, "cyan")]
+        text = f"opened: strike {_price(market.strike)}, {market.duration_s} s"
+        return [self._line(market.id, text if what == "opened" else f"{what} by the venue", "cyan")]
 
     def _quoted(self, intent: QuoteIntent) -> list[str]:
         known, why = self._market(intent.market), intent.reason
@@ -182,7 +195,12 @@ class Narrator:
                 f" spot {_price(why.spot)}, strike {_price(why.strike)}, sigma {number(why.sigma, '.2f')}"
             )
             lines.append(self._line(intent.market, text, "green"))
-        if why.phase != known.phase:
+        if known.frozen != (why.why == FROZEN):
+            known.frozen = not known.frozen
+            text = f"{FROZEN}: its quotes are pulled" if known.frozen else "quoting again"
+            lines.append(self._line(intent.market, f"{text}; net {why.net:+d}", "yellow"))
+        pulled = why.phase == "CLOSED" and why.why != "closing"  # no price, or no venue: that is told for all at once
+        if why.phase != known.phase and not pulled:
             before, known.phase = known.phase, why.phase
             if before or why.phase != "EARLY":
                 text = f"{PHASES.get(why.phase, why.phase.lower())} with {why.f:.0%} left"
@@ -231,8 +249,12 @@ class Narrator:
     def summary(self, reports: Iterable[SessionReport], *, cash: Micros | None = None) -> list[str]:
         """Return the table of all sessions and their totals, the last word of a run."""
         final = list({report.market: report for report in reports}.values())
+        money = [] if cash is None else [f"cash ${dollars(cash):,.2f}"]
+        held = [f"{name} {known.net:+d}" for name, known in self._known.items() if known.net and not known.settled]
+        if held:
+            money.append(f"held, not settled (YES - NO): {', '.join(held)}")
         if not final:
-            return ["no session was settled"]
+            return ["no session was settled", *money]
         rows = [_COLUMNS, *(_row(report) for report in final), _totals(final)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
         lines = [
@@ -240,7 +262,6 @@ class Narrator:
             for row in rows
         ]
         rule = "-" * len(lines[0])
-        money = [] if cash is None else [f"cash ${dollars(cash):,.2f}"]
         return [self._in("bold", lines[0]), rule, *lines[1:-1], rule, self._in("bold", lines[-1]), *money]
 
 

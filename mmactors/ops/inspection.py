@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain
+from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence
 
 Record = dict[str, Any]
 
@@ -113,11 +113,18 @@ def _aligned(cells: list[str], widths: list[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
+def _said(record: Record) -> str:
+    try:
+        return sentence(record["type"], record)
+    except (KeyError, TypeError, ValueError):  # written by another version
+        said = (f"{key} {value}" for key, value in record.items() if key not in ("t", "run", "type"))
+        return f"{record['type']}: {', '.join(said)}"
+
+
 def _row(record: Record) -> list[str] | str:
     at = clock(record.get("t", 0))[11:]
     if record["type"] != "quote":
-        said = (f"{key} {value}" for key, value in record.items() if key not in ("t", "run", "type"))
-        return plain(f"{at}  -- {record['type']}: {', '.join(said)}")
+        return plain(f"{at}  -- {_said(record)}")
     get = record.get
     return [
         at,

@@ -7,6 +7,7 @@ explanation is worth a quote.
 
 import math
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,15 @@ def ladder(levels: list[list[float]]) -> str:
     return " ".join(f"{size:g}@{price:.4f}".removesuffix("00") for price, size in levels) or "none"
 
 
+def sentence(kind: str, record: dict[str, Any]) -> str:
+    """Return a record of a market's log as its line for people, without the time.
+
+    Raises:
+        KeyError: a field is missing, as in the log of another version.
+    """
+    return _SENTENCES[kind](record)
+
+
 class _Files:
     """The two open files of one market."""
 
@@ -93,12 +103,12 @@ class MarketLogs:
         """Write down one message if it explains anything; the rest is ignored. `MarketRetired` closes the files."""
         match event:
             case QuoteIntent():
-                self._put(event.market, now, "quote", self._quote(event), _quote_line)
+                self._put(event.market, now, "quote", self._quote(event))
             case OrderFilled():
                 price = event.ticks * self._ticks.get(event.market, _CENT) / DOLLAR
-                self._put(event.market, now, "fill", _fill(event, price), _fill_line)
+                self._put(event.market, now, "fill", _fill(event, price))
             case OrderRejected() | OrderDenied() | OrderUnknown() | OrderUnchanged():
-                self._put(event.market, now, "refusal", _refusal(event), _refusal_line)
+                self._put(event.market, now, "refusal", _refusal(event))
             case MarketListed(market):
                 self._listed(market, "listed", now)
             case MarketChanged(market, what):
@@ -106,14 +116,14 @@ class MarketLogs:
             case MarketResolved(market, resolution):
                 self._listed(market, f"resolved {resolution}", now)
             case SessionReport():
-                self._put(event.market, now, "session", _session(event), _session_line)
+                self._put(event.market, now, "session", _session(event))
             case MarketRetired(market_id, _):
                 self.note(market_id, "retired", now)
                 self.close(market_id)
 
     def note(self, market: str, text: str, now: Nanos) -> None:
         """Write one line of the market's life."""
-        self._put(market, now, "life", {"what": text}, lambda record: str(record["what"]))
+        self._put(market, now, "life", {"what": text})
 
     def flush(self, now: Nanos = Nanos(0)) -> None:
         """Hand everything written to the operating system."""
@@ -145,7 +155,7 @@ class MarketLogs:
             "status": market.status.value,
             "settled_at": market.settlement_price,
         }
-        self._put(market.id, now, "life", record, _life_line)
+        self._put(market.id, now, "life", record)
 
     def _quote(self, intent: QuoteIntent) -> dict[str, Any]:
         tick = self._ticks.get(intent.market, _CENT)
@@ -158,10 +168,10 @@ class MarketLogs:
             "sent": [len(intent.cancels), len(intent.replaces), len(intent.places)],
         }
 
-    def _put(self, market: str, now: Nanos, kind: str, record: dict[str, Any], line: Any) -> None:
+    def _put(self, market: str, now: Nanos, kind: str, record: dict[str, Any]) -> None:
         try:
             files = self._open.get(market) or self._opened(market)
-            files.text.write(f"{clock(now)} {plain(line(record))}\n")
+            files.text.write(f"{clock(now)} {plain(sentence(kind, record))}\n")
             files.json.write(msgspec.json.encode({"t": now, "run": self._run, "type": kind, **record}) + b"\n")
         except OSError:
             self.lost += 1
@@ -229,6 +239,8 @@ def _refusal_line(refusal: dict[str, Any]) -> str:
 
 
 def _life_line(life: dict[str, Any]) -> str:
+    if "asset" not in life:
+        return f"LIFE  {life['what']}"
     ended = "" if life["settled_at"] is None else f", settled at {life['settled_at']:.2f}"
     return (
         f"LIFE  {life['what']}: {life['asset']} {life['duration_s']} s, strike {number(life['strike'], '.2f')},"
@@ -255,3 +267,12 @@ def _session_line(s: dict[str, Any]) -> str:
         f" fills {s['fills']} contracts {s['contracts']} two-sided {s['two_sided_share']:.0%}"
         f" messages {s['order_messages']}"
     )
+
+
+_SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "quote": _quote_line,
+    "fill": _fill_line,
+    "refusal": _refusal_line,
+    "life": _life_line,
+    "session": _session_line,
+}

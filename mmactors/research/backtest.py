@@ -15,6 +15,7 @@ from mmactors.audit import Auditor, Rules
 from mmactors.config import DURATIONS, Config
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
+from mmactors.ops.eventlog import EventLog
 from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 from mmactors.simulator.truth import TruthLog
@@ -117,6 +118,7 @@ def run(
     interleaving: int | None = None,
     progress: Callable[[str], None] = lambda _line: None,
     rules: Rules | None = None,
+    events: EventLog | None = None,
 ) -> Backtest:
     """Run until so many sessions are settled, or a KeyboardInterrupt.
 
@@ -126,10 +128,11 @@ def run(
         interleaving: seed of a random legal order of events, None for the canonical one.
         progress: takes a line about every five seconds.
         rules: what the auditor holds the orders to.
+        events: records what every Maker handled; closed at the end.
     """
     auditor = Auditor(rules, account=None)
     tap = _Tap(auditor)
-    twin = Twin(config, interleaving=interleaving, recorder=tap)
+    twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
     tap.world = twin.venue.world
     began = told = time.perf_counter()
     start_ns = twin.runtime.clock.now()
@@ -144,14 +147,17 @@ def run(
                 progress(f"{len(twin.sessions)} of {sessions} sessions, {virtual_s / (now - began):.0f} virtual s/s")
     except KeyboardInterrupt:
         complete = False
+    trace_hash, statistics_ = twin.runtime.trace_hash(), twin.runtime.statistics()
+    twin.end()
+    if events is not None:
+        events.close()
     audit = auditor.result()
     series = config.simulator.sessions[0]
-    statistics_ = twin.runtime.statistics()
     return Backtest(
         reports=list(twin.sessions.values())[:sessions],
         violations={check.name: check.count for check in audit.checks},
         examples=[example for check in audit.checks for example in check.examples][:10],
-        trace_hash=twin.runtime.trace_hash(),
+        trace_hash=trace_hash,
         virtual_s=(twin.runtime.clock.now() - start_ns) / 1e9,
         wall_s=time.perf_counter() - began,
         max_position=config.maker_params(series.asset, DURATIONS[series.duration]).inventory.max_position,

@@ -32,6 +32,8 @@ from mmactors.messages import (
     FetchFills,
     FetchOrder,
     FillsFetched,
+    MakerStarted,
+    MakerStepped,
     Market,
     OrderFetched,
     SendBatch,
@@ -41,6 +43,7 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
+from mmactors.ops.eventlog import EventLog
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.runtime import ActorFactory, Runtime
@@ -59,15 +62,29 @@ START_NS = Nanos(1_800_000_000 * 1_000_000_000)
 
 
 class TapeActor(Actor):
-    """Stands where the journal is: keeps the sessions' reports, and passes everything to a listener."""
+    """Stands where the journal is: keeps the sessions' reports, and the event log if there is one."""
 
-    def __init__(self, runtime: Runtime, name: str, incarnation: int, *, sessions: dict[str, SessionReport]) -> None:
+    drains = True
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        name: str,
+        incarnation: int,
+        *,
+        sessions: dict[str, SessionReport],
+        events: EventLog | None,
+    ) -> None:
         super().__init__(runtime, name, incarnation)
         self._sessions = sessions
+        self._events = events
 
     def receive(self, message: Any) -> None:
         if isinstance(message, SessionReport):
             self._sessions[message.market] = message
+        elif self._events is not None and isinstance(message, MakerStarted | MakerStepped):
+            self._events.add(message)
+            self._events.flush(self.clock.now())
 
 
 class _VenueClock:
@@ -255,6 +272,7 @@ class Twin:
         interleaving: seed of a random legal order of events, None for the canonical one.
         recorder: is told what truly happens at the venue.
         trace: whether to keep the hash of everything handled.
+        events: is told what every Maker handled; its owner closes it, after `end`.
     """
 
     config: Config
@@ -262,6 +280,7 @@ class Twin:
     recorder: SpotRecorder | None = None
     trace: bool = True
     observer: Observer | None = None
+    events: EventLog | None = None
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
 
@@ -296,7 +315,11 @@ class Twin:
                 SupervisorActor,
                 children=self._children(tickers, random),
                 market_factory=lambda market: partial(
-                    MarketActor, market=market, prefix="r1", params=self._params(market)
+                    MarketActor,
+                    market=market,
+                    prefix="r1",
+                    params=self._params(market),
+                    recorded=self.events is not None,
                 ),
                 assets=frozenset(config.assets),
                 max_markets=config.risk.max_markets,
@@ -312,11 +335,16 @@ class Twin:
         """Let virtual time pass."""
         self.runtime.run_until(self.runtime.clock.now() + nanos(duration_s))
 
+    def end(self) -> None:
+        """Stop every actor; what the market actors still hold for the event log is handed over."""
+        self.runtime.stop(names.SUPERVISOR)  # or it would start them again
+        self.runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL))
+
     def _children(self, tickers: list[Ticker], random: Callable[[str], Random]) -> dict[str, ActorFactory]:
         config, runtime = self.config, self.runtime
         risk = config.risk_params()
         return {
-            names.JOURNAL: partial(TapeActor, sessions=self.sessions),
+            names.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
             names.GATEWAY: partial(
                 GatewayActor,
                 desk=self.desk,

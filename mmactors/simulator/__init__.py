@@ -5,7 +5,7 @@ configuration. The engine, the calendar, the world and the participants are pure
 (`simulation.SimulatedVenue`); `run` puts them on the wall clock and one port.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmactors.config import Config
@@ -16,8 +16,24 @@ DEVELOPMENT_SECRET = "degen-simulator-development-secret"  # noqa: S105  documen
 SECRET_VARIABLE = "DEGEN_SIM_SECRET"  # noqa: S105  the name of a variable
 """Where the environment says otherwise."""
 
-SECRET_VARIABLE = "DEGEN_SIM_SECRET"  # noqa: S105  the name of a variable
-"""Where it says otherwise."""
+SHORTEST_SECRET = 32
+"""Fewer characters are no key for HS256 (RFC 7518, 3.2)."""
+
+
+class BadSecret(Exception):  # noqa: N818
+    """The secret given for signing cannot be used; the text does not show it."""
+
+
+def signing_secret(environ: Mapping[str, str]) -> str:
+    """Return what tokens are signed with.
+
+    Raises:
+        BadSecret: the environment's is too short.
+    """
+    secret = environ.get(SECRET_VARIABLE) or DEVELOPMENT_SECRET
+    if len(secret.encode()) < SHORTEST_SECRET:
+        raise BadSecret(f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves")
+    return secret
 
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:

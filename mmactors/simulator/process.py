@@ -14,11 +14,18 @@ from pathlib import Path
 
 
 class SimulatorError(Exception):
-    """The simulator did not start, or has gone. `exit_code` is what the program should end with."""
+    """The simulator did not start. `exit_code` is what the program should end with.
+
+    The message is empty if the simulator itself has said why.
+    """
 
     def __init__(self, message: str, exit_code: int = 69) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+TOLD = (66, 69, 70, 78)
+"""With these exit codes it has said why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class SimulatorProcess:
         """Start it and wait until it listens.
 
         Raises:
-            SimulatorError: it ended first (it has said why on stderr), or did not listen in time.
+            SimulatorError: it ended first, or did not listen in time.
         """
         command = [sys.executable, "-m", "mmactors", "simulator", str(conf), "--watch-stdin"]
         if prices is not None:
@@ -68,16 +75,14 @@ class SimulatorProcess:
             return Address(int(said["port"]), said["rest_url"], said["ws_url"], said["binance_url"])
         except (ValueError, KeyError, TypeError):
             code = self.stop()
-            raise SimulatorError("the embedded simulator did not start", code if code in (66, 69, 78) else 69) from None
+            if code in TOLD:
+                raise SimulatorError("", code) from None
+            raise SimulatorError(f"the embedded simulator {_ended(code)} before it listened") from None
 
     def ended(self) -> str | None:
         """Say how the simulator ended, or None while it runs."""
         code = self._process.poll()
-        if code is None:
-            return None
-        if code < 0:
-            return f"was killed by {signal.Signals(-code).name}"
-        return f"ended with exit code {code}"
+        return None if code is None else _ended(code)
 
     def stop(self, timeout_s: float = 5.0) -> int:
         """End it, its log written; kill it if it does not listen. Returns its exit code."""
@@ -92,3 +97,7 @@ class SimulatorProcess:
             if pipe is not None:
                 pipe.close()
         return self._process.returncode
+
+
+def _ended(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

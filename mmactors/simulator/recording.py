@@ -21,6 +21,12 @@ from mmactors.units import YEAR_S
 GAP_LIMIT_MS = 30_000
 """A longer silence ends a piece, unless the file's own spacing is as coarse."""
 
+COARSEST_MS = 3_600_000
+"""No spacing is an excuse for a longer silence than this: no session could be settled on it."""
+
+LAST_MS = 4_102_444_800_000
+"""Times are milliseconds since 1970, up to 2100; others are of another unit."""
+
 RETURN_LAG_S = 10
 SIGMA_HALF_LIFE_S = 600.0
 SIGMA_FLOOR = 0.05
@@ -70,7 +76,8 @@ def load_recordings(path: Path, assets: tuple[str, ...]) -> Recordings:
     """
     columns = _read(path)
     if columns.times.size == 0:
-        raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); need ts_ms and a positive price")
+        need = "ts_ms (milliseconds since 1970) and a positive price"
+        raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); need {need}")
     found: dict[str, Recording] = {}
     said: list[str] = []
     for asset, chosen in _by_asset(columns, assets, path).items():
@@ -110,12 +117,12 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
         if not row:
             continue
         try:
-            when, price = int(row[time_at]), float(row[price_at])
+            when, price = _whole(row[time_at]), float(row[price_at])
             symbol = "" if symbol_at is None else row[symbol_at]
         except (ValueError, IndexError):
             unusable += 1
             continue
-        if not (math.isfinite(price) and price > 0 and abs(when) < 2**62):
+        if not (math.isfinite(price) and price > 0 and 0 <= when <= LAST_MS):
             unusable += 1
             continue
         times.append(when)
@@ -123,6 +130,17 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
         symbols.append(symbol)
     known = None if symbol_at is None else symbols
     return _Columns(np.array(times, dtype=np.int64), np.array(prices, dtype=np.float64), known, unusable)
+
+
+def _whole(text: str) -> int:
+    """A time as written by people or, with a decimal point, by spreadsheets. Raises ValueError."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
 
 
 def _read_parquet(path: Path) -> _Columns:
@@ -143,7 +161,7 @@ def _read_parquet(path: Path) -> _Columns:
     except pa.ArrowException as error:
         raise PricesError(f"{path}: cannot be read as Parquet prices ({str(error).splitlines()[0]})") from None
     with np.errstate(invalid="ignore"):
-        good = np.isfinite(raw_times) & np.isfinite(raw_prices) & (raw_prices > 0)
+        good = (raw_times >= 0) & (raw_times <= LAST_MS) & np.isfinite(raw_prices) & (raw_prices > 0)
     symbols: list[str] | None = None
     if "symbol" in wanted:
         named = table.column("symbol").to_pylist()
@@ -185,7 +203,8 @@ def _longest_piece(
     last_of_its_time = np.append(np.diff(times) > 0, True)
     times, prices = times[last_of_its_time], prices[last_of_its_time]
     spacing = np.diff(times)
-    limit = max(GAP_LIMIT_MS, 3 * int(np.median(spacing))) if spacing.size else GAP_LIMIT_MS
+    usual = int(np.median(spacing)) if spacing.size else 0
+    limit = min(max(GAP_LIMIT_MS, 3 * usual), COARSEST_MS)
     breaks = np.flatnonzero(spacing > limit)
     starts = np.concatenate(([0], breaks + 1))
     ends = np.concatenate((breaks, [times.size - 1]))
@@ -193,7 +212,9 @@ def _longest_piece(
     piece = slice(int(starts[longest]), int(ends[longest]) + 1)
     span_ms = int(times[piece][-1] - times[piece][0])
     if span_ms < 1000:
-        raise PricesError(f"{path}: too short: {rows} rows of {asset} have no piece of even a second without a gap")
+        unit = "; is ts_ms in milliseconds?" if rows > 1 and usual <= 60 else ""
+        text = f"too short: {rows} rows of {asset} have no piece of even a second without a gap{unit}"
+        raise PricesError(f"{path}: {text}")
     since = datetime.fromtimestamp(int(times[piece][0]) / 1000, UTC)
     line = (
         f"{rows} rows of {asset} over {_span(int(times[-1] - times[0]))}, {rows - times.size} duplicate times, "

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
+from loguru import logger
+
 from mmactors.config import VenueConfig
 from mmactors.messages import (
     BatchReported,
@@ -116,6 +118,9 @@ class VenueLink:
     def stop(self, timeout_s: float = 3.0) -> None:
         """Send what is queued, log out, and end the threads; each is waited for at most `timeout_s`."""
         self.session.stop(timeout_s)
+        if any(name.startswith("dropped_") for name in self.counters):
+            told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+            logger.info("venue: {}", told)
         for worker in self._workers.values():
             worker.stop(timeout_s)
 

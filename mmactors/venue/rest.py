@@ -249,6 +249,7 @@ class RestWorker:
         self._deliver = deliver
         self._requests: deque[VenueRequest] = deque()
         self._bell = threading.Semaphore(0)
+        self._told: dict[str, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -282,6 +283,7 @@ class RestWorker:
         self._rest.close()
 
     def _serve(self, request: VenueRequest) -> None:
+        name = type(request).__name__
         try:
             match request:
                 case FetchFills(since):
@@ -293,8 +295,12 @@ class RestWorker:
                 case FetchMarkets(status):
                     for listed in self._rest.markets(status):
                         self._deliver(MarketReported("snapshot", listed))
+            self._told.pop(name, None)
         except VENUE_FAILURES as failure:
-            logger.warning("venue: {} failed: {}", type(request).__name__, failure)
+            if self._told.get(name) != str(failure):  # whoever asked asks again and again
+                self._told[name] = str(failure)
+                so = "; nothing is quoted before the account is reconciled" if name == FetchFills.__name__ else ""
+                logger.warning("venue: {} failed: {}{}; further such failures are not told", name, failure, so)
             self._failed(request, failure)
 
     def _failed(self, request: VenueRequest, failure: Exception) -> None:

@@ -120,7 +120,8 @@ class VenueSession:
                 break
             if was_up or fatal or reason != told:
                 told = reason
-                logger.warning("venue: no order session: {}", reason)
+                # The end of what was up, and a refusal for good, are told by whoever hears the report.
+                logger.log("DEBUG" if was_up or fatal else "WARNING", "venue: {}; trying again", reason)
                 self._deliver(VenueDisconnected(reason, self._now(), fatal))
             if fatal:
                 break
@@ -145,7 +146,8 @@ class VenueSession:
         except ConversationOver as over:
             return over.reason, over.fatal
         except ConnectFailed as failed:
-            return f"cannot connect: {failed.reason}", failed.status in (401, 403)
+            where = self._url.split("?", 1)[0]
+            return f"cannot connect to {where}: {failed.reason}", failed.status in (401, 403)
         except MissingSecret as missing:
             return str(missing), True
         except Exception as error:  # noqa: BLE001 - the session must not die in silence

@@ -8,12 +8,13 @@ from typing import Any
 
 import jwt
 import pytest
-from fake_server import FakeServer
+from fake_server import FakeServer, eventually
+from loguru import logger
 
-from mmactors.messages import Outcome
+from mmactors.messages import FetchFills, FillsFetched, Outcome
 from mmactors.units import SECOND, Nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, RestWorker, VenueRest, VenueUnreachable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILL = json.loads((FIXTURES / "in_order_fill.json").read_text())["fill"]
@@ -225,3 +226,24 @@ def test_a_token_s_expiry() -> None:
     assert decode_expiry(token) == 1_795_400_000 * SECOND
     assert decode_expiry(jwt.encode({"sub": "a"}, "x" * 32, algorithm="HS256")) is None
     assert decode_expiry("not a token") is None
+
+
+def test_a_question_that_fails_again_and_again_is_one_line_until_it_was_answered(
+    server: FakeServer, rest: VenueRest
+) -> None:
+    heard: list[FillsFetched] = []
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    worker = RestWorker("audit", rest, heard.append)  # type: ignore[arg-type]
+    worker.start()
+    try:
+        for status in (500, 500, 500, 200, 500):
+            server.answer = lambda *_, status=status: (status, {"fills": [], "next": None}, {})  # type: ignore[misc]
+            told = len(heard)
+            worker.submit(FetchFills(0))
+            eventually(lambda told=told: len(heard) > told, "the answer")  # type: ignore[misc]
+    finally:
+        worker.stop()
+        logger.remove(sink)
+    assert [report.error is None for report in heard] == [False, False, False, True, False]
+    assert len([line for line in lines if "FetchFills failed: " in line]) == 2

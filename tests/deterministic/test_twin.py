@@ -1,7 +1,9 @@
 """The whole program in virtual time: repeatable from its seed, lawful in every order of events, judged from outside."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pykka
 import pytest
 
 from mmactors.config import Config, load
@@ -11,6 +13,13 @@ from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
+
+
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    yield
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
 
 
 def config(seed: int, sessions: str = "[{asset: BTC, duration: 1M}]", **more: str) -> Config:

@@ -394,7 +394,7 @@ def test_a_late_fill_of_a_settled_market_is_no_exposure(resting):
     late = rig.venue.stream.pop()
     rig.report(MarketReported("resolved", replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.NO)))
     rig.report(late)
-    assert sum(rig.desk._exposures.values()) == 0
+    assert sum(rig.desk.portfolio.worst_losses.values()) == 0
 
 
 def test_a_market_of_others_is_neither_listed_nor_resolved_when_it_is_over(rig):
@@ -998,9 +998,9 @@ def test_an_order_accepted_between_the_snapshot_and_the_fills_is_not_taken_for_g
 def test_a_snapshot_taken_before_a_move_arrives_does_not_settle_the_move(resting):
     rig = resting
     rig.report(StreamGapped(1, 2))
-    rig.desk.synced = True  # the move left just before the gap was seen
+    rig.desk.reconciliation.synced = True  # the move left just before the gap was seen
     rig.intend(replaces=[("run7-1", 47, 60)])
-    rig.desk.synced = False
+    rig.desk.reconciliation.synced = False
     rig.report(rig.venue.snapshot())
     assert rig.order("run7-1").worst_remaining == 60
     rig.settle()
@@ -1011,12 +1011,12 @@ def test_the_sequence_never_goes_backwards(resting):
     rig = resting
     fill = rig.venue.fill(rig.venue.of("run7-1"), 1)
     rig.settle()
-    seen = rig.desk.seq
+    seen = rig.desk.reconciliation.seq
     rig.report(OrderReported(3, "fill", rig.venue.of("run7-1").told(), fill))
     rig.report(AccountReported(2, "settle", "m", rig.desk.account.cash_micros))
     rig.report(FillsFetched(0, (fill,)))
     rig.report(replace(rig.venue.snapshot(), seq=1))
-    assert rig.desk.seq >= seen
+    assert rig.desk.reconciliation.seq >= seen
     assert rig.asked(FetchFills)[-1].since_seq >= seen
 
 
@@ -1070,7 +1070,7 @@ def test_cancels_cost_of_the_budget_but_are_never_refused(rig):
     slow(rig)
     rig.tell(CancelAll("m", "operator"))
     assert len(rig.out[-1].cancels) == 40
-    assert rig.desk.budget.tokens < 0
+    assert rig.desk.entry.budget.tokens < 0
     rig.settle()
     rig.intend(places=[buy("run7-50")])
     assert rig.told(OrderDenied)[0].rule == "rate"
@@ -1378,11 +1378,11 @@ def test_an_adjustment_by_the_venue_is_taken_over_and_told(rig):
 
 
 def test_the_order_delay_is_measured_from_the_socket_to_the_answer(rig):
-    before = rig.desk.order_latency_s
+    before = rig.desk.entry.latency_s
     rig.desk.report(CONNECTED, Nanos(rig.now))
     rig.report(BatchWritten(5, Nanos(rig.now)))
     rig.report(BatchReported(5, (), Nanos(rig.now + 20 * MILLISECOND)))
-    assert rig.desk.order_latency_s == pytest.approx(before + 0.1 * (0.010 - before))
+    assert rig.desk.entry.latency_s == pytest.approx(before + 0.1 * (0.010 - before))
 
 
 def test_what_the_venue_says_about_a_market_nobody_listed_does_not_raise(rig):

@@ -1,11 +1,13 @@
 """The console tells the story of a session in lines that can be followed."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from mmactors.messages import (
     ActorDied,
+    FeedConnected,
     FeedWentStale,
     Market,
     MarketChanged,
@@ -14,6 +16,7 @@ from mmactors.messages import (
     MarketResolved,
     MarketStatus,
     OrderFilled,
+    OrderUnknown,
     Outcome,
     QuoteIntent,
     QuoteReason,
@@ -67,10 +70,11 @@ def said(narrator: Narrator, event: object) -> str:
 
 
 def test_a_session_is_listed_once_and_opened_with_its_strike(narrator):
-    assert "listed: BTC above strike not struck? 300 s, pending" in said(narrator, MarketListed(MARKET))
+    assert "listed: BTC above its price at the open? 300 s, pending" in said(narrator, MarketListed(MARKET))
     assert narrator.narrate(MarketListed(MARKET)) == []
     assert "opened: strike 97,000.00, 300 s" in said(narrator, MarketChanged(OPEN, "opened"))
     assert narrator.narrate(MarketChanged(OPEN, "opened")) == []
+    assert "closed by the venue" in said(narrator, MarketChanged(OPEN, "closed"))
 
 
 def test_the_first_two_sided_quote_is_shown_in_both_views_and_only_the_first(narrator):
@@ -84,16 +88,44 @@ def test_the_first_two_sided_quote_is_shown_in_both_views_and_only_the_first(nar
 def test_each_phase_is_told_when_it_begins(narrator):
     narrator.narrate(intent())
     told = [
-        narrator.narrate(intent(phase=phase, f=f))
-        for phase, f in [
-            *(("FLATTENING", 0.74), ("FLATTENING", 0.5), ("REDUCE_ONLY", 0.1), ("DEAD_SIDE", 0.09), ("CLOSED", 0.02)),
+        narrator.narrate(intent(phase=phase, f=f, why=why))
+        for phase, f, why in [
+            *(("FLATTENING", 0.74, "lean"), ("FLATTENING", 0.5, "lean"), ("REDUCE_ONLY", 0.1, "reduce-only")),
+            *(("DEAD_SIDE", 0.09, "dead side"), ("CLOSED", 0.02, "closing")),
         ]
     ]
     assert [len(lines) for lines in told] == [1, 0, 1, 1, 1]
     assert "flattening with 74% left; net +0" in told[0][0]
     assert "reduce-only with 10% left" in told[2][0]
     assert "dead side" in told[3][0]
-    assert "closed" in told[4][0]
+    assert "everything cancelled before the close with 2% left" in told[4][0]
+
+
+def test_a_pause_that_concerns_all_is_no_end_of_every_market(narrator):
+    narrator.narrate(intent())
+    nothing = {"bids": (), "asks": (), "phase": "CLOSED", "fair": math.nan}
+    for why in ("binance: the peer hung up", "venue not in step", "account halted"):
+        assert narrator.narrate(intent(why=why, **nothing)) == []
+        assert narrator.narrate(intent()) == []
+
+
+def test_a_frozen_market_says_so_once_and_when_it_thaws(narrator):
+    narrator.narrate(intent())
+    frozen = intent(why="frozen after a burst of fills", bids=(), asks=(), net=-610)
+    assert "frozen after a burst of fills: its quotes are pulled; net -610" in said(narrator, frozen)
+    assert narrator.narrate(frozen) == []
+    assert "quoting again" in said(narrator, intent())
+
+
+def test_orders_that_went_unknown_with_the_connection_are_told_by_its_line_alone(narrator):
+    assert narrator.narrate(OrderUnknown("BTC-5M-X", "r1-1", "connection lost")) == []
+    assert "r1-2: fate unknown (no answer)" in said(narrator, OrderUnknown("BTC-5M-X", "r1-2", "no answer"))
+
+
+def test_a_feed_that_connects_again_and_again_without_a_word_is_told_once(narrator):
+    connected, stale = FeedConnected("binance", "BTC", NOW), FeedWentStale("binance", "BTC", NOW, "no tick for 2 s")
+    told = [len(narrator.narrate(event)) for event in (connected, stale, connected, connected, stale, connected)]
+    assert told == [1, 1, 1, 0, 1, 1]
 
 
 def test_a_fill_says_outcome_size_price_net_and_cash(narrator):
@@ -117,7 +149,7 @@ def test_a_settlement_says_profit_and_net_and_a_second_one_that_it_is(narrator):
 def test_venue_feeds_and_states_are_told(narrator):
     up = VenueConnected("a-1", "sim-1", frozenset(), 50.0, 100.0, None, NOW)
     assert "connected as a-1, session sim-1" in said(narrator, up)
-    assert "connection lost: reset" in said(narrator, VenueDisconnected("reset", NOW))
+    assert "connection lost: reset; what rests there counts as live" in said(narrator, VenueDisconnected("reset", NOW))
     assert "reconnected as a-1" in said(narrator, up)
     assert "binance BTC" in said(narrator, FeedWentStale("binance", "BTC", NOW, "silent for 2 s"))
     moved = ReferenceMoved("BTC", 97_000.0, 0.5, NOW, NOW, 0.05, ("binance",))
@@ -157,3 +189,10 @@ def test_the_last_word_is_a_table_of_all_sessions_and_their_totals(narrator):
     assert lines[-2].split()[:4] == ["2", "sessions", "1Y/1N", "+7.66"]
     assert lines[-1] == "cash $1,234.00"
     assert narrator.summary([]) == ["no session was settled"]
+
+
+def test_what_is_still_held_is_the_very_last_word(narrator):
+    narrator.narrate(intent(net=-85))
+    narrator.narrate(replace(intent(net=3), market="BTC-1M-Y"))
+    narrator.narrate(replace(REPORT, market="BTC-1M-Y"))
+    assert narrator.summary([], cash=Micros(DOLLAR))[1:] == ["cash $1.00", "held, not settled (YES - NO): BTC-5M-X -85"]

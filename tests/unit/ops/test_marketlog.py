@@ -191,7 +191,7 @@ def test_inspect_shows_the_newest_run_first_as_aligned_columns(two_runs):
     assert heading.index("net") == quote.index(" +2")
     assert "30@0.56 30@0.55" in quote
     assert quote.endswith("FLATTENING: price moved")
-    assert "-- fill: outcome NO, size 30, price 0.48" in lines[4]
+    assert "-- FILL  bought 30 NO at 0.48 (our YES ask at 0.52)" in lines[4]
 
 
 def test_inspect_takes_a_unique_beginning_of_an_id(two_runs):

@@ -47,6 +47,13 @@ def test_coarse_files_have_a_coarser_gap(tmp_path: Path) -> None:
     assert len(load(path)[0]) == 10
 
 
+def test_times_of_a_spreadsheet_have_a_decimal_point(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.csv", ["ts_ms,price", "1700000000000.0,100", "1.700000001e12,101", "1700000002000.5,7"])
+    times, _, report = load(path)
+    assert times == [0, 1000]
+    assert report.endswith("1 unusable rows dropped")
+
+
 def test_unusable_rows_are_dropped_and_counted(tmp_path: Path) -> None:
     bad = ["5000,nan", "6000,-1", "7000,0", "8000,inf", "x,100", "9000", "9000,abc", ""]
     path = write(tmp_path / "p.csv", ["ts_ms,price", *seconds(0, 1, 2), *bad])
@@ -92,6 +99,10 @@ def test_symbols_choose_the_asset(tmp_path: Path) -> None:
         (["ts_ms,price", "0,100"], "too short"),
         (["ts_ms,price", "0,100", "60000,100"], None),
         (["ts_ms,price", "0,100", "500,100"], "too short"),
+        (["ts_ms,price", *(f"{1_700_000_000 + k},100" for k in range(300))], "too short: .*; is ts_ms in milliseconds"),
+        (["ts_ms,price", *(f"17000000000000{k:02},100" for k in range(60))], r"no usable rows \(60 unus.* since 1970"),
+        (["ts_ms,price", "-2000,100", "-1000,100"], r"no usable rows \(2 unusable\)"),
+        (["ts_ms,price", *(f"{k * 86_400_000},100" for k in range(300))], "too short"),
         (["ts_ms,price,symbol", "0,100,ETHUSD", "1000,100,ETHUSD"], "has prices of ETHUSD only; .* trades BTC"),
     ],
 )

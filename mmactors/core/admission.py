@@ -1,0 +1,165 @@
+"""Admission: what of a market's intent may leave, and as which batch.
+
+Every new order and every move goes before the gate together with all that is live at that moment, the intent's earlier
+items included. A move that may not happen leaves as a cancel if the order must not stay where it is. Cancels are never
+held back. What the venue answers is not known here.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mmactors.core.order_entry import OrderEntry, Step
+from mmactors.core.orders import WorkingOrder
+from mmactors.core.params import MakerParams
+from mmactors.core.portfolio import Portfolio
+from mmactors.core.risk import Proposal, gate
+from mmactors.messages import (
+    Market,
+    OrderCancelled,
+    OrderDenied,
+    OrderUnchanged,
+    Outcome,
+    PlaceOrder,
+    QuoteIntent,
+    ReplaceOrder,
+    TradingState,
+)
+from mmactors.units import Contracts, Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the gate must know of the account as a whole at this moment. `offset_ns`: the venue's clock minus ours."""
+
+    now: Nanos
+    offset_ns: Nanos
+    state: TradingState
+    pulse_age_ns: int
+    synced: bool
+
+
+class Denial(NamedTuple):
+    """Which rule says no, in which words, and when it may say yes if it is a matter of time."""
+
+    rule: str
+    words: str
+    wait_ms: int = 0
+
+
+class Admission:
+    """Decides what leaves, enters it in the portfolio, and sends it."""
+
+    def __init__(
+        self,
+        params_of: Callable[[Market], MakerParams],
+        portfolio: Portfolio,
+        entry: OrderEntry,
+        counters: Counter[str],
+    ) -> None:
+        self._params_of = params_of
+        self._portfolio = portfolio
+        self._table = portfolio.table
+        self._entry = entry
+        self._counters = counters
+
+    def admit(self, intent: QuoteIntent, market: Market, conditions: Conditions, step: Step) -> None:
+        """Send what may leave of an intent, and tell the market of the rest."""
+        orders, now = self._table.orders, conditions.now
+        self._entry.budget.refill(now)
+        for name in [c.client_id for c in intent.cancels] + [r.client_id for r in intent.replaces]:
+            if name not in orders:  # the market may think that it was growing when it filled
+                step.events.append(OrderCancelled(market.id, name, Contracts(0), "gone"))
+        cancels = [c.client_id for c in intent.cancels if c.client_id in orders]
+        replaces: list[ReplaceOrder] = []
+        for replace in intent.replaces:
+            order = orders.get(replace.client_id)
+            if order is None or order.final or order.market != market.id:
+                continue
+            denial = self._denied_move(intent, market, conditions, replace, order)
+            if denial is None:
+                self._portfolio.replace(replace, now)
+                replaces.append(replace)
+                continue
+            self._counters[f"denied_{denial.rule}"] += 1
+            code = f"DENIED_{denial.rule}"
+            step.events.append(
+                OrderUnchanged(market.id, order.client_id, "replace", code, denial.words, denial.wait_ms, denied=True)
+            )
+            must_not_stay = replace.ticks < order.target[0] or replace.size < order.target[1]
+            if must_not_stay and not order.cancelling and order.client_id not in cancels:
+                cancels.append(order.client_id)
+        for name in cancels:
+            self._table.cancel(name, now)
+            self._entry.budget.take_cancels()
+        places: list[PlaceOrder] = []
+        for place in intent.places:
+            if place.client_id in orders:
+                denial = Denial("duplicate", "an order of this name is live")
+            else:
+                denial = self._denied(intent, market, conditions, place, place.outcome, filled=0)
+            if denial is None:
+                self._portfolio.place(market.id, place, now)
+                places.append(place)
+                continue
+            self._counters[f"denied_{denial.rule}"] += 1
+            step.events.append(OrderDenied(market.id, place.client_id, *denial))
+        if cancels or replaces or places:
+            self._entry.send(market, cancels, replaces, places, step)
+
+    def _denied_move(
+        self, intent: QuoteIntent, market: Market, conditions: Conditions, move: ReplaceOrder, order: WorkingOrder
+    ) -> Denial | None:
+        if order.cancelling:
+            return Denial("cancelling", "it is being cancelled")
+        if order.unknown:
+            return Denial("unknown", "nobody knows where it stands")
+        denial = self._denied(intent, market, conditions, move, order.outcome, filled=order.filled)
+        if denial is None and order.order_id is None:
+            return Denial("unknown", "it is not known to rest")
+        return denial
+
+    def _denied(
+        self,
+        intent: QuoteIntent,
+        market: Market,
+        conditions: Conditions,
+        item: PlaceOrder | ReplaceOrder,
+        outcome: Outcome,
+        *,
+        filled: int,
+    ) -> Denial | None:
+        portfolio, name, remaining = self._portfolio, item.client_id, item.size - filled
+        leaving = {cancel.client_id for cancel in intent.cancels}
+        opposing = [
+            o.worst_ticks if o.unknown else o.target[0]
+            for o in self._table.of(market.id, outcome.opposite)
+            if not (o.final or o.cancelling or o.client_id in leaving)
+        ]
+        cost = remaining * item.ticks * market.tick_micros
+        objection = gate(
+            Proposal(
+                market=market,
+                params=self._params_of(market),
+                outcome=outcome,
+                ticks=item.ticks,
+                size=item.size,
+                remaining=remaining,
+                net=portfolio.account.position(market.id).net,
+                same=self._table.committed(market.id, outcome, besides=name),
+                opposing_ticks=max(opposing, default=None),
+                venue_tau_ns=market.expires_venue_ns - (conditions.now + conditions.offset_ns),
+                priced_age_ns=conditions.now - intent.priced_ns,
+                cash_free=portfolio.free_cash(besides=name),
+                exposure_after=portfolio.worst_loss(market.id, outcome, cost, besides=name),
+                d2=intent.reason.d2,
+                state=conditions.state,
+                pulse_age_ns=conditions.pulse_age_ns,
+                synced=conditions.synced,
+            )
+        )
+        if objection is not None:
+            return Denial(*objection)
+        budget = self._entry.budget
+        return None if budget.take() else Denial("rate", "the rate budget is spent", budget.wait_ms)

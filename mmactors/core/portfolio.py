@@ -1,0 +1,142 @@
+"""The portfolio: the account with its live orders, and the worst that can come of them.
+
+Owns positions, cash and the order table as one thing, so that whatever changes one of them changes the worst-case loss
+with it. An order in flight, unknown or cancelling counts in full. It knows no limit: those are the gate's.
+"""
+
+from mmactors.core.account import Account
+from mmactors.core.orders import OrderTable, WorkingOrder
+from mmactors.messages import (
+    Market,
+    OrderEvent,
+    OrderFilled,
+    Outcome,
+    PlaceOrder,
+    ReplaceOrder,
+    Resolution,
+    VenueOrder,
+    VenuePosition,
+)
+from mmactors.units import DOLLAR, Micros, Nanos, Ticks
+
+DEFAULT_TICK = Micros(10_000)
+
+
+class Portfolio:
+    """What the account holds, and what it may yet buy.
+
+    Attributes:
+        account: cash and positions.
+        table: every order that may still fill.
+        markets: the markets that the venue has told of.
+        worst_losses: of every market not settled, the most it can lose if any subset of its live orders fills, in
+            micro-dollars.
+    """
+
+    def __init__(self) -> None:
+        self.account = Account()
+        self.table = OrderTable()
+        self.markets: dict[str, Market] = {}
+        self.worst_losses: dict[str, int] = {}
+
+    def tick(self, market: str) -> Micros:
+        """Return the market's tick; a cent where the market is not known."""
+        known = self.markets.get(market)
+        return known.tick_micros if known is not None else DEFAULT_TICK
+
+    def ticks(self, market: str, price_micros: Micros) -> Ticks:
+        """Return a price in the market's ticks."""
+        return Ticks(price_micros // self.tick(market))
+
+    # --- what changes it --------------------------------------------------------------------------
+
+    def adopt(self, position: VenuePosition) -> None:
+        """Take over a position held from before this run."""
+        self.account.adopt(position)
+        self._reassess(position.market)
+
+    def adopt_order(self, client_id: str, venue_order: VenueOrder, now: Nanos) -> WorkingOrder:
+        """Take in an order that rests though it was not placed here, under this name."""
+        market = venue_order.market
+        ticks = self.ticks(market, venue_order.price_micros)
+        order = self.table.place(market, PlaceOrder(client_id, venue_order.outcome, ticks, venue_order.size), now)
+        order.order_id, order.filled, order.version = venue_order.order_id, venue_order.filled, venue_order.version
+        self._reassess(market)
+        return order
+
+    def place(self, market: str, order: PlaceOrder, now: Nanos) -> None:
+        """Enter an order that is on its way out."""
+        self.table.place(market, order, now)
+        self._reassess(market)
+
+    def replace(self, order: ReplaceOrder, now: Nanos) -> None:
+        """Note a replace that is on its way out."""
+        self.table.replace(order, now)
+        self._reassess(self.table.orders[order.client_id].market)
+
+    def apply(self, event: OrderEvent) -> None:
+        """Change an order by what happened to it."""
+        self.table.apply(event)
+        self._reassess(event.market)
+
+    def book(self, fill: OrderFilled) -> bool:
+        """Book a fill's contracts and cost; False, and nothing booked, if its id is booked already.
+
+        The order itself is changed by `apply`.
+        """
+        if not self.account.fill(fill):
+            return False
+        self._reassess(fill.market)
+        return True
+
+    def settle(self, market: Market, resolution: Resolution) -> None:
+        """Pay a market out."""
+        self.account.resolve(market, resolution)
+        self._reassess(market.id)
+
+    # --- what can come of it ----------------------------------------------------------------------
+
+    def free_cash(self, *, besides: str) -> int:
+        """Cash less what every live order but one may cost."""
+        orders = self.table.orders.values()
+        return self.account.cash_micros - sum(self._cost(order) for order in orders if order.client_id != besides)
+
+    def worst_loss(self, market: str, outcome: Outcome, cost: int, *, besides: str) -> int:
+        """The most the account can lose if any subset of its live orders fills, `cost` more on one outcome of a market.
+
+        `besides` names the order that the addition replaces, which does not count.
+        """
+        elsewhere = sum(loss for name, loss in self.worst_losses.items() if name != market)
+        costs = {Outcome.YES: 0, Outcome.NO: 0, outcome: cost}
+        return elsewhere + self._worst_loss(market, costs, besides)
+
+    def adding(self) -> list[WorkingOrder]:
+        """The orders of every side that could grow a position if all of it filled."""
+        adding = []
+        for order in self.table:
+            net = self.account.position(order.market).net
+            signed = net if order.outcome is Outcome.YES else -net
+            if self.table.committed(order.market, order.outcome) > -signed:
+                adding.append(order)
+        return adding
+
+    def _reassess(self, market: str) -> None:
+        if self.account.position(market).resolution is None:
+            self.worst_losses[market] = self._worst_loss(market, {Outcome.YES: 0, Outcome.NO: 0})
+        else:
+            self.worst_losses.pop(market, None)
+
+    def _worst_loss(self, market: str, costs: dict[Outcome, int], besides: str | None = None) -> int:
+        position = self.account.position(market)
+        for outcome in costs:
+            for order in self.table.of(market, outcome):
+                if order.client_id != besides:
+                    costs[outcome] += self._cost(order)
+        spent = position.yes_cost_micros + position.no_cost_micros
+        # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
+        if_yes = spent + costs[Outcome.NO] - position.yes * DOLLAR
+        if_no = spent + costs[Outcome.YES] - position.no * DOLLAR
+        return max(if_yes, if_no, 0)
+
+    def _cost(self, order: WorkingOrder) -> int:
+        return order.worst_remaining * order.worst_ticks * self.tick(order.market)

@@ -1,0 +1,73 @@
+"""One session's record: what its report is made of, noted as it happens.
+
+Owns the figures that no later moment can tell: how long both sides rested, the net with 10 % of the session left, the
+fair value when trading closed. It decides nothing.
+"""
+
+import math
+from dataclasses import dataclass
+
+from mmactors.core.inventory import Inventory
+from mmactors.core.quoting import Ladder
+from mmactors.messages import Market, Resolution, SessionReport
+from mmactors.units import Nanos
+
+NET_NOTED_F = 0.10
+"""The share of the session left at which the net is noted."""
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """The figures so far."""
+
+    fills: int = 0
+    contracts: int = 0
+    max_abs_net: int = 0
+    net_at_10pct: int | None = None
+    fair_at_close: float = 0.5
+    two_sided_ns: int = 0
+    open_ns: int = 0
+    order_messages: int = 0
+    looked_ns: int = 0
+
+    def look(self, now: Nanos, *, running: bool, two_sided: bool) -> None:
+        """Count the time since the last look, if the session runs, as two-sided if both sides rest now."""
+        since = now - self.looked_ns
+        if running and self.looked_ns and since > 0:
+            self.open_ns += since
+            if two_sided:
+                self.two_sided_ns += since
+        self.looked_ns = now
+
+    def fill(self, size: int, net: int) -> None:
+        """Note a fill and the net it led to."""
+        self.fills += 1
+        self.contracts += size
+        self.max_abs_net = max(self.max_abs_net, abs(net))
+
+    def price(self, ladder: Ladder, net: int, *, closing: bool) -> None:
+        """Note what a ladder was made at."""
+        if ladder.f <= NET_NOTED_F and self.net_at_10pct is None:
+            self.net_at_10pct = net
+        if not closing:
+            self.fair_at_close = ladder.fair
+
+    def report(self, market: Market, inventory: Inventory, resolution: Resolution) -> SessionReport:
+        """Return the session's report as settled."""
+        net, fair = inventory.net, self.fair_at_close
+        return SessionReport(
+            market=market.id,
+            asset=market.asset,
+            duration_s=market.duration_s,
+            strike=market.strike if market.strike is not None else math.nan,
+            outcome=resolution,
+            pnl_micros=inventory.pnl_if(resolution),
+            net_at_close=net,
+            net_at_10pct=self.net_at_10pct if self.net_at_10pct is not None else net,
+            max_abs_net=self.max_abs_net,
+            risk_at_close=abs(net) * math.sqrt(fair * (1.0 - fair)),
+            fills=self.fills,
+            contracts=self.contracts,
+            two_sided_share=self.two_sided_ns / self.open_ns if self.open_ns else 0.0,
+            order_messages=self.order_messages,
+        )
