@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check format clean install
+.PHONY: run test check check-deep format clean install
 
 install: $(STAMP)
 
@@ -24,6 +24,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the property tests twenty-five times over: more than 100,000 cases
+check-deep: install
+	MMACTORS_DEEP=25 $(BIN)/python -m pytest -m hypothesis --timeout 3000 tests
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -40,7 +40,7 @@ from mmactors.ops.logs import set_up_logs
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.report import ActorCounts, write_report
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
-from mmactors.runtime import directory
+from mmactors.runtime import directory, logbook
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
@@ -127,6 +127,7 @@ def trade(
     clock = SystemClock()
     ending = Ending()
     ending.on_signals()
+    logbook.dump_threads_on()
     try:
         store = JournalStore.open(_made(config.folder) / "journal.sqlite")
     except LockHeld as held:

@@ -5,6 +5,6 @@ import os
 FACTOR = int(os.environ.get("MMACTORS_DEEP", "1"))
 
 
-def cases(number: int) -> int:
+def examples(number: int) -> int:
     """Return how many cases to try where the everyday run tries `number`."""
     return number * FACTOR

@@ -214,3 +214,13 @@ def test_a_stop_while_the_simulator_starts_is_orderly_and_leaves_no_orphan(deskt
     assert program.ends(15) == 0, program.complained
     assert program.complained == ""
     assert not Path(f"/proc/{simulator}").exists()
+
+
+def test_usr1_shows_what_every_thread_does_and_the_run_goes_on(desktop: Desktop) -> None:
+    program = desktop.start("run", "run.py", str(desktop.config(CONF.format(feeds="{}"))))
+    program.says("first two-sided quote", 15)
+    program.process.send_signal(signal.SIGUSR1)
+    eventually(lambda: program.complained.count("most recent call first") > 5, 5, lambda: program.complained)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends(10) == 0
+    assert "everything matches, nothing rests" in program.said

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mmactors.core.account import Account
 from mmactors.messages import Market, MarketStatus, OrderFilled, Outcome, Resolution, VenuePosition
 from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks, micros, nanos
+from tests.depth import examples
 
 MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(0), nanos(300))
 YES, NO = Outcome.YES, Outcome.NO
@@ -107,7 +108,7 @@ fills = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(fills, st.lists(resolutions, max_size=3), resolutions, st.data())
 def test_cash_is_the_same_whatever_the_order_of_fills_and_settlements(told, before, last, data):
     events = [fill(n, size, ticks, outcome, fee) for n, size, ticks, outcome, fee in told]

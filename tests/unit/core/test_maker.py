@@ -38,6 +38,7 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
+from tests.depth import examples
 
 START = 1_800_000_000 * SECOND
 STRIKE = 97_000.0
@@ -879,7 +880,7 @@ events = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.booleans(), st.lists(st.tuples(events, st.integers(-SECOND, 20 * SECOND)), min_size=5, max_size=40))
 def test_seed_defect_12_no_order_of_events_makes_it_raise(hydrated, told):
     maker = Maker("m", 1, "run7-m", PARAMS)
@@ -899,7 +900,7 @@ def test_seed_defect_12_no_order_of_events_makes_it_raise(hydrated, told):
 # --- the ladder's own invariants under random prices and fills -----------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.sampled_from([1, 3, 6]),
     st.lists(

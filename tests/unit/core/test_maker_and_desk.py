@@ -40,6 +40,7 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Nanos, nanos
+from tests.depth import examples
 
 START = 1_800_000_000 * SECOND
 MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(START + 300 * SECOND))
@@ -271,7 +272,7 @@ def play(world, script):
             getattr(world, kind)(*arguments)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(calm, max_size=80))
 @example([("fill", 0, 1.0), ("step", "stream"), ("fill", 0, 1.0)])  # a move of an order that has just filled
 def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
@@ -280,7 +281,7 @@ def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
     world.end()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.lists(st.one_of(calm, calm, calm, faults), max_size=60))
 @example(
     [("disconnect", True), ("tick", 0.0), ("step", "intents"), ("step", "requests"), ("connect",), ("deliver_all",)]
@@ -295,7 +296,7 @@ def test_no_fault_makes_an_order_forgotten_or_understated(script):
     world.end()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -20,6 +20,7 @@ from mmactors.messages import (
     ReplaceOrder,
 )
 from mmactors.units import Contracts, Micros, Nanos, Ticks
+from tests.depth import examples
 
 M = "m"
 
@@ -352,7 +353,7 @@ class TableAgainstVenue(RuleBasedStateMachine):
 
 
 TestTableAgainstVenue = TableAgainstVenue.TestCase
-TestTableAgainstVenue.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestTableAgainstVenue.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)
 
 
 # --- the diff -----------------------------------------------------------------------------------------
@@ -496,7 +497,7 @@ levels = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 40)), max_size=4,
 orders = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 40), st.integers(0, 39)), max_size=5)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(orders, levels)
 def test_carrying_out_a_diff_leaves_nothing_to_do(start, wanted):
     table = resting(*[(ticks, size) for ticks, size, _ in start])

@@ -13,6 +13,7 @@ from mmactors.core.quoting import QuoteInputs, crossing, quote, with_hysteresis
 from mmactors.core.schedule import Phase
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
+from tests.depth import examples
 
 STRIKE = 97_000.0
 MARKET = Market("m", "BTC", STRIKE, MarketStatus.OPEN, Nanos(0), nanos(300))
@@ -436,7 +437,7 @@ def cases(draw, hysteresis=True):
     return made, market, params
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(cases())
 def test_a_ladder_is_on_tick_within_the_scale_never_crossed_and_as_wide_as_it_must_be(case):
     made, market, params = case
@@ -453,7 +454,7 @@ def test_a_ladder_is_on_tick_within_the_scale_never_crossed_and_as_wide_as_it_mu
     assert ladder.raw_ask - ladder.raw_bid >= 2 * params.risk.min_spread_micros / 2 / market.tick_micros - 1e-9
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(cases())
 def test_the_sides_stay_within_room_and_cash_with_what_may_still_fill(case):
     made, market, params = case
@@ -472,7 +473,7 @@ def test_the_sides_stay_within_room_and_cash_with_what_may_still_fill(case):
         assert (yes if ladder.dead is Outcome.YES else no) == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(cases(hysteresis=False), st.integers(1, 500))
 def test_the_lean_is_monotone_in_the_net(case, more):
     made, market, params = case
@@ -487,7 +488,7 @@ def test_the_lean_is_monotone_in_the_net(case, more):
         assert longer.asks[0][0] <= less.asks[0][0]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(cases(hysteresis=False), st.floats(0, 3))
 def test_the_ladder_is_monotone_in_the_spot(case, further):
     # With a lean against it, a side deep in the tail may also move because the pick-off cost does: see the next test.
@@ -506,7 +507,7 @@ def test_the_ladder_is_monotone_in_the_spot(case, further):
         assert high.asks[0][0] >= low.asks[0][0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(cases(hysteresis=False), st.floats(0, 3))
 def test_the_ladder_is_monotone_in_the_spot_at_any_inventory_without_a_pick_off_cost(case, further):
     made, market, params = case
@@ -520,7 +521,7 @@ def test_the_ladder_is_monotone_in_the_spot_at_any_inventory_without_a_pick_off_
     assert high.raw_ask >= low.raw_ask - 1e-9
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(cases())
 def test_yes_and_no_are_mirror_images(case):
     made, market, params = case
@@ -554,7 +555,7 @@ def test_yes_and_no_are_mirror_images(case):
     assert straight.dead is (reflected.dead.opposite if reflected.dead else None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(cases())
 def test_a_ladder_made_again_from_itself_does_not_change(case):
     made, market, params = case

@@ -10,6 +10,7 @@ from venue_fixture import CENT, MARKET, T0, Trading, refusal
 from mmactors.simulator.book import LIVE, Resolution
 from mmactors.simulator.matching import Refusal
 from mmactors.units import DOLLAR
+from tests.depth import examples
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def _apply(t: Trading, step: tuple[object, ...]) -> None:
     fees=st.tuples(st.sampled_from([-3.3, 0.0, 1.7]), st.sampled_from([0.0, 4.9])),
     outcome=st.sampled_from(["YES", "NO", "VOID"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_money_is_conserved_and_the_book_never_crossed(
     steps: list[tuple[object, ...]], fees: tuple[float, float], outcome: Resolution
 ) -> None:
