@@ -156,6 +156,7 @@ class GatewayActor(Actor):
                 self._tell_market(event.market, event)
             case VenuePosition():
                 self.tell(names.RISK, event)
+                self.tell(names.SUPERVISOR, event)
             case VenueStatus():
                 self._tell_markets(event)
                 for name in (names.RISK, names.SUPERVISOR, names.JOURNAL):

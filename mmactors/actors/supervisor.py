@@ -15,7 +15,7 @@ from typing import Any
 
 from mmactors.actors import names
 from mmactors.core.schedule import f
-from mmactors.core.selection import Candidate, select
+from mmactors.core.selection import MIN_F, Candidate, select
 from mmactors.messages import (
     ActorDied,
     ActorReady,
@@ -32,6 +32,7 @@ from mmactors.messages import (
     TimePassed,
     VenueConnected,
     VenueDisconnected,
+    VenuePosition,
     VenueStatus,
 )
 from mmactors.runtime.actor import Actor
@@ -102,6 +103,8 @@ class SupervisorActor(Actor):
         self._rules = SupervisionRules(random)
         self._finished = finished
         self._markets: dict[str, Market] = {}
+        self._found: dict[str, int] = {}  # net positions that this run began with
+        self._told: set[str] = set()
         self._offset_ns = Nanos(0)
         self._stopping: str | None = None
         self._venue_within_ns = venue_within_ns
@@ -135,6 +138,8 @@ class SupervisorActor(Actor):
                 self._resolved(message.market)
             case MarketRetired():
                 self._retire(message)
+            case VenuePosition():
+                self._found[message.market] = message.yes - message.no
             case VenueStatus():
                 self._offset_ns = message.offset_ns
             case VenueConnected():
@@ -174,16 +179,29 @@ class SupervisorActor(Actor):
                 market=market.id,
                 f=f(Nanos(market.expires_venue_ns - now), market.duration_ns),
                 incumbent=names.market(market.id) in self._factories,
+                net=self._found.get(market.id, 0),
             )
             for market in self._markets.values()
             if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
         ]
-        for market_id in select(candidates, self._max_markets):
+        chosen = select(candidates, self._max_markets)
+        self._explain([each for each in candidates if each.market not in chosen and not each.incumbent])
+        for market_id in chosen:
             name = names.market(market_id)
             if name not in self._factories:
                 self._factories[name] = self._market_factory(self._markets[market_id])
                 self._rules.watch(name, PER_MARKET)
                 self.runtime.spawn(name, self._factories[name])
+
+    def _explain(self, left: list[Candidate]) -> None:
+        """Say once of each market why it is not quoted."""
+        for each in left:
+            if each.market not in self._told:
+                self._told.add(each.market)
+                late = f"is not taken up: less than {MIN_F:.0%} of its session is left"
+                text = late if each.f < MIN_F else "waits: risk.max_markets are quoted already"
+                self.notes.info("market {} {}", each.market, text)
+        self._told &= self._markets.keys()
 
     def _resolved(self, market: Market) -> None:
         if names.market(market.id) in self._factories:
@@ -205,6 +223,7 @@ class SupervisorActor(Actor):
         self.tell(names.GATEWAY, message)
         self.tell(names.JOURNAL, message)
         self._rules.forget(name)
+        self._found.pop(message.market, None)
         self._factories.pop(name, None)
         self._markets.pop(message.market, None)
         self.runtime.stop(name)

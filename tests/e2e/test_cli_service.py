@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mmactors.config import Config
+
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"),
@@ -51,3 +53,9 @@ def test_what_cannot_help_is_not_restarted_and_the_stop_has_time():
     assert "RestartPreventExitStatus=64 66 77 78" in text
     assert int(re.search(r"TimeoutStopSec=(\d+)", text)[1]) > 10
     assert re.search(r"ExecStopPost=.* cancel-all ", text)
+
+
+def test_a_venue_that_is_away_for_long_does_not_use_up_the_starts():
+    text = UNIT.read_text()
+    interval_s, burst = (int(re.search(rf"StartLimit{name}=(\d+)", text)[1]) for name in ("IntervalSec", "Burst"))
+    assert (Config().venue.start_within_s + int(re.search(r"RestartSec=(\d+)", text)[1])) * burst > interval_s

@@ -50,13 +50,16 @@ def market(name: str, **changes: Any) -> dict[str, Any]:
 class Venue(FakeServer):
     """The least that the contract asks of a venue, and a price feed beside it, on one port."""
 
-    def __init__(self, markets: list[dict[str, Any]], refusal: str | None = None) -> None:
+    def __init__(
+        self, markets: list[dict[str, Any]], refusal: str | None = None, positions: tuple[dict[str, Any], ...] = ()
+    ) -> None:
         super().__init__()
         self.loop.set_default_executor(ThreadPoolExecutor(1))  # one after the other
         self.echo, self.answer = self._hear, self._call
         self.quotes: list[dict[str, Any]] = []
         self._markets = markets
         self._refusal = refusal
+        self._positions = positions
         self._orders: dict[str, dict[str, Any]] = {}
         self._seq = 1
         self._ended = threading.Event()
@@ -95,7 +98,7 @@ class Venue(FakeServer):
         elif op == "subscribe":
             channel = frame["channel"]
             snapshot = {"type": "snapshot", "channel": channel, "market": frame.get("market"), "seq": self._seq}
-            account = {"orders": list(self._orders.values()), "positions": [], "balance": {"cash": 10_000}}
+            account = {"orders": list(self._orders.values()), "positions": self._positions, "balance": {"cash": 10_000}}
             content = {"orders": account, "markets": {"markets": self._markets}}
             to.send(ack)
             to.send({**snapshot, **content.get(channel, {"bids": [], "asks": []})})
@@ -165,6 +168,23 @@ def test_a_market_that_cannot_be_traded_is_one_line_and_the_others_are_quoted(de
     assert len(lines_with(program, GOOD, "skipped: listed twice")) == 1
     assert {order["market"] for order in venue.quotes} == {GOOD}
     assert "everything matches, nothing rests" in program.said
+
+
+def test_what_is_held_is_worked_off_however_late_it_is_found_and_what_is_not_quoted_says_why(desktop: Desktop) -> None:
+    left = {"expires_at": time.time_ns() // 1_000_000 + 40_000, "opens_at": time.time_ns() // 1_000_000 - 260_000}
+    held = {"market": "BTC-5M-HELD", "yes": 200, "no": 0, "yes_cost": 100.0, "no_cost": 0}
+    listed = [market("BTC-5M-LATE", **left), market("BTC-5M-HELD", **left), market(GOOD), market("BTC-5M-MORE")]
+    with Venue(listed, positions=(held,)) as venue:
+        desktop.environ |= {"DEGEN_API_KEY": "a.b.c", "MM__risk__max_markets": "2"}
+        program = desktop.start("run", "run.py", str(desktop.config(CONF.format(port=venue.port))))
+        eventually(lambda: {"BTC-5M-HELD", GOOD} <= {order["market"] for order in venue.quotes}, 10)
+        program.process.send_signal(signal.SIGTERM)
+        assert program.ends(10) == 0
+    assert {order["outcome"] for order in venue.quotes if order["market"] == "BTC-5M-HELD"} == {"NO"}
+    assert {order["market"] for order in venue.quotes} == {"BTC-5M-HELD", GOOD}
+    assert len(lines_with(program, "BTC-5M-LATE", "not taken up: less than 20% of its session is left")) == 1
+    assert len(lines_with(program, "BTC-5M-MORE", "waits: risk.max_markets are quoted already")) == 1
+    assert "held, not settled (YES - NO): BTC-5M-HELD +200" in program.said
 
 
 def test_a_refused_token_is_77_at_once_and_not_shown(desktop: Desktop) -> None:
