@@ -1,4 +1,4 @@
-"""The command line: `python -m mmactors run | simulator | cancel-all | inspect | backtest | replay | audit`.
+"""The command line, `python -m mmactors COMMAND`: run, simulator, cancel-all, inspect, and the research.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mmactors import __version__
 
@@ -110,6 +110,14 @@ def _parser() -> _Parser:
     backtest.add_argument("--json", action="store_true", help="as one JSON object")
     backtest.set_defaults(command=_backtest)
 
+    calibrate = commands.add_parser("calibrate", help="score estimators of volatility on recorded prices and sessions")
+    calibrate.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
+    calibrate.add_argument("--session", default="5M,15M", metavar="LENGTHS", help="of 1M, 5M, 15M, 1H (default 5M,15M)")
+    calibrate.add_argument("--sessions", type=Path, metavar="FILE", help="recorded sessions, to compare with their mid")
+    calibrate.add_argument("--conf", type=Path, metavar="CONF", help="whose estimator is the default")
+    calibrate.add_argument("--json", action="store_true", help="as one JSON object")
+    calibrate.set_defaults(command=_calibrate)
+
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
     replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
@@ -186,6 +194,31 @@ def _backtest(args: argparse.Namespace) -> int:
     if events is not None and events.failed:
         _say(f"--events {args.events} ends early: {events.failed}")
     return 0 if found.clean else 1
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    if args.prices is None and args.sessions is None:
+        raise _Unusable("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
+    from mmactors.config import DURATIONS
+    from mmactors.research import calibrate, marketmid
+    from mmactors.simulator.recording import PricesError
+
+    wanted = args.session.upper().split(",")
+    if unknown := [name for name in wanted if name not in DURATIONS]:
+        raise _Unusable(f"--session {','.join(unknown)}: lengths are {', '.join(DURATIONS)}", USAGE)
+    params = _config(args.conf).volatility_params("BTC")
+    found: dict[str, Any] = {}
+    try:
+        if args.prices is not None:
+            found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params)
+        if args.sessions is not None:
+            found["market"] = marketmid.compare(args.sessions, args.prices, params)
+    except PricesError as error:
+        raise _Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
+    told = calibrate.lines(found) + (marketmid.lines(found["market"]) if "market" in found else [])
+    for line in [json.dumps(found, indent=2)] if args.json else told:
+        _announce(line)
+    return 0
 
 
 def _replay(args: argparse.Namespace) -> int:

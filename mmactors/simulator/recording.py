@@ -27,6 +27,8 @@ COARSEST_MS = 3_600_000
 LAST_MS = 4_102_444_800_000
 """Times are milliseconds since 1970, up to 2100; others are of another unit."""
 
+_NEED = "need ts_ms (milliseconds since 1970) and a positive price"
+
 RETURN_LAG_S = 10
 SIGMA_HALF_LIFE_S = 600.0
 SIGMA_FLOOR = 0.05
@@ -76,8 +78,7 @@ def load_recordings(path: Path, assets: tuple[str, ...]) -> Recordings:
     """
     columns = _read(path)
     if columns.times.size == 0:
-        need = "ts_ms (milliseconds since 1970) and a positive price"
-        raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); need {need}")
+        raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); {_NEED}")
     found: dict[str, Recording] = {}
     said: list[str] = []
     for asset, chosen in _by_asset(columns, assets, path).items():
@@ -86,6 +87,19 @@ def load_recordings(path: Path, assets: tuple[str, ...]) -> Recordings:
         said.append(line)
     unusable = f"; {columns.unusable} unusable rows dropped" if columns.unusable else ""
     return Recordings(found, f"prices {path.name}: " + "; ".join(said) + unusable)
+
+
+def read_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Read a file and return every usable row of an asset, gaps and all: times in milliseconds UTC, and prices.
+
+    Raises:
+        PricesError: as `load_recordings` does.
+    """
+    columns = _read(path)
+    if columns.times.size == 0:
+        raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); {_NEED}")
+    chosen = _by_asset(columns, (asset,), path)[asset]
+    return columns.times[chosen], columns.prices[chosen]
 
 
 def _read(path: Path) -> _Columns:
