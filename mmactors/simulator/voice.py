@@ -24,7 +24,7 @@ class Voice(Protocol):
     def account_event(self, event: OrderEvent | AccountEvent) -> Any:
         """Write one message of the `orders` channel."""
 
-    def book_delta(self, market: Market, now_ms: int) -> Any:
+    def book_delta(self, market: Market, now_ms: int, /) -> Any:
         """Write the levels changed since the last delta, which this one follows."""
 
 
@@ -44,6 +44,6 @@ class TextVoice:
         """Write one message of the `orders` channel."""
         return encode(wire.account_event(event))
 
-    def book_delta(self, market: Market, now_ms: int) -> str:
+    def book_delta(self, market: Market, now_ms: int, /) -> str:
         """Write the levels changed since the last delta."""
         return encode(wire.book_delta(market, now_ms))

@@ -221,7 +221,7 @@ class Conversation:
 
     # --- the venue's to say -----------------------------------------------------------------------
 
-    def hear(self, raw: bytes, now: Nanos) -> None:
+    def hear(self, raw: bytes | str, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:
