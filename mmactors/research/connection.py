@@ -30,7 +30,7 @@ from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.binance import Ticker
 from mmactors.simulator.floor import Latency
 from mmactors.simulator.venue_socket import VenueSocket
-from mmactors.units import MILLISECOND, nanos
+from mmactors.units import MILLISECOND, SECOND
 from mmactors.venue.codec import Codec
 from mmactors.venue.conversation import Conversation, Tally, Terms
 
@@ -50,15 +50,18 @@ class Way:
         self._arrive = arrive
         self._due_ns = 0
         self._waiting: deque[Any] = deque()
+        self._next = self._first
 
     def send(self, thing: Any) -> None:
         """Let a thing arrive later."""
-        due = max(self._due_ns, self._clock.now() + nanos(self._draw_s()))
+        due = self._clock.now() + round(self._draw_s() * SECOND)
+        if due < self._due_ns:
+            due = self._due_ns
         self._due_ns = due
         self._waiting.append(thing)
         self._call_at(due, self._next)
 
-    def _next(self) -> None:
+    def _first(self) -> None:
         self._arrive(self._waiting.popleft())
 
 

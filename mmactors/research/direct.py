@@ -19,8 +19,6 @@ from mmactors.messages import (
     ActorDied,
     ActorReady,
     FairMoved,
-    FeedConnected,
-    FeedWentStale,
     LadderDue,
     Market,
     MarketChanged,
@@ -233,39 +231,35 @@ class _ReferencePart:
         self.post.every(reference.LOOK_EVERY_NS, TimePassed())
 
     def _receive(self, message: Any, now: Nanos) -> None:
+        kind = type(message)
         news: ReferenceMoved | ReferenceLost | None = None
-        match message:
-            case SpotTicked():
-                news = self._reference.ticked(message, now)
-            case TimePassed():
-                news = self._reference.tick(now)
-            case FeedWentStale():
-                news = self._reference.stale(message, now)
-            case SubscribeReference(name):
-                post = self._subscribers[name] = self._run.markets[name].post
-                snapshot = self._reference.snapshot()
-                if snapshot is not None:
-                    post.tell(snapshot)
-            case UnsubscribeReference(name):
-                self._subscribers.pop(name, None)
+        if kind is SpotTicked:
+            news = self._reference.ticked(message, now)
+        elif kind is TimePassed:
+            news = self._reference.tick(now)
+        elif kind is SubscribeReference:
+            post = self._subscribers[message.subscriber] = self._run.markets[message.subscriber].post
+            snapshot = self._reference.snapshot()
+            if snapshot is not None:
+                post.tell(snapshot)
+        elif kind is UnsubscribeReference:
+            self._subscribers.pop(message.subscriber, None)
         if news is not None:
             for post in self._subscribers.values():
                 post.tell(news)
 
 
 class _FeedPart:
+    """Hands prices straight on: when one arrives, nothing else waits that a turn of its own could let by."""
+
     def __init__(self, run: DirectRun) -> None:
-        self._references = run.references
-        self.post = Post(run.runtime, self._begin, self._receive)
-        self._socket = TypedFeed(run.stage, self.post.tell)
+        self._posts = {asset: part.post for asset, part in run.references.items()}
+        socket = TypedFeed(run.stage, self._heard)
+        Post(run.runtime, socket.start, lambda _message, _now: None)
 
-    def _begin(self) -> None:
-        self._socket.start()
-
-    def _receive(self, message: SpotTicked | FeedConnected, _now: Nanos) -> None:
-        part = self._references.get(message.asset)
-        if part is not None:
-            part.post.tell(message)
+    def _heard(self, message: Any) -> None:
+        if type(message) is SpotTicked and message.asset in self._posts:
+            self._posts[message.asset].tell(message)
 
 
 class _MarketPart:

@@ -13,7 +13,7 @@ from mmactors.config import Config
 from mmactors.core.desk import OrderDesk
 from mmactors.core.params import MakerParams
 from mmactors.messages import Market
-from mmactors.runtime.clock import VirtualClock
+from mmactors.runtime.clock import Clock
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.binance import Ticker
 from mmactors.simulator.floor import Floor
@@ -31,7 +31,9 @@ PREFIX = "r1"
 class Timeline(Protocol):
     """Whoever lets virtual time pass."""
 
-    clock: VirtualClock
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
 
     def call_at(self, due_ns: int, call: Callable[[], None]) -> None:
         """Let the world outside act at a time; a time past means now."""
@@ -40,7 +42,7 @@ class Timeline(Protocol):
 class VenueClock:
     """The venue's time, which is the timeline's."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.start_ms = clock.now() // MILLISECOND
         self._clock = clock
 
