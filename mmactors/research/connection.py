@@ -50,7 +50,7 @@ class Way:
         self._arrive = arrive
         self._due_ns = 0
         self._waiting: deque[Any] = deque()
-        self._next = self._first
+        self._take = self._arrive_first
 
     def send(self, thing: Any) -> None:
         """Let a thing arrive later."""
@@ -59,9 +59,9 @@ class Way:
             due = self._due_ns
         self._due_ns = due
         self._waiting.append(thing)
-        self._call_at(due, self._next)
+        self._call_at(due, self._take)
 
-    def _first(self) -> None:
+    def _arrive_first(self) -> None:
         self._arrive(self._waiting.popleft())
 
 

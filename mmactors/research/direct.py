@@ -83,7 +83,7 @@ class DirectRun:
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""
-        self.runtime.run_until(self.runtime.clock.now() + nanos(duration_s))
+        self.runtime.run_until(Nanos(self.runtime.clock.now() + nanos(duration_s)))
 
     def end(self) -> None:
         """There is nobody to stop."""

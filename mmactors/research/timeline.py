@@ -36,15 +36,15 @@ class Timeline:
         self.clock = Now(start_ns)
         self.dead_letters = 0
         self.ready: deque[Callable[[], None]] = deque()
-        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._due: list[tuple[Nanos, int, Callable[[], None]]] = []
         self._order = count().__next__
 
     def call_at(self, due_ns: int, call: Callable[[], None]) -> None:
         """Let something happen at a time; a time past means now."""
         now = self.clock.ns
-        heappush(self._due, (due_ns if due_ns > now else now, self._order(), call))
+        heappush(self._due, (due_ns if due_ns > now else now, self._order(), call))  # type: ignore[misc]
 
-    def run_until(self, end_ns: int) -> None:
+    def run_until(self, end_ns: Nanos) -> None:
         """Let everything happen that is due up to and including this time; the clock then stands there."""
         due, ready, clock = self._due, self.ready, self.clock
         take = ready.popleft
@@ -54,9 +54,9 @@ class Timeline:
             if not due or due[0][0] > end_ns:
                 break
             now, _, call = heappop(due)
-            clock.ns = Nanos(now)
+            clock.ns = now
             call()
-        clock.ns = Nanos(end_ns)
+        clock.ns = end_ns
 
 
 class _Timer:

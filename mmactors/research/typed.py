@@ -6,7 +6,6 @@ The same frames travel in the same order, so the delays drawn for them are the s
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +31,10 @@ from mmactors.simulator.engine import Venue
 from mmactors.simulator.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.voice import TextVoice
+from mmactors.simulator.wire import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.venue.codec import Codec
-from mmactors.venue.frames import ACTIONS, Action, BookDelta, Frame, ItemReply, ItemsAcked
+from mmactors.venue.frames import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
 
 OUTCOMES = {"YES": Outcome.YES, "NO": Outcome.NO}
 
@@ -67,8 +67,16 @@ class TypedVoice(TextVoice):
     def book_delta(self, market: Market, _now_ms: int) -> Any:
         """Hand over the levels changed since the last delta."""
         tick = market.tick
-        changes = tuple((side, Micros(at * tick), Contracts(size)) for side, at, size in wire.take_changes(market))
+        changes: Any = tuple([(side, at * tick, size) for side, at, size in wire.take_changes(market)])
         return BookDelta(market.id, market.book_seq, changes)
+
+    def say(self, message: Json) -> Any:
+        """Write any message of the contract; a heartbeat is handed over."""
+        if message["type"] == "hb":
+            return Heartbeat(
+                Nanos(message["ts"] * MILLISECOND), message.get("echo") or None, message["seq"].get("orders")
+            )
+        return super().say(message)
 
 
 class TypedCodec(Codec):
@@ -89,6 +97,11 @@ class TypedCodec(Codec):
             [self._place_of(item) for item in places],
         )
 
+    def heartbeat(self, now: Nanos) -> Any:
+        """Return the heartbeat's frame and the time in it, ms, which the venue echoes."""
+        now_ms = now // MILLISECOND
+        return {"op": "hb", "ts": now_ms}, now_ms
+
     def decode(self, raw: Any) -> Frame:
         """Return what one frame says.
 
@@ -99,7 +112,7 @@ class TypedCodec(Codec):
         if kind is OrderEvent:
             order = self.order_of(raw.order)
             return OrderReported(raw.seq, raw.reason, order, None if raw.fill is None else self.fill_of(raw.fill))
-        if kind is BookDelta:
+        if kind is BookDelta or kind is Heartbeat:
             return raw  # type: ignore[no-any-return]
         if kind is BatchAck:
             answers = {action: tuple(map(self._answer, raw.answers[action])) for action in ACTIONS}
@@ -176,11 +189,13 @@ class TypedLink(TwinLink):
 
     def _told(self, frame: Any) -> None:
         account = self._socket.account
-        if type(frame) is not Batch or account is None:
+        if type(frame) is dict:
+            self._socket.take(frame)
+        elif type(frame) is Batch and account is not None:
+            self._socket.put(self._trade(frame, account))
+            self._floor.publish()
+        else:
             super()._told(frame)
-            return
-        self._socket.put(self._trade(frame, account))
-        self._floor.publish()
 
     def _trade(self, batch: Batch, account: Account) -> BatchAck:
         simulation, session = self._floor.simulation, self._socket.session
@@ -200,7 +215,7 @@ def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session
 
 def _answer(operate: Callable[..., Order], *args: Any) -> Order | bytes:
     try:
-        return copy(operate(*args))
+        return operate(*args).snapshot()
     except Refusal as refusal:
         return msgspec.json.encode({"ok": False, "error": wire.error_json(refusal)})
 

@@ -47,9 +47,10 @@ class Ticker:
 
     def book(self) -> tuple[float, float]:
         """Return the bid and the ask that `book_ticker` would tell, as their texts read; randomness moves on alike."""
-        self._update_id += self._rng.randint(1, 40)
-        self._quantity()
-        self._quantity()
+        rng = self._rng
+        self._update_id += rng.randrange(1, 41)
+        rng.random()  # the quantities'
+        rng.random()
         cents = self._bid_cents()
         return cents / 100, (cents + 1) / 100
 
@@ -61,7 +62,7 @@ class Ticker:
             self._trade_id += 1
             sold = self._rng.random() < 0.5
             found.append((self._bid_cents() + (0 if sold else 1)) / 100)
-            self._quantity()
+            self._rng.random()  # the quantity's
         return found
 
     def trades(self, now_ms: int) -> list[Json]:

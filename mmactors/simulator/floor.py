@@ -96,6 +96,8 @@ class Floor:
         self._secret = secret
         self._unknown: dict[str, int] = {}
         self._channels: dict[tuple[str, str], dict[Listener, None]] = {}
+        self._books: dict[str, dict[Listener, None]] = {}
+        """Of the channels those of books, by market."""
         self._attached: dict[tuple[str, str], Listener] = {}
 
     def identify(self, token: object) -> tuple[Identity, Account]:
@@ -150,6 +152,7 @@ class Floor:
         now = self.clock.now_ms()
         subscribers = self._channels.setdefault(key, {})
         if key[0] == "orderbook":
+            self._books[key[1]] = subscribers
             market = self.simulation.venue.markets[key[1]]
             if not subscribers:
                 market.book.touched.clear()
@@ -224,6 +227,7 @@ class Floor:
                     self._send(("markets", ""), self.voice.say(wire.market_change(item, now)))
                 if item.event == "resolved":
                     channels.pop(("orderbook", item.market.id), None)
+                    self._books.pop(item.market.id, None)
                     channels.pop(("trades", item.market.id), None)
             elif channels.get(("trades", item.market.id)):
                 self._send(("trades", item.market.id), self.voice.say(wire.trade_json(item)))
@@ -233,9 +237,9 @@ class Floor:
                 for event in self.simulation.take_events(account):
                     if heard:
                         self._send(("orders", account.name), self.voice.account_event(event))
-        for (channel, market_id), subscribers in channels.items():
-            market = venue.markets.get(market_id) if channel == "orderbook" and subscribers else None
-            if market is not None and market.book.touched:
+        for market_id, subscribers in self._books.items():
+            market = venue.markets.get(market_id)
+            if market is not None and subscribers and market.book.touched:
                 frame = self.voice.book_delta(market, now)
                 for listener in subscribers:
                     listener.put(frame, market_id)

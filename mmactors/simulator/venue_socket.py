@@ -70,7 +70,7 @@ class VenueSocket:
         self.speak_through(outbound)
         self._floor.listeners.add(self)
         if token is not None:
-            self._handle({"op": "auth", "token": token})
+            self.take({"op": "auth", "token": token})
         try:
             await outbound.attend(asyncio.create_task(self._read(socket)), asyncio.create_task(self._work()))
         finally:
@@ -94,7 +94,7 @@ class VenueSocket:
         except Refusal as refusal:
             self._refuse({}, refusal)
         else:
-            self._handle(frame)
+            self.take(frame)
 
     def put(self, frame: Any, book: str | None = None) -> None:
         """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
@@ -143,7 +143,8 @@ class VenueSocket:
             await asyncio.sleep(max(0.0, due - loop.time()))  # even at no latency a flood lets others in between
             self.hear(data)
 
-    def _handle(self, frame: Json) -> None:
+    def take(self, frame: Json) -> None:
+        """Take in one frame that has been read, now."""
         op = frame.get("op")
         try:
             if self._floor.simulation.takes(op):
