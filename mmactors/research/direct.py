@@ -12,7 +12,7 @@ from mmactors.actors import gateway, market, names, reference, risk, supervisor
 from mmactors.actors.roster import Roster
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.config import Config
-from mmactors.core.maker import Maker
+from mmactors.core.maker import Command, Maker
 from mmactors.core.reference import Reference
 from mmactors.core.risk import RiskRules
 from mmactors.messages import (
@@ -148,7 +148,7 @@ class _GatewayPart:
         self._desk = run.desk
         self._known: dict[str, Post] = {}
         self.post = Post(run.runtime, self._begin, self._receive)
-        self._link = TypedLink(run.stage, self.post.tell)
+        self._link = TypedLink(run.stage, self.post.tell, self.post.tell_last)
 
     def _begin(self) -> None:
         # The journal only writes down; nobody is there for it.
@@ -173,26 +173,30 @@ class _GatewayPart:
                 self._known[message.market] = self._run.markets[message.market].post
             step = self._desk.tell(message, now)
             if kind is TradingStateChanged:
-                self._tell_markets(message)
+                for post in self._known.values():
+                    post.tell(message)
         for request in step.requests:
             self._link.submit(request)
-        for event in step.events:
-            self._route(event)
+        if step.events:
+            hearers = [(post, event) for event in step.events for post in self._hearers(event)]
+            if hearers:
+                last, told_last = hearers.pop()
+                for post, event in hearers:
+                    post.tell(event)
+                last.tell_last(told_last)
 
-    def _route(self, event: object) -> None:
+    def _hearers(self, event: object) -> list[Post]:
+        found: list[Post] = []
         for hearer in HEARERS[type(event)]:
             if hearer is MARKET:
                 post = self._known.get(market_of(event))
                 if post is not None:
-                    post.tell(event)
+                    found.append(post)
             elif hearer is MARKETS:
-                self._tell_markets(event)
+                found += self._known.values()
             elif hearer in self._others:
-                self._others[hearer].tell(event)
-
-    def _tell_markets(self, event: object) -> None:
-        for post in self._known.values():
-            post.tell(event)
+                found.append(self._others[hearer])
+        return found
 
 
 class _RiskPart:
@@ -244,9 +248,11 @@ class _ReferencePart:
                 post.tell(snapshot)
         elif kind is UnsubscribeReference:
             self._subscribers.pop(message.subscriber, None)
-        if news is not None:
-            for post in self._subscribers.values():
+        if news is not None and self._subscribers:
+            *others, last = self._subscribers.values()
+            for post in others:
                 post.tell(news)
+            last.tell_last(news)
 
 
 class _FeedPart:
@@ -259,7 +265,7 @@ class _FeedPart:
 
     def _heard(self, message: Any) -> None:
         if type(message) is SpotTicked and message.asset in self._posts:
-            self._posts[message.asset].tell(message)
+            self._posts[message.asset].tell_last(message)
 
 
 class _MarketPart:
@@ -294,14 +300,19 @@ class _MarketPart:
         decision = self._maker.handle(message, now)
         if decision.look_again:
             self.post.tell(LadderDue())
-        for command in decision.commands:
+        settled_ns = self._settled_ns
+        if settled_ns is not None and now - settled_ns > market.GRACE_NS and self._maker.done:
+            self._settled_ns = None
+            self._carry_out(decision.commands)
+            self._run.supervisor.post.tell(MarketRetired(self._market.id, self._incarnation))
+        elif decision.commands:
+            self._carry_out(decision.commands)
+
+    def _carry_out(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
             if type(command) is QuoteIntent:
                 self._gateway.tell(command)
             elif type(command) is FairMoved:
                 self._risk.tell(command)
             elif type(command) is SessionReport:
                 self._run.sessions[command.market] = command
-        settled_ns = self._settled_ns
-        if settled_ns is not None and now - settled_ns > market.GRACE_NS and self._maker.done:
-            self._settled_ns = None
-            self._run.supervisor.post.tell(MarketRetired(self._market.id, self._incarnation))

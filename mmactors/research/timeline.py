@@ -15,6 +15,8 @@ from typing import Any
 from mmactors.runtime.lanes import ENDS, SLOTS, Key, is_money
 from mmactors.units import Nanos
 
+NEVER = 1 << 62
+
 
 class Now:
     """The time of a timeline, set by it alone."""
@@ -95,8 +97,10 @@ class Post:
         self._fifo: deque[Any] = deque()
         self._slots: dict[Key, Any] = {}
         self._timers: list[tuple[int, int, _Timer]] = []
+        self._due_ns = NEVER  # of the earliest of them
         self._order = count().__next__
         self._next = self._turn
+        self._waiting = timeline.ready
         self._ready = timeline.ready.append
         self._ready(self._next)
 
@@ -114,6 +118,14 @@ class Post:
             self._fifo.append(message)
         self._ready(self._next)
 
+    def tell_last(self, message: object) -> None:
+        """Leave a message as the last thing one does in one's own turn; it is handled at once if it is next anyway."""
+        now = self._clock.ns
+        if self._waiting or self._fifo or self._slots or self._due_ns <= now or not self._usual:
+            self.tell(message)
+        else:
+            self._receive(message, now)
+
     def every(self, period_ns: int, message: object) -> None:
         """Tell oneself at every multiple of a period from now."""
         self._arm(_Timer(self._clock.ns + period_ns, message, period_ns))
@@ -128,9 +140,9 @@ class Post:
         if not self._usual:
             self._begin_or_end()
             return
-        now, timers, fifo = self._clock.ns, self._timers, self._fifo
-        while timers and timers[0][0] <= now:
-            fifo.append(heappop(timers)[2])
+        now, fifo = self._clock.ns, self._fifo
+        if self._due_ns <= now:
+            self._collect(now)
         if fifo:
             item = fifo.popleft()
             if type(item) is _Timer:
@@ -153,8 +165,16 @@ class Post:
             self._timeline.dead_letters += sum(is_money(message) for message in waiting)
             self._end()
 
+    def _collect(self, now: int) -> None:
+        """Let the timers that are due queue up."""
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            self._fifo.append(heappop(timers)[2])
+        self._due_ns = timers[0][0] if timers else NEVER
+
     def _arm(self, timer: _Timer) -> None:
         heappush(self._timers, (timer.due_ns, self._order(), timer))
+        self._due_ns = self._timers[0][0]
         self._timeline.call_at(timer.due_ns, self._next)
 
     def _empty_slots(self, prefixes: tuple[Key, ...]) -> None:

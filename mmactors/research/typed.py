@@ -182,10 +182,36 @@ class TypedCodec(Codec):
 
 
 class TypedLink(TwinLink):
-    """The gateway's link to a floor that speaks through `TypedVoice`."""
+    """The gateway's link to a floor that speaks through `TypedVoice`.
 
-    def __init__(self, stage: Stage, deliver: Deliver) -> None:
-        super().__init__(stage, deliver, TypedCodec(stage.config.venue.wire_asks))
+    Args:
+        stage: where the floor is.
+        deliver: takes a report.
+        deliver_last: takes the last report of a frame.
+    """
+
+    def __init__(self, stage: Stage, deliver: Deliver, deliver_last: Deliver) -> None:
+        self._hearing = False
+        self._reports: list[object] = []
+        self._tell, self._tell_last = deliver, deliver_last
+        super().__init__(stage, self._collect, TypedCodec(stage.config.venue.wire_asks))
+
+    def _collect(self, report: object) -> None:
+        if self._hearing:
+            self._reports.append(report)
+        else:
+            self._tell(report)
+
+    def _reach_us(self, frame: Any) -> None:
+        self._hearing = True
+        super()._reach_us(frame)
+        self._hearing = False
+        if self._reports:
+            *others, last = self._reports
+            self._reports.clear()
+            for report in others:
+                self._tell(report)
+            self._tell_last(last)
 
     def _told(self, frame: Any) -> None:
         account = self._socket.account
