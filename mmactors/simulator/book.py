@@ -58,6 +58,11 @@ class Order(msgspec.Struct, eq=False):
     status: OrderStatus = "OPEN"
     version: int = 1
 
+    def snapshot(self) -> "Order":
+        """Return the order as it stands, which this one no longer moves."""
+        taken: Order = self.__copy__()  # type: ignore[attr-defined]
+        return taken
+
     @property
     def remaining(self) -> int:
         """Contracts that can still trade."""

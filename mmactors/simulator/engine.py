@@ -169,7 +169,7 @@ class Venue:
             order.client_order_id = body.client_order_id
             order.post_only, order.ioc, order.session = body.post_only, body.ioc, session
             order.ttl_ms = body.ttl_ms
-            self.matching.admit(order, market, 0)
+            self.matching.admit(order, market)
         except Refusal as refusal:
             if self._recorder is not None:
                 self._recorder.rejected(account, body, refusal.code, now_ms)

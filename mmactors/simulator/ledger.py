@@ -4,7 +4,6 @@ Owns every micro-dollar and contract of an account. It knows nothing of matching
 """
 
 from collections import deque
-from copy import copy
 from dataclasses import dataclass
 
 import msgspec
@@ -167,7 +166,7 @@ class Account:
     def tell_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
         """Put an order, as it stands now, on the account's stream; with the fill's own number if it is one."""
         seq = self.next_seq() if fill is None else fill.seq
-        self.outbox.append(OrderEvent(seq, reason, copy(order), fill))
+        self.outbox.append(OrderEvent(seq, reason, order.snapshot(), fill))
 
     def tell_money(self, reason: str, position: Position) -> None:
         """Put a settlement or a merge on the account's stream."""

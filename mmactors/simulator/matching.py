@@ -5,7 +5,6 @@ Orders come here admitted for their form; whether the market trades, the client'
 knows no clock, no randomness, no sockets, no JSON.
 """
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -139,12 +138,11 @@ class Matching:
         remaining = order.size - order.filled
         stays = ticks == order.ticks and size <= order.size
         if not stays:
-            moved = copy(order)
-            moved.ticks, moved.size = ticks, size
-            moved.yes_ticks = ticks if order.outcome == "YES" else market.ticks - ticks
-            moved.unit_reserve = market.unit_reserve(ticks) if order.side == "bid" else 0
+            yes_ticks = ticks if order.outcome == "YES" else market.ticks - ticks
+            unit_reserve = market.unit_reserve(ticks) if order.side == "bid" else 0
             try:
-                self.admit(moved, market, (order.unit_reserve or 1) * remaining)
+                released = (order.unit_reserve or 1) * remaining
+                self._admit(order, market, yes_ticks, unit_reserve, size - order.filled, released)
             except Refusal as refusal:
                 self.finish(order, market, "CANCELLED", "cancel", now_ms)
                 refusal.original_status = order.status
@@ -156,7 +154,7 @@ class Matching:
         else:
             market.book.reduce(order, remaining)
             del market.live[order.id]
-            order.ticks, order.yes_ticks, order.unit_reserve = ticks, moved.yes_ticks, moved.unit_reserve
+            order.ticks, order.yes_ticks, order.unit_reserve = ticks, yes_ticks, unit_reserve
         order.size = size
         order.client_order_id = client_order_id or order.client_order_id
         order.version += 1
@@ -269,17 +267,21 @@ class Matching:
         order.account.tell_order(reason, order)
 
     @staticmethod
-    def admit(order: Order, market: Market, released: int) -> None:
-        """Check an order before it enters; `released` is the cash or the contracts its former self gives back.
+    def admit(order: Order, market: Market) -> None:
+        """Check a new order before it enters.
 
         Raises:
             Refusal: POST_ONLY_WOULD_CROSS (checked first) or INSUFFICIENT_FUNDS.
         """
-        if order.post_only and market.book.crosses(order.buys_yes, order.yes_ticks):
+        Matching._admit(order, market, order.yes_ticks, order.unit_reserve, order.size - order.filled, 0)
+
+    @staticmethod
+    def _admit(order: Order, market: Market, yes_ticks: int, unit_reserve: int, needed: int, released: int) -> None:
+        # As it is or as it would be moved; `released` is the cash or the contracts its former self gives back.
+        if order.post_only and market.book.crosses(order.buys_yes, yes_ticks):
             raise Refusal("POST_ONLY_WOULD_CROSS", "the order would trade at once")
-        needed = order.size - order.filled
         if order.side == "bid":
-            enough = order.unit_reserve * needed <= order.account.available + released
+            enough = unit_reserve * needed <= order.account.available + released
         else:
             enough = needed <= order.account.positions[market.id].free(order.outcome) + released
         if not enough:

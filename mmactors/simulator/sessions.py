@@ -49,13 +49,12 @@ class Sessions:
 
     def lapsing(self, now_ms: int) -> list[OrderSession]:
         """Return the sessions silent for too long, once each."""
-        found = [
-            session
-            for session in self._sessions.values()
-            if (session.armed or session.watched)
-            and not session.lapsed
-            and now_ms - session.last_frame_ms >= session.timeout_ms
-        ]
+        found: list[OrderSession] = []
+        for session in self._sessions.values():
+            if now_ms - session.last_frame_ms < session.timeout_ms or session.lapsed:
+                continue
+            if session.armed or session.watched:
+                found.append(session)
         for session in found:
             session.lapsed = True
         return found
@@ -67,6 +66,8 @@ class Sessions:
 
     def missed(self, now_ms: int) -> list[str]:
         """Return the accounts whose heartbeat did not come, once each."""
+        if not self._heartbeats:
+            return []
         found = [account for account, due in self._heartbeats.items() if due <= now_ms]
         for account in found:
             del self._heartbeats[account]

@@ -126,6 +126,8 @@ class SimulatedVenue:
     def take_public(self) -> list[Trade | MarketChange]:
         """Return the trades and market changes since the last call."""
         venue = self.venue
+        if not venue.changes and not venue.matching.trades:
+            return []
         public: list[Trade | MarketChange] = [*venue.changes, *venue.matching.trades]
         venue.changes.clear()
         venue.matching.trades.clear()
@@ -159,11 +161,14 @@ class SimulatedVenue:
                 self.venue.forget(now)
         if due <= to_ms:
             self._run_agenda(to_ms)
-        self.now_ms = max(self.now_ms, to_ms)
+        if to_ms > self.now_ms:
+            self.now_ms = to_ms
 
     def _next_due(self) -> float:
         session_at, expiry_at = self._calendar.next_ms, self.venue.next_expiry()
-        return min(math.inf if session_at is None else session_at, math.inf if expiry_at is None else expiry_at)
+        if expiry_at is None:
+            return math.inf if session_at is None else session_at
+        return expiry_at if session_at is None else min(session_at, expiry_at)
 
     def _run_agenda(self, to_ms: int) -> float:
         """Do what is due by `to_ms`, in its order; return when something is due next."""

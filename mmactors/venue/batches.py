@@ -56,6 +56,8 @@ class Batches:
             first_id: wire id of the first frame.
             whole: whether the venue takes batches; else each item travels alone.
         """
+        if whole and 0 < len(request.cancels) + len(request.replaces) + len(request.places) <= MAX_BATCH:
+            return [self._whole(request, first_id)]
         items = items_of(request)
         assembly = _Assembly(request.op_id, [None] * len(items))
         frames: list[bytes] = []
@@ -68,9 +70,25 @@ class Batches:
                 slots.setdefault(action, []).append((slot, item.client_id))
             self._parts[wire_id] = _Part(assembly, slots)
             frames.append(self._frame(wire_id, chunk, whole))
+        self._forget_old()
+        return frames
+
+    def _whole(self, request: SendBatch, wire_id: int) -> bytes:
+        """The usual case: all of it in one frame."""
+        slots: dict[Action, list[tuple[int, str]]] = {}
+        count = 0
+        lists: tuple[tuple[Item, ...], ...] = (request.cancels, request.replaces, request.places)
+        for action, items in zip(ACTIONS, lists, strict=True):
+            if items:
+                slots[action] = [(slot, item.client_id) for slot, item in enumerate(items, count)]
+                count += len(items)
+        self._parts[wire_id] = _Part(_Assembly(request.op_id, [None] * count), slots)
+        self._forget_old()
+        return self._codec.batch(wire_id, request.cancels, request.replaces, request.places)
+
+    def _forget_old(self) -> None:
         while len(self._parts) > REMEMBERED_FRAMES:
             del self._parts[next(iter(self._parts))]
-        return frames
 
     def answered(self, ack: ItemsAcked, now: Nanos) -> BatchReported | None:
         """Take in an answer; return the report once it is whole. An answer to nothing is ignored."""
