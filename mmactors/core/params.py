@@ -26,11 +26,11 @@ class VolatilityParams:
     floor: float = 0.10
     cap: float = 3.0
     step_s: float = 1.0
-    lag_s: float = 10.0
+    lag_s: float = 15.0
     half_life_s: float = 1800.0
-    fast_lag_s: float = 2.0
-    fast_half_life_s: float = 90.0
-    fast_share: float = 0.75
+    fast_lag_s: float = 1.0
+    fast_half_life_s: float = 60.0
+    fast_share: float = 1.0
     prior_weight_s: float = 120.0
 
 
