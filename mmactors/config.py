@@ -185,6 +185,9 @@ class InventoryConfig(Section):
     give: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         default=0.01, description="$ beyond fair that reducing may give away, late"
     )
+    give_full: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.10, description="$ more at full position; in proportion below"
+    )
     late_room: Probability = Field(default=0.03, description="share of max_position left as room at f <= .20")
     close_threshold: PositiveFloat = Field(
         default=30.0, description="s; most time before expiry at which all is cancelled"
