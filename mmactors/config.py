@@ -148,11 +148,11 @@ class VolatilityConfig(Section):
     step_s: PositiveFloat = Field(
         default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate"
     )
-    lag_s: PositiveFloat = Field(default=10.0, description="s; span of a return, long enough to see through smoothing")
+    lag_s: PositiveFloat = Field(default=15.0, description="s; span of a return, long enough to see through smoothing")
     half_life_s: PositiveFloat = Field(default=1800.0, description="s; of the level, an average of squared returns")
-    fast_lag_s: PositiveFloat = Field(default=2.0, description="s; span of returns that tell the present liveliness")
-    fast_half_life_s: PositiveFloat = Field(default=90.0, description="s; of that liveliness")
-    fast_share: Probability = Field(default=0.75, description="power of the liveliness in the variance; 0: none")
+    fast_lag_s: PositiveFloat = Field(default=1.0, description="s; span of returns that tell the present liveliness")
+    fast_half_life_s: PositiveFloat = Field(default=60.0, description="s; of that liveliness")
+    fast_share: Probability = Field(default=1.0, description="power of the liveliness in the variance; 0: none")
     prior_weight_s: PositiveFloat = Field(default=120.0, description="s; of data that weigh as much as the prior")
 
 
@@ -184,6 +184,9 @@ class InventoryConfig(Section):
     lean_late: Annotated[float, Field(ge=0, lt=5)] = Field(default=0.75, description="$ at full position, f <= .60")
     give: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         default=0.01, description="$ beyond fair that reducing may give away, late"
+    )
+    give_full: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.10, description="$ more at full position; in proportion below"
     )
     late_room: Probability = Field(default=0.03, description="share of max_position left as room at f <= .20")
     close_threshold: PositiveFloat = Field(

@@ -26,11 +26,11 @@ class VolatilityParams:
     floor: float = 0.10
     cap: float = 3.0
     step_s: float = 1.0
-    lag_s: float = 10.0
+    lag_s: float = 15.0
     half_life_s: float = 1800.0
-    fast_lag_s: float = 2.0
-    fast_half_life_s: float = 90.0
-    fast_share: float = 0.75
+    fast_lag_s: float = 1.0
+    fast_half_life_s: float = 60.0
+    fast_share: float = 1.0
     prior_weight_s: float = 120.0
 
 
@@ -67,6 +67,7 @@ class InventoryParams:
         max_position: largest |YES - NO| in one market.
         lean_early, lean_late: dollars by which the ladder leans at full position, early (f >= .75) and late (f <= .60).
         give: dollars beyond the fair value that the reducing side may give away, late.
+        give_full: how much more it may at full position; in proportion below.
         late_room: share of max_position left as room at f <= .20.
         close_threshold_s, close_fraction: all is cancelled at min(threshold, max(1 s, fraction * duration)) left.
         reduce_only_f: from here on only the side that cuts |net| is quoted, at most |net| of it.
@@ -81,6 +82,7 @@ class InventoryParams:
     lean_early: float = 0.25
     lean_late: float = 0.75
     give: float = 0.01
+    give_full: float = 0.10
     late_room: float = 0.03
     close_threshold_s: float = 30.0
     close_fraction: float = 0.02

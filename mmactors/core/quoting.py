@@ -138,9 +138,15 @@ def quote(inputs: QuoteInputs, market: Market, params: MakerParams) -> Ladder:
     half_bid, half_ask = max(least, half + yes_fee), max(least, half + no_fee)
     weight = schedule.lean_weight(f)
     lean = (limits.lean_early + (limits.lean_late - limits.lean_early) * weight) * net / limits.max_position
-    give = limits.give * weight
+    give = (limits.give + limits.give_full * abs(net) / limits.max_position) * weight
     raw_bid = min(fair - lean - half_bid, fair + give if net < 0 else fair) * per_dollar
     raw_ask = max(fair - lean + half_ask, fair - give if net > 0 else fair) * per_dollar
+    # What reduces is not driven off the scale while its last tick costs no more than that.
+    last, width = per_dollar - 1, 2 * least * per_dollar
+    if net > 0 and raw_ask > last >= (fair - give) * per_dollar:
+        raw_bid, raw_ask = min(raw_bid, last - width), float(last)
+    elif net < 0 and raw_bid < 1 <= (fair + give) * per_dollar:
+        raw_bid, raw_ask = 1.0, max(raw_ask, 1 + width)
 
     phase = schedule.phase(f, inputs.duration_ns, limits)
     reduce_only = inputs.reduce_only or f_room <= limits.reduce_only_f

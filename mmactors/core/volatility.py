@@ -1,8 +1,8 @@
 """Volatility of one asset, from the prices of any feed at any rate.
 
 Owns the estimator; knows no source, market or clock of its own. Prices are resampled on a clock (last price in each
-step), so the answer does not depend on the feed's rate; overlapping returns over `lag_s` see through the smoothing of
-oracle-type feeds, which hides much of the variance of one-second returns.
+step, its end included), so the answer does not depend on the feed's rate; overlapping returns over `lag_s` see through
+the smoothing of oracle-type feeds, which hides much of the variance of one-second returns.
 """
 
 import math
@@ -14,12 +14,10 @@ from mmactors.units import SECOND, YEAR_S, Nanos
 GAP_S = 10.0
 """A silence longer than this is a hole in the data; the window restarts instead of inventing zero returns."""
 
-OUTLIER_SD = 4.0
-FAST_OUTLIER_SD = 3.0
+OUTLIER_SD = 3.5
 """A return counts at most as one of this many standard deviations of its average so far: a jump is over when it is
 over, and must not widen the next half hour. (On the recorded days both log-losses are lower with it than without.)
 """
-
 
 RATIO_RANGE = (0.2, 5.0)
 """How far the market's present liveliness may move the variance away from its level."""
@@ -85,7 +83,7 @@ class Volatility:
         """Take the price at `now`. A price that is not a positive number is ignored."""
         if not 0.0 < price < math.inf:
             return
-        step = now // self._step_ns
+        step = self._step_of(now)
         if self._price == 0.0:
             self._restart(now)
         elif abs(now - self._last_ns) > GAP_S * SECOND:
@@ -113,7 +111,7 @@ class Volatility:
         if len(window) > self._fast_steps:
             rate = (sample - window[-1 - self._fast_steps]) ** 2 / (self._fast_steps * self._params.step_s)
             known = self._usual.mean if self._usual.weight >= RATIO_AFTER else self._level.mean
-            rate = min(rate, FAST_OUTLIER_SD**2 * max(known, self._least))
+            rate = min(rate, OUTLIER_SD**2 * max(known, self._least))
             self._fast.add(rate)
             self._usual.add(rate)
         if len(window) > self._lag_steps:
@@ -126,8 +124,12 @@ class Volatility:
 
     def _restart(self, now: Nanos) -> None:
         self._window.clear()
-        self._step = now // self._step_ns
+        self._step = self._step_of(now)
         self._last_ns = now
+
+    def _step_of(self, now: Nanos) -> int:
+        # A price on the stroke closes its step: a feed of one price a second gives the same samples as one of twenty.
+        return -(-now // self._step_ns)
 
     def _fade(self, gap_s: float) -> None:
         steps = max(gap_s, 0.0) / self._params.step_s

@@ -92,8 +92,9 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
     config = loaded(
         """
         quoting: {k_lat: 2, hysteresis: 0.005, refresh_ms: 250, latency_floor_ms: 40}
-        inventory: {give: 0.02, late_room: 0.05, close_fraction: 0.03, reduce_only_f: 0.15, dead_f: 0.2, dead_d2: 2,
-                    dead_side: reduce_only, cross: false, cross_f: 0.3, cross_edge: 0.05, cross_to: 0.01}
+        inventory: {give: 0.02, give_full: 0.2, late_room: 0.05, close_fraction: 0.03, reduce_only_f: 0.15,
+                    dead_f: 0.2, dead_d2: 2, dead_side: reduce_only, cross: false, cross_f: 0.3, cross_edge: 0.05,
+                    cross_to: 0.01}
         risk: {max_exposure: 77.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2, freeze_for: 0.5}
         volatility: {prior: 0.6, floor: 0.2, cap: 2, step_s: 0.5, lag_s: 10, half_life_s: 60, prior_weight_s: 30,
                      fast_lag_s: 1, fast_half_life_s: 20, fast_share: 0.5}
@@ -104,7 +105,13 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
     assert params.quoting.latency_floor_s == 0.04
     assert (params.quoting.k_lat, params.quoting.hysteresis) == (2, 0.005)
     inv = params.inventory
-    assert (inv.give, inv.late_room, inv.close_fraction, inv.reduce_only_f) == (0.02, 0.05, 0.03, 0.15)
+    assert (inv.give, inv.give_full, inv.late_room, inv.close_fraction, inv.reduce_only_f) == (
+        0.02,
+        0.2,
+        0.05,
+        0.03,
+        0.15,
+    )
     assert (inv.dead_f, inv.dead_d2, inv.dead_side, inv.cross) == (0.2, 2, "reduce_only", False)
     assert (inv.cross_f, inv.cross_edge, inv.cross_to) == (0.3, 0.05, 0.01)
     assert params.risk == config.risk_params()

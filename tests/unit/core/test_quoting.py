@@ -178,8 +178,32 @@ def test_note_5_the_reducing_side_gives_a_little_late_and_nothing_early():
     early = quote(inputs(spot_at(0.0), net=-900), MARKET, PARAMS)
     late = quote(inputs(spot_at(0.0, 100), tau_s=100, net=-200), MARKET, PARAMS)
     assert early.raw_bid == pytest.approx(50)
-    assert late.raw_bid == pytest.approx(51)
-    assert quote(inputs(spot_at(0.0, 100), tau_s=100, net=200), MARKET, PARAMS).raw_ask == pytest.approx(49)
+    assert late.raw_bid == pytest.approx(53)
+    assert quote(inputs(spot_at(0.0, 100), tau_s=100, net=200), MARKET, PARAMS).raw_ask == pytest.approx(47)
+
+
+def test_note_5_the_more_is_held_the_more_is_given():
+    for net, cents in ((-100, 2.0), (-400, 5.0), (-1000, 11.0)):
+        ladder = quote(inputs(spot_at(0.0, 100), tau_s=100, net=net), MARKET, PARAMS)
+        assert ladder.raw_bid == pytest.approx(50 + cents)
+    constant = replace(PARAMS, inventory=replace(PARAMS.inventory, give_full=0.0))
+    assert quote(inputs(spot_at(0.0, 100), tau_s=100, net=-400), MARKET, constant).raw_bid == pytest.approx(51)
+
+
+def test_what_reduces_stays_on_the_last_tick_while_that_gives_little():
+    decided = inputs(spot_at(3.0, 100), tau_s=100, net=10)  # fair 0.9987
+    ladder = quote(decided, MARKET, PARAMS)
+    assert prices(ladder.asks) == [99]
+    assert ladder.bids[0][0] == 97  # the own spread holds
+    assert quote(replace(decided, net=-10), MARKET, PARAMS).asks == ()  # what adds is dropped there
+    assert quote(replace(decided, net=0), MARKET, PARAMS).asks == ()
+    stingy = replace(PARAMS, inventory=replace(PARAMS.inventory, give=0.005))
+    assert quote(decided, MARKET, stingy).asks == ()
+    early = inputs(spot_at(3.0, 300), tau_s=300, net=10)
+    assert quote(early, MARKET, PARAMS).asks == ()
+    lost = quote(inputs(spot_at(-3.0, 100), tau_s=100, net=-10), MARKET, PARAMS)
+    assert prices(lost.bids) == [1]
+    assert lost.asks[0][0] == 3
 
 
 # --- the room -------------------------------------------------------------------------------------
@@ -412,6 +436,7 @@ def cases(draw, hysteresis=True):
             lean_early=draw(st.integers(0, 50)) / 100,
             lean_late=draw(st.integers(0, 200)) / 100,
             give=draw(st.integers(0, 50)) / 1000,
+            give_full=draw(st.integers(0, 200)) / 1000,
             late_room=draw(st.integers(0, 100)) / 100,
             dead_side=draw(st.sampled_from(["zero", "reduce_only"])),
         ),

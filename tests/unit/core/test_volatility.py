@@ -43,13 +43,13 @@ def test_it_does_not_depend_on_the_rate_of_the_feed():
     prices = path(1800, 0.5)
     found = {rate: feed(Volatility(PARAMS), prices[:: 100 // rate], rate) for rate in (1, 2, 10, 20, 100)}
     for rate, sigma in found.items():
-        assert found[1] == pytest.approx(sigma, rel=0.05), rate
+        assert found[1] == pytest.approx(sigma, rel=0.02), rate
 
 
 def test_it_does_not_depend_on_prices_repeated():
     prices = path(1800, 0.5, rate_hz=1)
     assert feed(Volatility(PARAMS), prices, 1) == pytest.approx(
-        feed(Volatility(PARAMS), prices.repeat(20), 20), rel=1e-9
+        feed(Volatility(PARAMS), prices.repeat(20)[:-19], 20), rel=1e-9
     )
 
 
@@ -139,6 +139,23 @@ def test_a_quieter_market_is_noticed_within_minutes():
     prices = np.concatenate([loud, quiet * loud[-1] / quiet[0]])
     slow = feed(Volatility(replace(PARAMS, fast_share=0.0)), prices, 1)
     assert feed(Volatility(PARAMS), prices, 1) < 0.65 < 0.7 < slow
+
+
+def test_a_changing_volatility_is_followed_closely():
+    """Quoting with a sigma 0.13 off (rms) left twice as many sessions unflattened as 0.10 does, and costs dollars."""
+    generator = np.random.default_rng(8)
+    keep, log_sigma, log_price = 0.5 ** (1 / 1800), 0.0, math.log(97_000.0)
+    volatility, errors = Volatility(PARAMS), []
+    for k in range(4 * 3600):
+        log_sigma = keep * log_sigma + 0.35 * math.sqrt(1 - keep**2) * generator.normal()
+        sigma = 0.5 * math.exp(log_sigma)
+        log_price += sigma / math.sqrt(YEAR_S) * generator.normal()
+        log_price += 5e-4 * generator.normal() * (generator.random() < 1 / 300)
+        volatility.update(math.exp(log_price), nanos(k))
+        if k >= 600:
+            errors.append(math.log(volatility.sigma() / sigma))
+    assert math.sqrt(np.mean(np.square(errors))) < 0.105
+    assert abs(np.mean(errors)) < 0.07
 
 
 def test_after_a_day_of_silence_the_prior_is_back():
