@@ -51,12 +51,18 @@ class View:
 
 
 class Rival(ABC):
-    """One strategy in one session. `every_s` is how often it looks as published."""
+    """One strategy in one session.
+
+    `every_s` is how often it looks as published, `merges` whether its pairs are turned back into cash before it does. A
+    steelman is given our fair value as its price.
+    """
 
     every_s: ClassVar[float]
+    merges: ClassVar[bool] = True
 
-    def __init__(self, max_position: int = 1000) -> None:
+    def __init__(self, max_position: int = 1000, *, steelman: bool = False) -> None:
         self.max_position = max_position
+        self.steelman = steelman
         self._spots: deque[float] = deque(maxlen=101)
         self._prices: deque[float] = deque(maxlen=101)
         self._heard_s = -math.inf
@@ -68,6 +74,10 @@ class Rival(ABC):
             self._spots.append(spot)
             if price is not None:
                 self._prices.append(price)
+
+    def remember(self, former: "Rival") -> None:
+        """Take over what it has seen of the underlying in the session before; prices of another market mean nothing."""
+        self._spots.extend(former._spots)
 
     @abstractmethod
     def wanted(self, view: View) -> Wanted | None:
@@ -88,14 +98,11 @@ class SeedsV1(Rival):
     """The specification's market maker, read charitably: limits that work, prices put on the tick.
 
     Volatility from the last 100 prices a second apart (3.2), N(d2) clamped (3.1), spread .04 in three levels of 100
-    (4.1), skew of 2 c (5.2), `max_position` per outcome (5.3), nothing in the last 30 s (6.1).
+    (4.1), skew of 2 c (5.2), `max_position` per outcome (5.3), nothing in the last 30 s (6.1). It keeps its pairs.
     """
 
     every_s: ClassVar[float] = 0.1
-
-    def __init__(self, max_position: int = 1000, *, fair: bool = True) -> None:
-        super().__init__(max_position)
-        self._own_fair = fair
+    merges: ClassVar[bool] = False
 
     def volatility(self) -> float | None:
         """Return its annualised volatility; None before it has enough prices, or if they stood still."""
@@ -107,8 +114,8 @@ class SeedsV1(Rival):
         return math.sqrt(variance * 365 * 24 * 60 * 60) or None
 
     def fair(self, view: View) -> float | None:
-        """Return its fair value (3.1), or the price it is given."""
-        if not self._own_fair:
+        """Return its fair value (3.1), or as a steelman the one it is given."""
+        if self.steelman:
             return view.price
         sigma = self.volatility()
         if sigma is None or view.left_s <= 0:
@@ -284,8 +291,8 @@ class PolyMaker(Rival):
     GAMMA, DELTA_MIN, C_VOL, C_TOX, ORDER, Q_MAX, LAYERS, STEP, OFF = 0.5, 2, 1.2, 2.0, 50.0, 500.0, 2, 2, 0.6
     TICK = 0.01
 
-    def __init__(self, max_position: int = 1000) -> None:
-        super().__init__(max_position)
+    def __init__(self, max_position: int = 1000, *, steelman: bool = False) -> None:
+        super().__init__(max_position, steelman=steelman)
         self._quoted: tuple[float, int] | None = None
 
     def sigma(self) -> float:
