@@ -105,8 +105,18 @@ def _parser() -> _Parser:
     backtest.add_argument("--session", metavar="LENGTH", help="back-to-back BTC sessions of 1M, 5M, 15M or 1H only")
     backtest.add_argument("--sessions", type=_count, default=20, metavar="N", help="how many to settle (default 20)")
     backtest.add_argument("--seed", type=int, metavar="S", help="seed of the world (default: the configuration's)")
-    backtest.add_argument("--interleaving", type=int, metavar="I", help="seed of a random legal order of events")
-    backtest.add_argument("--events", type=Path, metavar="FILE", help="record what every maker handled, for replay")
+    backtest.add_argument(
+        "--runtime",
+        choices=("actors", "core"),
+        default="actors",
+        help="actors: the whole program (default); core: its pure objects alone, the same orders several times faster",
+    )
+    backtest.add_argument(
+        "--interleaving", type=int, metavar="I", help="seed of a random legal order of events (actors only)"
+    )
+    backtest.add_argument(
+        "--events", type=Path, metavar="FILE", help="record what every maker handled, for replay (actors only)"
+    )
     backtest.add_argument("--json", action="store_true", help="as one JSON object")
     backtest.set_defaults(command=_backtest)
 
@@ -169,6 +179,9 @@ def _simulator(args: argparse.Namespace) -> int:
 
 
 def _backtest(args: argparse.Namespace) -> int:
+    for option in ("interleaving", "events"):
+        if args.runtime != "actors" and getattr(args, option) is not None:
+            raise _Unusable(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
     changes = {} if args.seed is None else {"MM__simulator__world__seed": str(args.seed)}
     if args.session is not None:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
@@ -185,7 +198,14 @@ def _backtest(args: argparse.Namespace) -> int:
             raise _Unusable(f"--events {args.events}: {events.failed}", USAGE)
     logger.remove()
     logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
-    found = backtest.run(config, args.sessions, interleaving=args.interleaving, progress=_say, events=events)
+    found = backtest.run(
+        config,
+        args.sessions,
+        runtime=args.runtime,
+        interleaving=args.interleaving,
+        progress=_say,
+        events=events,
+    )
     if args.json:
         _announce(json.dumps(found.figures(), indent=2))
     else:

@@ -5,36 +5,29 @@ from collections.abc import Callable
 from typing import Any, Protocol, get_args
 
 from mmactors.actors import names
+from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.core.desk import OrderDesk, Step
 from mmactors.messages import (
-    AllCancelled,
     BatchWritten,
-    BookChanged,
     MarketChanged,
-    MarketHydrated,
     MarketListed,
     MarketReady,
     MarketResolved,
     MarketRetired,
-    OrderEvent,
-    OrderFilled,
     QuoteIntent,
     SendBatch,
     TimePassed,
     TradingStateChanged,
     VenueConnected,
     VenueDisconnected,
-    VenuePosition,
     VenueReport,
     VenueRequest,
-    VenueStatus,
 )
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, Nanos
 
 LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
-ORDER_EVENTS = get_args(OrderEvent)
 REPORTS = get_args(VenueReport)
 
 
@@ -127,50 +120,24 @@ class GatewayActor(Actor):
             self._route(event)
 
     def _route(self, event: object) -> None:
-        match event:
-            case MarketListed() | MarketChanged() | MarketResolved() if self._foreign(event.market.asset):
-                if isinstance(event, MarketListed):
-                    text = "venue: market {} skipped: asset {} is not among the configured ones"
-                    self.notes.warning(text, event.market.id, event.market.asset)
-                elif isinstance(event, MarketResolved):
-                    self.tell(names.RISK, event)  # we may hold some of it
-            case OrderFilled():
-                self._tell_market(event.market, event)
-                self.tell(names.RISK, event)
-                self.tell(names.JOURNAL, event)
-            case MarketResolved():
-                self._tell_market(event.market.id, event)
-                for name in (names.RISK, names.JOURNAL, names.SUPERVISOR):
-                    self.tell(name, event)
-            case MarketListed():
-                self.tell(names.SUPERVISOR, event)
-                self.tell(names.JOURNAL, event)
-            case MarketChanged():
-                self._tell_market(event.market.id, event)
-                self.tell(names.SUPERVISOR, event)
-                self.tell(names.JOURNAL, event)
-            case MarketHydrated():
-                self._tell_market(event.market.id, event)
-                self.tell(names.JOURNAL, event)
-            case BookChanged():
-                self._tell_market(event.market, event)
-            case VenuePosition():
-                self.tell(names.RISK, event)
-                self.tell(names.SUPERVISOR, event)
-            case VenueStatus():
+        if isinstance(event, MarketListed | MarketChanged | MarketResolved) and self._foreign(event.market.asset):
+            if isinstance(event, MarketListed):
+                text = "venue: market {} skipped: asset {} is not among the configured ones"
+                self.notes.warning(text, event.market.id, event.market.asset)
+            elif isinstance(event, MarketResolved):
+                self.tell(names.RISK, event)  # we may hold some of it
+            return
+        hearers = HEARERS.get(type(event))
+        if hearers is None:
+            self.unexpected(event)
+            return
+        for hearer in hearers:
+            if hearer is MARKET:
+                self._tell_market(market_of(event), event)
+            elif hearer is MARKETS:
                 self._tell_markets(event)
-                for name in (names.RISK, names.SUPERVISOR, names.JOURNAL):
-                    self.tell(name, event)
-            case VenueDisconnected():
-                self.tell(names.JOURNAL, event)
-                self.tell(names.SUPERVISOR, event)
-            case AllCancelled():
-                self.tell(names.SUPERVISOR, event)
-            case _ if isinstance(event, ORDER_EVENTS):
-                self._tell_market(event.market, event)
-                self.tell(names.JOURNAL, event)
-            case _:
-                self.unexpected(event)
+            else:
+                self.tell(hearer, event)
 
     def _foreign(self, asset: str) -> bool:
         return self._assets is not None and asset not in self._assets

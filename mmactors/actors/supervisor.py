@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmactors.actors import names
-from mmactors.core.schedule import f
-from mmactors.core.selection import MIN_F, Candidate, select
+from mmactors.actors.roster import Roster
+from mmactors.core.selection import MIN_F, Candidate
 from mmactors.messages import (
     ActorDied,
     ActorReady,
@@ -26,7 +26,6 @@ from mmactors.messages import (
     MarketListed,
     MarketResolved,
     MarketRetired,
-    MarketStatus,
     Stop,
     SubscribeReference,
     TimePassed,
@@ -98,14 +97,10 @@ class SupervisorActor(Actor):
         super().__init__(runtime, name, incarnation)
         self._factories: dict[str, ActorFactory] = dict(children)
         self._market_factory = market_factory
-        self._assets = assets
-        self._max_markets = max_markets
+        self._roster = Roster(assets, max_markets)
         self._rules = SupervisionRules(random)
         self._finished = finished
-        self._markets: dict[str, Market] = {}
-        self._found: dict[str, int] = {}  # net positions that this run began with
         self._told: set[str] = set()
-        self._offset_ns = Nanos(0)
         self._stopping: str | None = None
         self._venue_within_ns = venue_within_ns
         self._venue_seen = False
@@ -132,16 +127,16 @@ class SupervisorActor(Actor):
                 self.notes.warning("{} starts again", message.name)
                 self.runtime.spawn(message.name, self._factories[message.name])
             case MarketListed() | MarketChanged():
-                self._markets[message.market.id] = message.market
+                self._roster.note(message.market)
                 self._choose()
             case MarketResolved():
-                self._resolved(message.market)
+                self._roster.resolve(message.market, self._is_taken(message.market.id))
             case MarketRetired():
                 self._retire(message)
             case VenuePosition():
-                self._found[message.market] = message.yes - message.no
+                self._roster.found[message.market] = message.yes - message.no
             case VenueStatus():
-                self._offset_ns = message.offset_ns
+                self._roster.offset_ns = message.offset_ns
             case VenueConnected():
                 self._venue_seen = True
             case VenueDisconnected():
@@ -173,25 +168,16 @@ class SupervisorActor(Actor):
         """Spawn actors for the best markets there is room for; one that has begun is never dropped."""
         if self._stopping is not None:
             return
-        now = self.clock.now() + self._offset_ns
-        candidates = [
-            Candidate(
-                market=market.id,
-                f=f(Nanos(market.expires_venue_ns - now), market.duration_ns),
-                incumbent=names.market(market.id) in self._factories,
-                net=self._found.get(market.id, 0),
-            )
-            for market in self._markets.values()
-            if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
-        ]
-        chosen = select(candidates, self._max_markets)
-        self._explain([each for each in candidates if each.market not in chosen and not each.incumbent])
-        for market_id in chosen:
-            name = names.market(market_id)
-            if name not in self._factories:
-                self._factories[name] = self._market_factory(self._markets[market_id])
-                self._rules.watch(name, PER_MARKET)
-                self.runtime.spawn(name, self._factories[name])
+        fresh, left = self._roster.choose(self.clock.now(), self._is_taken)
+        self._explain(left)
+        for market in fresh:
+            name = names.market(market.id)
+            self._factories[name] = self._market_factory(market)
+            self._rules.watch(name, PER_MARKET)
+            self.runtime.spawn(name, self._factories[name])
+
+    def _is_taken(self, market_id: str) -> bool:
+        return names.market(market_id) in self._factories
 
     def _explain(self, left: list[Candidate]) -> None:
         """Say once of each market why it is not quoted."""
@@ -201,18 +187,12 @@ class SupervisorActor(Actor):
                 late = f"is not taken up: less than {MIN_F:.0%} of its session is left"
                 text = late if each.f < MIN_F else "waits: risk.max_markets are quoted already"
                 self.notes.info("market {} {}", each.market, text)
-        self._told &= self._markets.keys()
-
-    def _resolved(self, market: Market) -> None:
-        if names.market(market.id) in self._factories:
-            self._markets[market.id] = market
-        else:  # never traded here
-            self._markets.pop(market.id, None)
+        self._told &= self._roster.markets.keys()
 
     def _introduce(self, name: str) -> None:
         """Let the markets of an asset follow its reference's new life."""
-        for market in self._markets.values():
-            if name == names.reference(market.asset) and names.market(market.id) in self._factories:
+        for market in self._roster.markets.values():
+            if name == names.reference(market.asset) and self._is_taken(market.id):
                 self.tell(name, SubscribeReference(names.market(market.id)))
 
     def _retire(self, message: MarketRetired) -> None:
@@ -223,9 +203,8 @@ class SupervisorActor(Actor):
         self.tell(names.GATEWAY, message)
         self.tell(names.JOURNAL, message)
         self._rules.forget(name)
-        self._found.pop(message.market, None)
         self._factories.pop(name, None)
-        self._markets.pop(message.market, None)
+        self._roster.retire(message.market)
         self.runtime.stop(name)
 
     def _died(self, death: ActorDied) -> None:

@@ -8,16 +8,19 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import DURATIONS, Config
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
+from mmactors.research.direct import DirectRun
 from mmactors.research.twin import Twin
-from mmactors.runtime.lanes import Lane
 from mmactors.simulator.truth import TruthLog
 from mmactors.simulator.wire import Json
 from mmactors.simulator.world import World
@@ -29,28 +32,44 @@ SLICE_S = 10.0
 NEUTRAL_SHARE = 0.05
 
 
-class _Tap(TruthLog):
-    """The venue's truth log, told to an auditor instead of written."""
+RuntimeName = Literal["actors", "core"]
+
+
+class Tap(TruthLog):
+    """The venue's truth log, told to an auditor and digested instead of written."""
 
     def __init__(self, auditor: Auditor) -> None:
         self.world: World | None = None
         self._auditor = auditor
+        self._hash = blake2b(digest_size=16)
+        self._line = msgspec.json.Encoder().encode
         super().__init__(BytesIO(), self._price)
+
+    def digest(self) -> str:
+        """Return the digest of everything so far: each order event, fill, cash movement and market's change."""
+        return self._hash.hexdigest()
 
     def _price(self, asset: str) -> float:
         return 0.0 if self.world is None else self.world.price(asset)
 
     def _write(self, line: Json) -> None:
+        self._hash.update(self._line(line))
         self._auditor.feed(line)
 
 
 @dataclass(slots=True)
 class Backtest:
-    """What a backtest found; `complete` is False if it was interrupted."""
+    """What a backtest found; `complete` is False if it was interrupted.
+
+    `orders_hash` digests what happened at the venue (orders, fills, cash, markets, with their times), the same for both
+    runtimes; `trace_hash` everything the actors handled, empty without actors.
+    """
 
     reports: list[SessionReport]
     violations: dict[str, int]
     examples: list[str]
+    runtime: RuntimeName
+    orders_hash: str
     trace_hash: str
     virtual_s: float
     wall_s: float
@@ -83,6 +102,8 @@ class Backtest:
             "counters": self.counters,
             "dead_letters": self.dead_letters,
             "restarts": self.restarts,
+            "runtime": self.runtime,
+            "orders_hash": self.orders_hash,
             "trace_hash": self.trace_hash,
             "virtual_seconds": self.virtual_s,
             "wall_seconds": self.wall_s,
@@ -107,7 +128,8 @@ class Backtest:
             f"rules broken: {broken}",
             *self.examples,
             f"{self.virtual_s:.0f} virtual seconds in {self.wall_s:.1f} s "
-            f"({found['virtual_seconds_per_second'] or 0:.0f} a second); trace {self.trace_hash}",
+            f"({found['virtual_seconds_per_second'] or 0:.0f} a second); "
+            f"runtime {self.runtime}, orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
         ]
 
 
@@ -115,6 +137,7 @@ def run(
     config: Config,
     sessions: int,
     *,
+    runtime: RuntimeName = "actors",
     interleaving: int | None = None,
     progress: Callable[[str], None] = lambda _line: None,
     rules: Rules | None = None,
@@ -125,14 +148,24 @@ def run(
     Args:
         config: what to run; the simulator's section is the world and its seed.
         sessions: how many to settle.
-        interleaving: seed of a random legal order of events, None for the canonical one.
+        runtime: "actors" runs the whole program; "core" its pure objects alone, much faster, to the same orders.
+        interleaving: seed of a random legal order of events, None for the canonical one; for actors only.
         progress: takes a line about every five seconds.
         rules: what the auditor holds the orders to.
-        events: records what every Maker handled; closed at the end.
+        events: records what every Maker handled; closed at the end; for actors only.
+
+    Raises:
+        ValueError: the core has no interleaving and records no events.
     """
     auditor = Auditor(rules, account=None)
-    tap = _Tap(auditor)
-    twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
+    tap = Tap(auditor)
+    twin: Twin | DirectRun
+    if runtime == "actors":
+        twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
+    elif interleaving is None and events is None:
+        twin = DirectRun(config, tap)
+    else:
+        raise ValueError("the core runs in canonical order and records no events: use the actors for that")
     tap.world = twin.venue.world
     began = told = time.perf_counter()
     start_ns = twin.runtime.clock.now()
@@ -147,7 +180,8 @@ def run(
                 progress(f"{len(twin.sessions)} of {sessions} sessions, {virtual_s / (now - began):.0f} virtual s/s")
     except KeyboardInterrupt:
         complete = False
-    trace_hash, statistics_ = twin.runtime.trace_hash(), twin.runtime.statistics()
+    trace_hash, orders_hash = twin.trace_hash, tap.digest()
+    dead_letters, restarts = twin.dead_letters, twin.restarts
     twin.end()
     if events is not None:
         events.close()
@@ -157,13 +191,15 @@ def run(
         reports=list(twin.sessions.values())[:sessions],
         violations={check.name: check.count for check in audit.checks},
         examples=[example for check in audit.checks for example in check.examples][:10],
+        runtime=runtime,
+        orders_hash=orders_hash,
         trace_hash=trace_hash,
         virtual_s=(twin.runtime.clock.now() - start_ns) / 1e9,
         wall_s=time.perf_counter() - began,
         max_position=config.maker_params(series.asset, DURATIONS[series.duration]).inventory.max_position,
         counters=dict(twin.desk.counters),
-        dead_letters=statistics_.dead_letters[Lane.MONEY],
-        restarts=statistics_.died + statistics_.abandoned,
+        dead_letters=dead_letters,
+        restarts=restarts,
         complete=complete and not twin.ended,
     )
 

@@ -1,19 +1,14 @@
 """The deterministic twin: the same actors, the same wire, the same venue, under virtual time.
 
-Owns the way between them where real life has sockets: frames of the order session and ticks of the feed arrive late by
-the simulator's latencies, each direction in order. The client's conversation and the venue's floor are the real ones,
-so a run goes through the codec of both sides. Same configuration and seed, same trace.
+Owns the putting together of the program's actors with the stage (`stage.py`) and the ways to it (`connection.py`). The
+client's conversation and the venue's floor are the real ones, so a run goes through the codec of both sides. Same
+configuration and seed, same trace.
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
-from random import Random
+from functools import partial
 from typing import Any
-
-import jwt
-import msgspec
 
 from mmactors.actors import names
 from mmactors.actors.feed import FeedActor
@@ -23,42 +18,17 @@ from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config
-from mmactors.core.desk import OrderDesk
-from mmactors.core.params import MakerParams
 from mmactors.core.risk import RiskRules
-from mmactors.feeds.binance import BinanceParser
-from mmactors.messages import (
-    FeedConnected,
-    FetchFills,
-    FetchOrder,
-    FillsFetched,
-    MakerStarted,
-    MakerStepped,
-    Market,
-    OrderFetched,
-    SendBatch,
-    SendCancelAll,
-    SessionReport,
-    SpotTicked,
-    VenueRequest,
-    WatchBook,
-)
+from mmactors.messages import MakerStarted, MakerStepped, SessionReport
 from mmactors.ops.eventlog import EventLog
+from mmactors.research.connection import SOURCE, TwinFeed, TwinLink
+from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
+from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
-from mmactors.simulator import DEVELOPMENT_SECRET, wire
-from mmactors.simulator.binance import Ticker
-from mmactors.simulator.floor import Floor, Latency
-from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
-from mmactors.simulator.venue_socket import VenueSocket
-from mmactors.units import MILLISECOND, Nanos, nanos
-from mmactors.venue.codec import Codec
-from mmactors.venue.conversation import Conversation, Tally, Terms
-
-ACCOUNT = "mmactors"
-START_NS = Nanos(1_800_000_000 * 1_000_000_000)
-"""When every twin's time begins (15 January 2027, 08:00 UTC)."""
+from mmactors.simulator.simulation import SpotRecorder
+from mmactors.units import nanos
 
 
 class TapeActor(Actor):
@@ -87,182 +57,6 @@ class TapeActor(Actor):
             self._events.flush(self.clock.now())
 
 
-class _VenueClock:
-    def __init__(self, runtime: DeterministicRuntime) -> None:
-        self.start_ms = runtime.clock.now() // MILLISECOND
-        self._clock = runtime.clock
-
-    def now_ms(self) -> int:
-        return self._clock.now() // MILLISECOND
-
-
-class _Way:
-    """One direction of a connection: everything arrives late by a draw of the latency, in order."""
-
-    def __init__(self, runtime: DeterministicRuntime, latency: Latency, arrive: Callable[[Any], None]) -> None:
-        self._runtime = runtime
-        self._latency = latency
-        self._arrive = arrive
-        self._due_ns = 0
-        self._waiting: deque[Any] = deque()
-
-    def send(self, thing: Any) -> None:
-        due = max(self._due_ns, self._runtime.clock.now() + nanos(self._latency.draw_s()))
-        self._due_ns = due
-        self._waiting.append(thing)
-        self._runtime.call_at(due, self._next)
-
-    def _next(self) -> None:
-        self._arrive(self._waiting.popleft())
-
-
-class _Speaker:
-    """What the venue's socket says things through."""
-
-    closing = False
-
-    def __init__(self, way: _Way) -> None:
-        self._way = way
-
-    def put(self, text: str, _book: str | None = None) -> None:
-        self._way.send(text)
-
-    def close(self, _code: int, _reason: str) -> None:
-        self.closing = True
-
-
-class TwinLink:
-    """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
-
-    def __init__(
-        self,
-        runtime: DeterministicRuntime,
-        floor: Floor,
-        config: Config,
-        random: Callable[[str], Random],
-        deliver: Callable[[object], None],
-    ) -> None:
-        simulator = config.simulator
-        draw = partial(Latency, simulator.order_latency_ms, simulator.latency_jitter_ms)
-        self._runtime = runtime
-        self._floor = floor
-        self._deliver = deliver
-        self._codec = Codec(config.venue.wire_asks)
-        self._out = _Way(runtime, draw(random("out")), self._reach_venue)
-        self._socket = VenueSocket(floor, draw(random("unused")), 1)
-        self._socket.speak_through(_Speaker(_Way(runtime, draw(random("in")), self._reach_us)))
-        terms = Terms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
-        self._talk = Conversation(terms, self._out.send, deliver, set(), Tally())
-        self._live = False
-
-    def start(self) -> None:
-        """Connect and log in."""
-        self._live = True
-        self._floor.listeners.add(self._socket)
-        token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
-        self._talk.begin(token, self._runtime.clock.now())
-        self._tend()
-
-    def submit(self, request: VenueRequest) -> None:
-        """Take a request."""
-        now = self._runtime.clock.now()
-        match request:
-            case SendBatch():
-                self._talk.send_batch(request, now)
-            case SendCancelAll():
-                self._talk.send_cancel_all(request)
-            case WatchBook():
-                self._talk.watch(request)
-            case FetchFills():
-                self._out.send(request)
-            case FetchOrder():
-                self._out.send(request)
-
-    def stop(self) -> None:
-        """Hang up."""
-        self._live = False
-
-    def _tend(self) -> None:
-        if self._live:
-            self._runtime.call_at(self._talk.tend(self._runtime.clock.now()), self._tend)
-
-    def _reach_venue(self, frame: bytes | FetchFills | FetchOrder) -> None:
-        if not self._live:
-            return
-        self._floor.simulation.advance(self._floor.clock.now_ms())
-        if isinstance(frame, bytes):
-            if self._socket.session is not None:
-                self._socket.session.last_frame_ms = self._floor.clock.now_ms()
-            self._socket.hear(frame)
-            return
-        account = self._floor.simulation.account(ACCOUNT)
-        if isinstance(frame, FetchFills):
-            told = [wire.fill_json(fill) for fill in account.fills if fill.seq > frame.since_seq]
-            fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
-            self._deliver(FillsFetched(frame.since_seq, fills))
-        else:
-            claim = account.claims.get(frame.client_id)
-            orders = [] if claim is None else [wire.order_json(claim[0])]
-            found = self._codec.orders(msgspec.json.encode({"orders": orders}))
-            self._deliver(OrderFetched(frame.client_id, found[0] if found else None))
-
-    def _reach_us(self, text: str) -> None:
-        if self._live:
-            self._talk.hear(text.encode(), self._runtime.clock.now())
-
-
-class TwinFeed:
-    """The feed actor's socket: the exchange's frames through the feed's own parser, without a socket."""
-
-    def __init__(
-        self,
-        runtime: DeterministicRuntime,
-        tickers: list[Ticker],
-        config: Config,
-        random: Random,
-        deliver: Callable[[object], None],
-    ) -> None:
-        simulator = config.simulator
-        self.counters: dict[str, int] = {}
-        self._runtime = runtime
-        self._tickers = tickers
-        self._deliver = deliver
-        self._parser = BinanceParser({ticker.symbol: ticker.symbol[:-4].upper() for ticker in tickers})
-        self._period_ns = round(1e9 / simulator.feed_ticks_per_s)
-        latency = Latency(simulator.feed_latency_ms, simulator.latency_jitter_ms, random)
-        self._way = _Way(runtime, latency, self._arrive)
-        self.live = False
-
-    def start(self) -> None:
-        """Connect."""
-        self.live = True
-        now = self._runtime.clock.now()
-        for ticker in self._tickers:
-            self._deliver(FeedConnected("binance", ticker.symbol[:-4].upper(), now))
-        self._tick()
-
-    def stop(self) -> None:
-        """Hang up."""
-        self.live = False
-
-    def _tick(self) -> None:
-        if not self.live:
-            return
-        now = self._runtime.clock.now()
-        for ticker in self._tickers:
-            for event in (ticker.book_ticker(), *ticker.trades(now // MILLISECOND)):
-                self._way.send(msgspec.json.encode(event))
-        self._runtime.call_at(now + self._period_ns, self._tick)
-
-    def _arrive(self, raw: bytes) -> None:
-        said = self._parser.parse(raw, self._runtime.clock.now())
-        if isinstance(said, SpotTicked):
-            self._deliver(said)
-        else:
-            kind = type(said).__name__
-            self.counters[kind] = self.counters.get(kind, 0) + 1
-
-
 @dataclass
 class Twin:
     """A whole program and its venue in virtual time.
@@ -285,51 +79,31 @@ class Twin:
     ended: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config, seed = self.config, self.config.simulator.world.seed
+        config = self.config
         self.runtime = DeterministicRuntime(
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
-        self._maker_params = cache(config.maker_params)
-        self.desk = OrderDesk(
-            self._params,
-            prefix="r1",
-            ack_timeout_ns=nanos(config.venue.ack_timeout_s),
-        )
         self.latencies_us: deque[float] = deque(maxlen=100)
-        clock = _VenueClock(self.runtime)
-        self.venue = SimulatedVenue(config.simulator, clock.start_ms, recorder=self.recorder, run="twin")
-        self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None)
-        self._step_ns = config.simulator.step_ms * MILLISECOND
-
-        def random(part: str) -> Random:
-            return Random(f"{seed}:twin:{part}")  # noqa: S311  reproducible from the seed
-
-        tickers = [
-            Ticker(asset, path, random(f"ticker:{asset}"), clock.start_ms)
-            for asset, path in self.venue.world.paths.items()
-        ]
-        self._advance()
+        self.stage = Stage(config, self.runtime, self.recorder)
+        self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
         self.runtime.spawn(
             names.SUPERVISOR,
             partial(
                 SupervisorActor,
-                children=self._children(tickers, random),
+                children=self._children(),
                 market_factory=lambda market: partial(
                     MarketActor,
                     market=market,
-                    prefix="r1",
-                    params=self._params(market),
+                    prefix=PREFIX,
+                    params=self.stage.params(market),
                     recorded=self.events is not None,
                 ),
                 assets=frozenset(config.assets),
                 max_markets=config.risk.max_markets,
-                random=random("backoff").random,
+                random=self.stage.random("backoff").random,
                 finished=lambda code, reason: self.ended.append((code, reason)),
             ),
         )
-
-    def _params(self, market: Market) -> MakerParams:
-        return self._maker_params(market.asset, market.duration_s)
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""
@@ -340,16 +114,29 @@ class Twin:
         self.runtime.stop(names.SUPERVISOR)  # or it would start them again
         self.runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL))
 
-    def _children(self, tickers: list[Ticker], random: Callable[[str], Random]) -> dict[str, ActorFactory]:
-        config, runtime = self.config, self.runtime
+    @property
+    def trace_hash(self) -> str:
+        """The digest of everything handled so far."""
+        return self.runtime.trace_hash()
+
+    @property
+    def dead_letters(self) -> int:
+        """Messages about money that nobody received."""
+        return self.runtime.statistics().dead_letters[Lane.MONEY]
+
+    @property
+    def restarts(self) -> int:
+        """Actors that died or were given up."""
+        statistics = self.runtime.statistics()
+        return statistics.died + statistics.abandoned
+
+    def _children(self) -> dict[str, ActorFactory]:
+        config, stage = self.config, self.stage
         risk = config.risk_params()
         return {
             names.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
             names.GATEWAY: partial(
-                GatewayActor,
-                desk=self.desk,
-                latencies_us=self.latencies_us,
-                connect=lambda deliver: TwinLink(runtime, self.floor, config, random, deliver),
+                GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(TwinLink, stage)
             ),
             names.RISK: partial(RiskActor, rules=RiskRules(risk)),
             **{
@@ -361,11 +148,5 @@ class Twin:
                 )
                 for asset in config.assets
             },
-            names.feed("binance"): partial(
-                FeedActor, connect=lambda deliver: TwinFeed(runtime, tickers, config, random("feed"), deliver)
-            ),
+            names.feed(SOURCE): partial(FeedActor, connect=partial(TwinFeed, stage)),
         }
-
-    def _advance(self) -> None:
-        self.floor.advance()
-        self.runtime.call_at(self.runtime.clock.now() + self._step_ns, self._advance)

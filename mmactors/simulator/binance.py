@@ -45,6 +45,25 @@ class Ticker:
             "A": f"{self._quantity():.8f}",
         }
 
+    def book(self) -> tuple[float, float]:
+        """Return the bid and the ask that `book_ticker` would tell, as their texts read; randomness moves on alike."""
+        self._update_id += self._rng.randint(1, 40)
+        self._quantity()
+        self._quantity()
+        cents = self._bid_cents()
+        return cents / 100, (cents + 1) / 100
+
+    def prints(self, now_ms: int) -> list[float]:
+        """Return the prices that `trades` would tell, as their texts read; randomness moves on alike."""
+        found: list[float] = []
+        while self._next_trade_ms <= now_ms:
+            self._next_trade_ms += self._rng.expovariate(TRADES_PER_S) * 1000
+            self._trade_id += 1
+            sold = self._rng.random() < 0.5
+            found.append((self._bid_cents() + (0 if sold else 1)) / 100)
+            self._quantity()
+        return found
+
     def trades(self, now_ms: int) -> list[Json]:
         """Return the aggTrades since the last call, all at the current price."""
         found: list[Json] = []
@@ -70,7 +89,10 @@ class Ticker:
         return found
 
     def _bid(self) -> float:
-        return max(0.01, math.floor(self._path.price * 100 + 1e-6) / 100)
+        return self._bid_cents() / 100
+
+    def _bid_cents(self) -> int:
+        return max(1, math.floor(self._path.price * 100 + 1e-6))
 
     def _quantity(self) -> float:
         return 0.00001 + round(self._rng.expovariate(0.5), 5)

@@ -11,8 +11,9 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator.binance import Ticker, parse_stream
-from mmactors.simulator.floor import Latency, WallClock, encode
+from mmactors.simulator.floor import Latency, WallClock
 from mmactors.simulator.outbound import Outbound
+from mmactors.simulator.voice import encode
 from mmactors.simulator.wire import Json
 from mmactors.simulator.world import World
 

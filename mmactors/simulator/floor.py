@@ -1,15 +1,13 @@
 """The live venue: the simulation on the wall clock, and who hears what of it.
 
 Owns the clock, the subscriptions, the order sessions' deadlines and the publishing of events after every change. It
-knows sockets only as listeners that take text.
+knows sockets only as listeners that take frames, and their form only as a voice (`voice.py`).
 """
 
 import time
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
-
-import msgspec
+from typing import Any, Protocol
 
 from mmactors.simulator import parse, wire
 from mmactors.simulator.engine import MarketChange
@@ -18,6 +16,7 @@ from mmactors.simulator.matching import Refusal
 from mmactors.simulator.sessions import OrderSession, Sessions
 from mmactors.simulator.simulation import SimulatedVenue
 from mmactors.simulator.tokens import Identity, identify
+from mmactors.simulator.voice import TextVoice, Voice
 from mmactors.simulator.wire import Json
 
 Say = Callable[[str], None]
@@ -65,16 +64,11 @@ class Listener(Protocol):
     account: Account | None
     session: OrderSession | None
 
-    def put(self, text: str, book: str | None = None) -> None:
-        """Send a frame; `book` names the market whose book it is about."""
+    def put(self, frame: Any, book: str | None = None) -> None:
+        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what was sent."""
-
-
-def encode(message: Json) -> str:
-    """Write a message as one text frame."""
-    return msgspec.json.encode(message).decode()
 
 
 class Floor:
@@ -85,12 +79,16 @@ class Floor:
         clock: the time.
         secret: what tokens are signed with.
         say: takes a line for the operator.
+        voice: writes the frames; JSON text if not given.
     """
 
-    def __init__(self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say) -> None:
+    def __init__(
+        self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say, voice: Voice | None = None
+    ) -> None:
         self.simulation = simulation
         self.clock = clock
         self.say = say
+        self.voice = voice or TextVoice()
         self.sessions = Sessions()
         self.listeners: set[Listener] = set()
         self._secret = secret
@@ -153,15 +151,14 @@ class Floor:
             market = self.simulation.venue.markets[key[1]]
             if not subscribers:
                 market.book.touched.clear()
-            listener.put(encode(wire.book_snapshot(market, now)), market.id)
+            listener.put(self.voice.say(wire.book_snapshot(market, now)), market.id)
         elif key[0] == "orders" and listener.account is not None:
-            listener.put(encode(wire.account_snapshot(listener.account)))
+            listener.put(self.voice.say(wire.account_snapshot(listener.account)))
         elif key[0] == "markets":
             venue = self.simulation.venue
             shown = [wire.market_json(m, now) for m in venue.markets.values() if m.status != "RESOLVED"]
-            listener.put(
-                encode({"type": "snapshot", "channel": "markets", "seq": venue.market_seq, "markets": shown, "ts": now})
-            )
+            snapshot = {"type": "snapshot", "channel": "markets", "seq": venue.market_seq, "markets": shown, "ts": now}
+            listener.put(self.voice.say(snapshot))
         subscribers[listener] = None
 
     def check_channel(self, listener: Listener, channel: object, market_id: object) -> None:
@@ -187,7 +184,7 @@ class Floor:
         for market_id in sorted(market_ids):
             market = self.simulation.venue.markets.get(market_id)
             if market is not None and listener in self._channels.get(("orderbook", market_id), {}):
-                listener.put(encode(wire.book_snapshot(market, now)), market_id)
+                listener.put(self.voice.say(wire.book_snapshot(market, now)), market_id)
 
     def drop_session(self, session: OrderSession, reason: str = "cod") -> None:
         """Cancel a session's orders now, if it asked for that; it is told at its next `auth`."""
@@ -218,32 +215,32 @@ class Floor:
     def publish(self) -> None:
         """Send everything that has happened since the last time to whoever subscribed to it."""
         now = self.clock.now_ms()
+        venue, channels = self.simulation.venue, self._channels
         for item in self.simulation.take_public():
             if isinstance(item, MarketChange):
-                self._send(("markets", ""), wire.market_change(item, now))
+                if channels.get(("markets", "")):
+                    self._send(("markets", ""), self.voice.say(wire.market_change(item, now)))
                 if item.event == "resolved":
-                    self._channels.pop(("orderbook", item.market.id), None)
-                    self._channels.pop(("trades", item.market.id), None)
-            elif self._channels.get(("trades", item.market.id)):
-                self._send(("trades", item.market.id), wire.trade_json(item))
-        for account in self.simulation.venue.accounts.values():
+                    channels.pop(("orderbook", item.market.id), None)
+                    channels.pop(("trades", item.market.id), None)
+            elif channels.get(("trades", item.market.id)):
+                self._send(("trades", item.market.id), self.voice.say(wire.trade_json(item)))
+        for account in venue.accounts.values():
             if account.outbox:
+                heard = bool(channels.get(("orders", account.name)))
                 for event in self.simulation.take_events(account):
-                    self._send(("orders", account.name), wire.account_event(event))
-        markets = self.simulation.venue.markets
-        for (channel, market_id), subscribers in self._channels.items():
-            market = markets.get(market_id) if channel == "orderbook" and subscribers else None
+                    if heard:
+                        self._send(("orders", account.name), self.voice.account_event(event))
+        for (channel, market_id), subscribers in channels.items():
+            market = venue.markets.get(market_id) if channel == "orderbook" and subscribers else None
             if market is not None and market.book.touched:
-                text = encode(wire.book_delta(market, now))
+                frame = self.voice.book_delta(market, now)
                 for listener in subscribers:
-                    listener.put(text, market_id)
+                    listener.put(frame, market_id)
 
-    def _send(self, key: tuple[str, str], message: Json) -> None:
-        subscribers = self._channels.get(key)
-        if subscribers:
-            text = encode(message)
-            for listener in subscribers:
-                listener.put(text)
+    def _send(self, key: tuple[str, str], frame: Any) -> None:
+        for listener in self._channels[key]:
+            listener.put(frame)
 
     def _key(self, listener: Listener, channel: object, market_id: object) -> tuple[str, str]:
         if channel == "orders":

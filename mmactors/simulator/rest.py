@@ -13,10 +13,11 @@ from aiohttp import web
 
 from mmactors.simulator import parse, wire
 from mmactors.simulator.book import LIVE, Market
-from mmactors.simulator.floor import Floor, Latency, encode
+from mmactors.simulator.floor import Floor, Latency
 from mmactors.simulator.ledger import Account
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.tokens import bearer
+from mmactors.simulator.voice import encode
 from mmactors.simulator.wire import Json
 
 Public = Callable[[web.Request], Json]

@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler
 
 from mmactors.config import Config, SimulatorConfig
 from mmactors.simulator.feed import Feed
-from mmactors.simulator.floor import Floor, Latency, Say, WallClock, encode
+from mmactors.simulator.floor import Floor, Latency, Say, WallClock
 from mmactors.simulator.parse import bad_request
 from mmactors.simulator.recording import PricesError, Recording, load_recordings
 from mmactors.simulator.rest import Rest, refused
@@ -123,7 +123,7 @@ class SimulatorServer:
     async def stop(self) -> None:
         """Tell everyone, close every socket, flush the log."""
         for socket in list(self._open):
-            socket.put(encode({"type": "notice", "code": "SHUTDOWN"}))
+            socket.put(self.floor.voice.say({"type": "notice", "code": "SHUTDOWN"}))
             socket.close(1012, "restart")
         self._feed.shut_down()
         deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S

@@ -5,14 +5,14 @@ late by the simulated latency. Trading itself is the floor's.
 """
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator import parse, wire
 from mmactors.simulator.desk import CAPABILITIES
-from mmactors.simulator.floor import Floor, Latency, encode
+from mmactors.simulator.floor import Floor, Latency
 from mmactors.simulator.ledger import Account
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.outbound import Outbound
@@ -33,8 +33,8 @@ class Speaker(Protocol):
     def closing(self) -> bool:
         """Whether a close has been asked for."""
 
-    def put(self, text: str, book: str | None = None) -> None:
-        """Send a frame; `book` names the market whose book it is about."""
+    def put(self, frame: Any, book: str | None = None) -> None:
+        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
 
     def close(self, code: int, reason: str) -> None:
         """Close after what was sent."""
@@ -96,10 +96,10 @@ class VenueSocket:
         else:
             self._handle(frame)
 
-    def put(self, text: str, book: str | None = None) -> None:
-        """Send a frame; `book` names the market whose book it is about."""
+    def put(self, frame: Any, book: str | None = None) -> None:
+        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
         if self._outbound is not None:
-            self._outbound.put(text, book)
+            self._outbound.put(frame, book)
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what was sent."""
@@ -110,7 +110,7 @@ class VenueSocket:
         """Send the heartbeat when it is time, and see to the token's end."""
         if self._heartbeat_ms and now_ms >= self._next_heartbeat:
             self._next_heartbeat = now_ms + self._heartbeat_ms
-            self.put(encode(self._heartbeat(now_ms)))
+            self._say(self._heartbeat(now_ms))
         identity = self._identity
         if identity is None:
             return
@@ -123,7 +123,7 @@ class VenueSocket:
             self.close(4401, "token expired")
         elif not self._warned and now_ms >= identity.expires_at - EXPIRING_NOTICE_MS:
             self._warned = True
-            self.put(encode({"type": "notice", "code": "AUTH_EXPIRING", "expires_at": identity.expires_at}))
+            self._say({"type": "notice", "code": "AUTH_EXPIRING", "expires_at": identity.expires_at})
 
     async def _read(self, socket: web.WebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -149,7 +149,7 @@ class VenueSocket:
             if self._floor.simulation.takes(op):
                 self._trade(frame)
             elif op == "hb":
-                self.put(encode(self._heartbeat(self._floor.clock.now_ms()) | {"echo": frame.get("ts", 0)}))
+                self._say(self._heartbeat(self._floor.clock.now_ms()) | {"echo": frame.get("ts", 0)})
             elif op == "auth":
                 self._authenticate(frame)
             elif op == "logout":
@@ -171,7 +171,7 @@ class VenueSocket:
         if self.account is None:
             raise Refusal("UNAUTHORIZED", "authenticate first")
         reply = self._floor.submit(self.account, frame, self.session)
-        self.put(encode(reply))
+        self._say(reply)
         self._floor.publish()
         self._limited = self._limited + 1 if reply.get("error", {}).get("code") == "RATE_LIMITED" else 0
         if self._limited > ABUSE_AFTER:
@@ -217,7 +217,7 @@ class VenueSocket:
         if session is not None and session.triggered:
             cancelled, session.cancelled, session.triggered = session.cancelled, [], False
             notice = {"type": "notice", "code": "COD_TRIGGERED", "session": session.name, "cancelled": cancelled}
-            self.put(encode(notice))
+            self._say(notice)
 
     def _log_out(self, frame: Json) -> None:
         if self.session is not None:
@@ -232,16 +232,19 @@ class VenueSocket:
         seq = {} if self.account is None else {"orders": self.account.seq}
         return {"type": "hb", "ts": now_ms, "seq": seq}
 
+    def _say(self, message: Json) -> None:
+        self.put(self._floor.voice.say(message))
+
     def _resend(self, market_ids: frozenset[str]) -> None:
         self._floor.resend_books(self, market_ids)
 
     def _acknowledge(self, frame: Json, result: Json) -> None:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
-        self.put(encode({**reply, "type": "ack", "op": frame.get("op"), **result}))
+        self._say({**reply, "type": "ack", "op": frame.get("op"), **result})
 
     def _refuse(self, frame: Json, refusal: Refusal) -> None:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
-        self.put(encode({**reply, "type": "error", "op": frame.get("op"), "error": wire.error_json(refusal)}))
+        self._say({**reply, "type": "error", "op": frame.get("op"), "error": wire.error_json(refusal)})
 
     @staticmethod
     def _channel_of(frame: Json) -> Json:

@@ -199,17 +199,23 @@ def book_snapshot(market: Market, now_ms: int, depth: int = 0) -> Json:
     }
 
 
-def book_delta(market: Market, now_ms: int) -> Json:
-    """Write the levels changed since the last delta, which this one follows by one in `seq`."""
+def take_changes(market: Market) -> list[tuple[Literal["bid", "ask"], int, int]]:
+    """Return (side, ticks, size) of the levels changed since the last delta and number the one that will tell them."""
     book = market.book
-    changes: list[tuple[Literal["bid", "ask"], float, int]] = []
+    changes: list[tuple[Literal["bid", "ask"], int, int]] = []
     for at in sorted(book.touched):
         if at > 0:
-            changes.append(("bid", at * market.tick / DOLLAR, book.bid_sizes[at]))
+            changes.append(("bid", at, book.bid_sizes[at]))
         else:
-            changes.append(("ask", -at * market.tick / DOLLAR, book.ask_sizes[-at]))
+            changes.append(("ask", -at, book.ask_sizes[-at]))
     book.touched.clear()
     market.book_seq += 1
+    return changes
+
+
+def book_delta(market: Market, now_ms: int) -> Json:
+    """Write the levels changed since the last delta, which this one follows by one in `seq`."""
+    changes = [(side, at * market.tick / DOLLAR, size) for side, at, size in take_changes(market)]
     return {
         "type": "delta",
         "channel": "orderbook",

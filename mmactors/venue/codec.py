@@ -352,9 +352,7 @@ class Codec:
         if side not in ("bid", "ask") or status not in STATUSES:
             raise wire.WireError("wrong_value", f"side {told.side!r}, status {told.status!r}"[:80])
         if side == "ask":  # the venue sells what we hold; to us that is a buy of the other outcome
-            self._sales[told.id] = None
-            if len(self._sales) > REMEMBERED_SALES:
-                del self._sales[next(iter(self._sales))]
+            self._remember_sale(told.id)
             outcome, price = outcome.opposite, Micros(DOLLAR - price)
         return VenueOrder(
             order_id=told.id,
@@ -367,6 +365,11 @@ class Codec:
             status=status,  # type: ignore[arg-type]
             version=told.version,
         )
+
+    def _remember_sale(self, order_id: str) -> None:
+        self._sales[order_id] = None
+        if len(self._sales) > REMEMBERED_SALES:
+            del self._sales[next(iter(self._sales))]
 
     def _fill(self, told: wire.Fill) -> VenueFill:
         outcome, price = wire.outcome_of(told.outcome), wire.price_of(told.price)

@@ -108,6 +108,7 @@ class Conversation:
         deliver: Callable[[VenueReport], None],
         watched: set[str],
         tally: Tally,
+        codec: Codec | None = None,
     ) -> None:
         """Args:
         terms: how we want to be treated.
@@ -115,6 +116,7 @@ class Conversation:
         deliver: takes each report.
         watched: the markets whose books are wanted.
         tally: where to count.
+        codec: how frames are written and read; the wire's own, made for these terms, if not given.
         """
         self.up = False
         self._terms = terms
@@ -122,7 +124,7 @@ class Conversation:
         self._deliver = deliver
         self._tally = tally
         self._heartbeat_ns = Nanos(terms.heartbeat_ms * MILLISECOND)
-        self._codec = Codec(terms.wire_asks)
+        self._codec = codec or Codec(terms.wire_asks)
         self._batches = Batches(self._codec)
         self._last_id = 0
         self._asked: dict[int, str] = {}
@@ -219,7 +221,7 @@ class Conversation:
 
     # --- the venue's to say -----------------------------------------------------------------------
 
-    def hear(self, raw: bytes, now: Nanos) -> None:
+    def hear(self, raw: bytes | str, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:

@@ -1,0 +1,62 @@
+"""The markets that the venue lists and which of them are to be taken up: what a supervisor decides by.
+
+Owns the list, the positions this run began with and the venue's clock. Pure: it spawns nobody; who has been taken
+up already is an argument.
+"""
+
+from collections.abc import Callable
+
+from mmactors.core.schedule import f
+from mmactors.core.selection import Candidate, select
+from mmactors.messages import Market, MarketStatus
+from mmactors.units import Nanos
+
+
+class Roster:
+    """The markets known.
+
+    Args:
+        assets: the assets to trade; markets of others are left alone.
+        max_markets: most markets quoted at once.
+    """
+
+    def __init__(self, assets: frozenset[str], max_markets: int) -> None:
+        self.markets: dict[str, Market] = {}
+        self.found: dict[str, int] = {}
+        """Net positions that this run began with."""
+        self.offset_ns = Nanos(0)
+        self._assets = assets
+        self._max_markets = max_markets
+
+    def note(self, market: Market) -> None:
+        """Take note of a market, or of its new terms."""
+        self.markets[market.id] = market
+
+    def resolve(self, market: Market, taken: bool) -> None:
+        """Take note of a market's end; one that was never traded here is forgotten."""
+        if taken:
+            self.markets[market.id] = market
+        else:
+            self.markets.pop(market.id, None)
+
+    def retire(self, market_id: str) -> None:
+        """Forget a market that is done."""
+        self.found.pop(market_id, None)
+        self.markets.pop(market_id, None)
+
+    def choose(self, now: Nanos, taken: Callable[[str], bool]) -> tuple[list[Market], list[Candidate]]:
+        """Return the markets to take up now, and the candidates left out; one that was taken is never dropped."""
+        venue_now = now + self.offset_ns
+        candidates = [
+            Candidate(
+                market=market.id,
+                f=f(Nanos(market.expires_venue_ns - venue_now), market.duration_ns),
+                incumbent=taken(market.id),
+                net=self.found.get(market.id, 0),
+            )
+            for market in self.markets.values()
+            if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
+        ]
+        chosen = select(candidates, self._max_markets)
+        left = [each for each in candidates if each.market not in chosen and not each.incumbent]
+        return [self.markets[name] for name in chosen if not taken(name)], left

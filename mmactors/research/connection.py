@@ -1,0 +1,209 @@
+"""The way between program and world where real life has sockets, in virtual time.
+
+Owns the delays: frames of the order session and ticks of the feed arrive late by the simulator's latencies, each
+direction in order. The client's conversation and the venue's floor are the real ones. Here all goes as the JSON text of
+the wire, through the codec of both sides; `typed.py` has the same ways without the text.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import msgspec
+
+from mmactors.feeds.binance import BinanceParser
+from mmactors.messages import (
+    FeedConnected,
+    FetchFills,
+    FetchOrder,
+    FillsFetched,
+    OrderFetched,
+    SendBatch,
+    SendCancelAll,
+    SpotTicked,
+    VenueRequest,
+    WatchBook,
+)
+from mmactors.research.stage import Stage, Timeline
+from mmactors.simulator import DEVELOPMENT_SECRET, wire
+from mmactors.simulator.binance import Ticker
+from mmactors.simulator.floor import Latency
+from mmactors.simulator.venue_socket import VenueSocket
+from mmactors.units import MILLISECOND, nanos
+from mmactors.venue.codec import Codec
+from mmactors.venue.conversation import Conversation, Tally, Terms
+
+ACCOUNT = "mmactors"
+SOURCE = "binance"
+
+Deliver = Callable[[object], None]
+
+
+class Way:
+    """One direction of a connection: everything arrives late by a draw of the latency, in order."""
+
+    def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
+        self._clock = timeline.clock
+        self._call_at = timeline.call_at
+        self._draw_s = latency.draw_s
+        self._arrive = arrive
+        self._due_ns = 0
+        self._waiting: deque[Any] = deque()
+
+    def send(self, thing: Any) -> None:
+        """Let a thing arrive later."""
+        due = max(self._due_ns, self._clock.now() + nanos(self._draw_s()))
+        self._due_ns = due
+        self._waiting.append(thing)
+        self._call_at(due, self._next)
+
+    def _next(self) -> None:
+        self._arrive(self._waiting.popleft())
+
+
+class _Speaker:
+    """What the venue's socket says things through."""
+
+    closing = False
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+
+    def put(self, frame: Any, _book: str | None = None) -> None:
+        self._way.send(frame)
+
+    def close(self, _code: int, _reason: str) -> None:
+        self.closing = True
+
+
+class TwinLink:
+    """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
+
+    def __init__(self, stage: Stage, deliver: Deliver, codec: Codec | None = None) -> None:
+        config, timeline = stage.config, stage.timeline
+        simulator = config.simulator
+
+        def way(name: str, arrive: Callable[[Any], None]) -> Way:
+            latency = Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, stage.random(name))
+            return Way(timeline, latency, arrive)
+
+        self._timeline = timeline
+        self._floor = stage.floor
+        self._deliver = deliver
+        self._codec = Codec(config.venue.wire_asks)
+        self._out = way("out", self._reach_venue)
+        self._socket = VenueSocket(stage.floor, Latency(0, 0, stage.random("unused")), 1)
+        self._socket.speak_through(_Speaker(way("in", self._reach_us)))
+        terms = Terms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
+        self._talk = Conversation(terms, self._out.send, deliver, set(), Tally(), codec)
+        self._live = False
+
+    def start(self) -> None:
+        """Connect and log in."""
+        self._live = True
+        self._floor.listeners.add(self._socket)
+        token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
+        self._talk.begin(token, self._timeline.clock.now())
+        self._tend()
+
+    def submit(self, request: VenueRequest) -> None:
+        """Take a request."""
+        match request:
+            case SendBatch():
+                self._talk.send_batch(request, self._timeline.clock.now())
+            case SendCancelAll():
+                self._talk.send_cancel_all(request)
+            case WatchBook():
+                self._talk.watch(request)
+            case FetchFills() | FetchOrder():
+                self._out.send(request)
+
+    def stop(self) -> None:
+        """Hang up."""
+        self._live = False
+
+    def _tend(self) -> None:
+        if self._live:
+            self._timeline.call_at(self._talk.tend(self._timeline.clock.now()), self._tend)
+
+    def _reach_venue(self, frame: Any) -> None:
+        if not self._live:
+            return
+        floor = self._floor
+        now_ms = floor.clock.now_ms()
+        floor.simulation.advance(now_ms)
+        if isinstance(frame, FetchFills | FetchOrder):
+            self._fetch(frame)
+            return
+        if self._socket.session is not None:
+            self._socket.session.last_frame_ms = now_ms
+        self._told(frame)
+
+    def _told(self, frame: Any) -> None:
+        """A frame of ours is at the venue."""
+        self._socket.hear(frame)
+
+    def _fetch(self, request: FetchFills | FetchOrder) -> None:
+        account = self._floor.simulation.account(ACCOUNT)
+        if isinstance(request, FetchFills):
+            told = [wire.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
+            fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
+            self._deliver(FillsFetched(request.since_seq, fills))
+        else:
+            claim = account.claims.get(request.client_id)
+            orders = [] if claim is None else [wire.order_json(claim[0])]
+            found = self._codec.orders(msgspec.json.encode({"orders": orders}))
+            self._deliver(OrderFetched(request.client_id, found[0] if found else None))
+
+    def _reach_us(self, frame: Any) -> None:
+        if self._live:
+            self._talk.hear(frame, self._timeline.clock.now())
+
+
+class TwinFeed:
+    """The feed's socket: the exchange's frames through the feed's own parser, without a socket."""
+
+    def __init__(self, stage: Stage, deliver: Deliver) -> None:
+        simulator = stage.config.simulator
+        self.counters: dict[str, int] = {}
+        self._timeline = stage.timeline
+        self._tickers = {ticker.symbol[:-4].upper(): ticker for ticker in stage.tickers}
+        self._deliver = deliver
+        self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
+        self._period_ns = round(1e9 / simulator.feed_ticks_per_s)
+        latency = Latency(simulator.feed_latency_ms, simulator.latency_jitter_ms, stage.random("feed"))
+        self._way = Way(stage.timeline, latency, self._arrive)
+        self.live = False
+
+    def start(self) -> None:
+        """Connect."""
+        self.live = True
+        now = self._timeline.clock.now()
+        for asset in self._tickers:
+            self._deliver(FeedConnected(SOURCE, asset, now))
+        self._tick()
+
+    def stop(self) -> None:
+        """Hang up."""
+        self.live = False
+
+    def _tick(self) -> None:
+        if not self.live:
+            return
+        now = self._timeline.clock.now()
+        for asset, ticker in self._tickers.items():
+            self._send(asset, ticker, now // MILLISECOND)
+        self._timeline.call_at(now + self._period_ns, self._tick)
+
+    def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
+        for event in (ticker.book_ticker(), *ticker.trades(now_ms)):
+            self._way.send(msgspec.json.encode(event))
+
+    def _arrive(self, raw: bytes) -> None:
+        said = self._parser.parse(raw, self._timeline.clock.now())
+        if isinstance(said, SpotTicked):
+            self._deliver(said)
+        else:
+            kind = type(said).__name__
+            self.counters[kind] = self.counters.get(kind, 0) + 1

@@ -1,0 +1,313 @@
+"""The program without its actors: the core's objects told the same things in the same order, for speed.
+
+Owns who tells whom, in place of the shells in `actors/`, whose tables (`routing.py`, `roster.py`) and periods it goes
+by, and the putting together with the stage. On the same configuration and seed the orders, fills and cash are those of
+the twin in canonical order. What the shells do about failures is not here: an error ends the run. It decides nothing.
+"""
+
+from itertools import count
+from typing import Any
+
+from mmactors.actors import gateway, market, names, reference, risk, supervisor
+from mmactors.actors.roster import Roster
+from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
+from mmactors.config import Config
+from mmactors.core.maker import Maker
+from mmactors.core.reference import Reference
+from mmactors.core.risk import RiskRules
+from mmactors.messages import (
+    ActorDied,
+    ActorReady,
+    FairMoved,
+    FeedConnected,
+    FeedWentStale,
+    LadderDue,
+    Market,
+    MarketChanged,
+    MarketListed,
+    MarketPulsed,
+    MarketReady,
+    MarketResolved,
+    MarketRetired,
+    QuoteIntent,
+    ReferenceLost,
+    ReferenceMoved,
+    RiskPulsed,
+    SessionReport,
+    SpotTicked,
+    SubscribeReference,
+    TimePassed,
+    TradingStateChanged,
+    UnsubscribeReference,
+    VenueConnected,
+    VenuePosition,
+    VenueStatus,
+)
+from mmactors.research.stage import PREFIX, START_NS, Stage
+from mmactors.research.timeline import Post, Timeline
+from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
+from mmactors.simulator.simulation import SpotRecorder
+from mmactors.units import Nanos, nanos
+
+REPORTS = frozenset(gateway.REPORTS)
+
+
+class DirectRun:
+    """A whole program and its venue in virtual time, without actors.
+
+    Args:
+        config: the configuration; its simulator section is the world.
+        recorder: is told what truly happens at the venue.
+    """
+
+    restarts = 0
+    trace_hash = ""
+
+    def __init__(self, config: Config, recorder: SpotRecorder | None = None) -> None:
+        self.config = config
+        self.runtime = Timeline(START_NS)
+        self.stage = Stage(config, self.runtime, recorder, TypedVoice())
+        self.desk, self.venue = self.stage.desk, self.stage.venue
+        self.sessions: dict[str, SessionReport] = {}
+        self.ended: list[tuple[int, str]] = []
+        self.incarnations = count(1)
+        self.markets: dict[str, _MarketPart] = {}
+        next(self.incarnations)  # the supervisor's
+        self.supervisor = _SupervisorPart(self)
+        self.gateway: _GatewayPart
+        self.risk: _RiskPart
+        self.references: dict[str, _ReferencePart] = {}
+
+    @property
+    def dead_letters(self) -> int:
+        """Messages about money that nobody received."""
+        return self.runtime.dead_letters
+
+    def run(self, duration_s: float) -> None:
+        """Let virtual time pass."""
+        self.runtime.run_until(self.runtime.clock.now() + nanos(duration_s))
+
+    def end(self) -> None:
+        """There is nobody to stop."""
+
+    def begin(self) -> None:
+        """Make everyone but the markets, in the supervisor's order."""
+        next(self.incarnations)  # the journal's
+        next(self.incarnations)
+        self.gateway = _GatewayPart(self)
+        next(self.incarnations)
+        self.risk = _RiskPart(self)
+        for asset in self.config.assets:
+            next(self.incarnations)
+            self.references[asset] = _ReferencePart(self, asset)
+        next(self.incarnations)
+        _FeedPart(self)
+
+
+class _SupervisorPart:
+    def __init__(self, run: DirectRun) -> None:
+        self._run = run
+        self._roster = Roster(frozenset(run.config.assets), run.config.risk.max_markets)
+        self.post = Post(run.runtime, self._begin, self._receive)
+
+    def _begin(self) -> None:
+        self._run.begin()
+        self.post.every(supervisor.LOOK_EVERY_NS, TimePassed())
+
+    def _receive(self, message: Any, now: Nanos) -> None:
+        match message:
+            case MarketListed() | MarketChanged():
+                self._roster.note(message.market)
+                self._choose(now)
+            case MarketResolved():
+                self._roster.resolve(message.market, self._is_taken(message.market.id))
+            case MarketRetired():
+                self._retire(message)
+            case VenuePosition():
+                self._roster.found[message.market] = message.yes - message.no
+            case VenueStatus():
+                self._roster.offset_ns = message.offset_ns
+            case TimePassed():
+                self._choose(now)
+
+    def _choose(self, now: Nanos) -> None:
+        run = self._run
+        for fresh in self._roster.choose(now, self._is_taken)[0]:
+            run.markets[fresh.id] = _MarketPart(run, fresh, next(run.incarnations))
+
+    def _is_taken(self, market_id: str) -> bool:
+        return market_id in self._run.markets
+
+    def _retire(self, message: MarketRetired) -> None:
+        self._run.gateway.post.tell(message)
+        self._roster.retire(message.market)
+        self._run.markets.pop(message.market).post.close()
+
+
+class _GatewayPart:
+    def __init__(self, run: DirectRun) -> None:
+        self._run = run
+        self._desk = run.desk
+        self._known: dict[str, Post] = {}
+        self.post = Post(run.runtime, self._begin, self._receive)
+        self._link = TypedLink(run.stage, self.post.tell)
+
+    def _begin(self) -> None:
+        # The journal only writes down; nobody is there for it.
+        self._others = {names.RISK: self._run.risk.post, names.SUPERVISOR: self._run.supervisor.post}
+        self._link.start()
+        self.post.every(gateway.LOOK_EVERY_NS, TimePassed())
+
+    def _receive(self, message: Any, now: Nanos) -> None:
+        kind = type(message)
+        if kind in REPORTS:
+            if kind is VenueConnected:
+                self._run.supervisor.post.tell(message)
+            step = self._desk.report(message, now)
+        elif kind is TimePassed:
+            step = self._desk.check(now)
+        elif kind is MarketRetired:
+            self._known.pop(message.market, None)
+            self._desk.forget(message.market)
+            return
+        else:
+            if kind is MarketReady:
+                self._known[message.market] = self._run.markets[message.market].post
+            step = self._desk.tell(message, now)
+            if kind is TradingStateChanged:
+                self._tell_markets(message)
+        for request in step.requests:
+            self._link.submit(request)
+        for event in step.events:
+            self._route(event)
+
+    def _route(self, event: object) -> None:
+        for hearer in HEARERS[type(event)]:
+            if hearer is MARKET:
+                post = self._known.get(market_of(event))
+                if post is not None:
+                    post.tell(event)
+            elif hearer is MARKETS:
+                self._tell_markets(event)
+            elif hearer in self._others:
+                self._others[hearer].tell(event)
+
+    def _tell_markets(self, event: object) -> None:
+        for post in self._known.values():
+            post.tell(event)
+
+
+class _RiskPart:
+    def __init__(self, run: DirectRun) -> None:
+        self._run = run
+        self._rules = RiskRules(run.config.risk_params())
+        self.post = Post(run.runtime, self._begin, self._receive)
+
+    def _begin(self) -> None:
+        now = self._run.runtime.clock.now()
+        self._tell_changes(self._rules.judge(now))
+        self._run.gateway.post.tell(RiskPulsed(now))
+        self.post.every(risk.PULSE_EVERY_NS, TimePassed())
+
+    def _receive(self, message: Any, now: Nanos) -> None:
+        if type(message) is TimePassed:
+            self._tell_changes(self._rules.judge(now))
+            self._run.gateway.post.tell(RiskPulsed(now))
+        else:
+            self._tell_changes(self._rules.handle(message, now))
+
+    def _tell_changes(self, changes: list[TradingStateChanged]) -> None:
+        for change in changes:
+            self._run.gateway.post.tell(change)
+
+
+class _ReferencePart:
+    def __init__(self, run: DirectRun, asset: str) -> None:
+        params, stale_after_ns = run.config.volatility_params(asset), run.config.risk_params().stale_after_ns
+        self._reference = Reference(asset, params, stale_after_ns)
+        self._run = run
+        self._subscribers: dict[str, Post] = {}
+        self.post = Post(run.runtime, self._begin, self._receive)
+
+    def _begin(self) -> None:
+        self.post.every(reference.LOOK_EVERY_NS, TimePassed())
+
+    def _receive(self, message: Any, now: Nanos) -> None:
+        news: ReferenceMoved | ReferenceLost | None = None
+        match message:
+            case SpotTicked():
+                news = self._reference.ticked(message, now)
+            case TimePassed():
+                news = self._reference.tick(now)
+            case FeedWentStale():
+                news = self._reference.stale(message, now)
+            case SubscribeReference(name):
+                post = self._subscribers[name] = self._run.markets[name].post
+                snapshot = self._reference.snapshot()
+                if snapshot is not None:
+                    post.tell(snapshot)
+            case UnsubscribeReference(name):
+                self._subscribers.pop(name, None)
+        if news is not None:
+            for post in self._subscribers.values():
+                post.tell(news)
+
+
+class _FeedPart:
+    def __init__(self, run: DirectRun) -> None:
+        self._references = run.references
+        self.post = Post(run.runtime, self._begin, self._receive)
+        self._socket = TypedFeed(run.stage, self.post.tell)
+
+    def _begin(self) -> None:
+        self._socket.start()
+
+    def _receive(self, message: SpotTicked | FeedConnected, _now: Nanos) -> None:
+        part = self._references.get(message.asset)
+        if part is not None:
+            part.post.tell(message)
+
+
+class _MarketPart:
+    def __init__(self, run: DirectRun, listed: Market, incarnation: int) -> None:
+        self._run = run
+        self._market = listed
+        self._incarnation = incarnation
+        self._maker = Maker(listed.id, incarnation, f"{PREFIX}-{incarnation}", run.stage.params(listed))
+        self._settled_ns: Nanos | None = None
+        self._gateway, self._risk = run.gateway.post, run.risk.post
+        self.post = Post(run.runtime, self._begin, self._receive, self._end)
+
+    def _begin(self) -> None:
+        name = self._market.id
+        self._gateway.tell(MarketReady(name, self._incarnation))
+        self._run.references[self._market.asset].post.tell(SubscribeReference(name))
+        self.post.every(market.LOOK_EVERY_NS, TimePassed())
+        self.post.every(market.PULSE_EVERY_NS, MarketPulsed(name, self._incarnation))
+        self._run.supervisor.post.tell(ActorReady(name, self._incarnation))
+
+    def _end(self) -> None:
+        self._run.references[self._market.asset].post.tell(UnsubscribeReference(self._market.id))
+        self._run.supervisor.post.tell(ActorDied(self._market.id, self._incarnation, None))
+
+    def _receive(self, message: Any, now: Nanos) -> None:
+        kind = type(message)
+        if kind is MarketPulsed:
+            self._gateway.tell(message)
+            return
+        if kind is MarketResolved:
+            self._settled_ns = now
+        decision = self._maker.handle(message, now)
+        if decision.look_again:
+            self.post.tell(LadderDue())
+        for command in decision.commands:
+            if type(command) is QuoteIntent:
+                self._gateway.tell(command)
+            elif type(command) is FairMoved:
+                self._risk.tell(command)
+            elif type(command) is SessionReport:
+                self._run.sessions[command.market] = command
+        settled_ns = self._settled_ns
+        if settled_ns is not None and now - settled_ns > market.GRACE_NS and self._maker.done:
+            self._settled_ns = None
+            self._run.supervisor.post.tell(MarketRetired(self._market.id, self._incarnation))

@@ -1,0 +1,89 @@
+"""What a program in virtual time is set against: the venue, its floor, the exchange's tickers and the clock's steps.
+
+Owns their making from the configuration and the seed, the same for every runtime, so that all of them see the same
+world. It knows nothing of the program under test.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from typing import Protocol
+
+from mmactors.config import Config
+from mmactors.core.desk import OrderDesk
+from mmactors.core.params import MakerParams
+from mmactors.messages import Market
+from mmactors.runtime.clock import VirtualClock
+from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.binance import Ticker
+from mmactors.simulator.floor import Floor
+from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
+from mmactors.simulator.voice import Voice
+from mmactors.units import MILLISECOND, Nanos, nanos
+
+START_NS = Nanos(1_800_000_000 * 1_000_000_000)
+"""When every run's time begins (15 January 2027, 08:00 UTC)."""
+
+PREFIX = "r1"
+"""What the client ids of such a run begin with."""
+
+
+class Timeline(Protocol):
+    """Whoever lets virtual time pass."""
+
+    clock: VirtualClock
+
+    def call_at(self, due_ns: int, call: Callable[[], None]) -> None:
+        """Let the world outside act at a time; a time past means now."""
+
+
+class VenueClock:
+    """The venue's time, which is the timeline's."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.start_ms = clock.now() // MILLISECOND
+        self._clock = clock
+
+    def now_ms(self) -> int:
+        """Return milliseconds UTC."""
+        return self._clock.now() // MILLISECOND
+
+
+class Stage:
+    """The venue with its floor and the tickers, moved on by a timeline from now on; and the program's order desk.
+
+    Args:
+        config: the configuration; its simulator section is the world.
+        timeline: lets the time pass.
+        recorder: is told what truly happens at the venue.
+        voice: writes the venue's frames; JSON text if not given.
+    """
+
+    def __init__(
+        self, config: Config, timeline: Timeline, recorder: SpotRecorder | None = None, voice: Voice | None = None
+    ) -> None:
+        self.config = config
+        self.timeline = timeline
+        clock = VenueClock(timeline.clock)
+        self.venue = SimulatedVenue(config.simulator, clock.start_ms, recorder=recorder, run="twin")
+        self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
+        self.tickers = [
+            Ticker(asset, path, self.random(f"ticker:{asset}"), clock.start_ms)
+            for asset, path in self.venue.world.paths.items()
+        ]
+        self._maker_params = cache(config.maker_params)
+        self.desk = OrderDesk(self.params, prefix=PREFIX, ack_timeout_ns=nanos(config.venue.ack_timeout_s))
+        self._step_ns = config.simulator.step_ms * MILLISECOND
+        self._advance()
+
+    def random(self, part: str) -> Random:
+        """Return the randomness of one part, from the world's seed."""
+        return Random(f"{self.config.simulator.world.seed}:twin:{part}")  # noqa: S311  reproducible from the seed
+
+    def params(self, market: Market) -> MakerParams:
+        """Return how a market is quoted."""
+        return self._maker_params(market.asset, market.duration_s)
+
+    def _advance(self) -> None:
+        self.floor.advance()
+        self.timeline.call_at(self.timeline.clock.now() + self._step_ns, self._advance)

@@ -1,0 +1,220 @@
+"""The wire without its text: the ways of `connection.py` with the frequent frames handed over as objects.
+
+Owns what the JSON of such a frame would have said to its reader: order events, book changes, batches and their answers
+on the order session, prices on the feed. Every other frame is the wire's own text, written and read by the real codecs.
+The same frames travel in the same order, so the delays drawn for them are the same. It decides nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mmactors.messages import (
+    AccountReported,
+    CancelItem,
+    OrderReported,
+    Outcome,
+    PlaceItem,
+    ReplaceItem,
+    SpotTicked,
+    VenueFill,
+    VenueOrder,
+)
+from mmactors.research.connection import SOURCE, Deliver, TwinFeed, TwinLink
+from mmactors.research.stage import Stage
+from mmactors.simulator import wire
+from mmactors.simulator.binance import Ticker
+from mmactors.simulator.book import Market, Order
+from mmactors.simulator.engine import Venue
+from mmactors.simulator.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
+from mmactors.simulator.matching import Refusal
+from mmactors.simulator.voice import TextVoice
+from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
+from mmactors.venue.codec import Codec
+from mmactors.venue.frames import ACTIONS, Action, BookDelta, Frame, ItemReply, ItemsAcked
+
+OUTCOMES = {"YES": Outcome.YES, "NO": Outcome.NO}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch on its way to the venue: keys; keys, prices and sizes; new orders."""
+
+    op_id: int
+    cancels: list[str]
+    replaces: list[tuple[str, int, int]]
+    places: list[NewOrder]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAck:
+    """Its answer on the way back: each item's order as it stood then, or the JSON of its refusal."""
+
+    op_id: int
+    answers: dict[Action, list[Order | bytes]]
+
+
+class TypedVoice(TextVoice):
+    """The venue's voice: what happens to orders and books goes as it is, all else as text."""
+
+    def account_event(self, event: OrderEvent | AccountEvent) -> Any:
+        """Hand over one message of the `orders` channel."""
+        return event
+
+    def book_delta(self, market: Market, _now_ms: int) -> Any:
+        """Hand over the levels changed since the last delta."""
+        tick = market.tick
+        changes = tuple((side, Micros(at * tick), Contracts(size)) for side, at, size in wire.take_changes(market))
+        return BookDelta(market.id, market.book_seq, changes)
+
+
+class TypedCodec(Codec):
+    """The client's codec for a venue that speaks through `TypedVoice`."""
+
+    def batch(
+        self,
+        op_id: int,
+        cancels: Sequence[CancelItem],
+        replaces: Sequence[ReplaceItem],
+        places: Sequence[PlaceItem],
+    ) -> Any:
+        """Return one frame for a ladder refresh."""
+        return Batch(
+            op_id,
+            [item.order_id or f"c:{item.client_id}" for item in cancels],
+            [(item.order_id, self._price_of(item), item.size) for item in replaces],
+            [self._place_of(item) for item in places],
+        )
+
+    def decode(self, raw: Any) -> Frame:
+        """Return what one frame says.
+
+        Raises:
+            WireError: it is text that cannot be read.
+        """
+        kind = type(raw)
+        if kind is OrderEvent:
+            order = self.order_of(raw.order)
+            return OrderReported(raw.seq, raw.reason, order, None if raw.fill is None else self.fill_of(raw.fill))
+        if kind is BookDelta:
+            return raw  # type: ignore[no-any-return]
+        if kind is BatchAck:
+            answers = {action: tuple(map(self._answer, raw.answers[action])) for action in ACTIONS}
+            return ItemsAcked(raw.op_id, answers)
+        if kind is AccountEvent:
+            return AccountReported(raw.seq, raw.reason, raw.position.market, Micros(raw.cash))
+        return super().decode(raw)
+
+    def order_of(self, told: Order) -> VenueOrder:
+        """Return an order of the venue's in the program's terms."""
+        outcome, price = OUTCOMES[told.outcome], told.ticks * told.tick
+        if told.side == "ask":
+            self._remember_sale(told.id)
+            outcome, price = outcome.opposite, DOLLAR - price
+        return VenueOrder(
+            told.id,
+            told.client_order_id or "",
+            told.market,
+            outcome,
+            Micros(price),
+            Contracts(told.size),
+            Contracts(told.filled),
+            told.status,
+            told.version,
+        )
+
+    def fill_of(self, told: Fill) -> VenueFill:
+        """Return a fill of the venue's in the program's terms."""
+        outcome, price = OUTCOMES[told.outcome], told.ticks * told.tick
+        if told.order_id in self._sales:
+            outcome, price = outcome.opposite, DOLLAR - price
+        return VenueFill(
+            told.fill_id,
+            told.seq,
+            told.order_id,
+            told.client_order_id or "",
+            told.market,
+            outcome,
+            Micros(price),
+            Contracts(told.size),
+            Micros(told.fee),
+            told.maker,
+            Nanos(told.ts * MILLISECOND),
+            Contracts(told.filled_total),
+        )
+
+    def _place_of(self, item: PlaceItem) -> NewOrder:
+        ask = self.wire_asks == "as_ask" and item.outcome is Outcome.NO
+        return NewOrder(
+            item.market,
+            "ask" if ask else "bid",
+            "YES" if ask else item.outcome.value,
+            DOLLAR - item.price_micros if ask else item.price_micros,
+            item.size,
+            item.client_id,
+            item.post_only,
+            item.immediate,
+        )
+
+    def _price_of(self, item: ReplaceItem) -> int:
+        return DOLLAR - item.price_micros if item.order_id in self._sales else item.price_micros
+
+    def _answer(self, told: Order | bytes) -> ItemReply:
+        if isinstance(told, bytes):
+            return self._reply(msgspec.Raw(told))
+        return ItemReply(self.order_of(told), None)
+
+
+class TypedLink(TwinLink):
+    """The gateway's link to a floor that speaks through `TypedVoice`."""
+
+    def __init__(self, stage: Stage, deliver: Deliver) -> None:
+        super().__init__(stage, deliver, TypedCodec(stage.config.venue.wire_asks))
+
+    def _told(self, frame: Any) -> None:
+        account = self._socket.account
+        if type(frame) is not Batch or account is None:
+            super()._told(frame)
+            return
+        self._socket.put(self._trade(frame, account))
+        self._floor.publish()
+
+    def _trade(self, batch: Batch, account: Account) -> BatchAck:
+        simulation, session = self._floor.simulation, self._socket.session
+        venue, now_ms = simulation.venue, simulation.now_ms
+        name = None if session is None else session.name
+        answers: dict[Action, list[Order | bytes]] = {
+            "cancel": [_answer(venue.cancel, account, key, now_ms) for key in batch.cancels],
+            "replace": [_answer(venue.replace, account, *move, None, now_ms) for move in batch.replaces],
+            "place": [_answer(_placed, venue, account, body, now_ms, name) for body in batch.places],
+        }
+        return BatchAck(batch.op_id, answers)
+
+
+def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session: str | None) -> Order:
+    return venue.place(account, body, now_ms, session)[0]
+
+
+def _answer(operate: Callable[..., Order], *args: Any) -> Order | bytes:
+    try:
+        return copy(operate(*args))
+    except Refusal as refusal:
+        return msgspec.json.encode({"ok": False, "error": wire.error_json(refusal)})
+
+
+class TypedFeed(TwinFeed):
+    """The feed's socket, its prices unwritten."""
+
+    def _send(self, asset: str, ticker: Ticker, now_ms: int) -> None:
+        bid, ask = ticker.book()
+        self._way.send((asset, (bid + ask) / 2, None))
+        for price in ticker.prints(now_ms):
+            self._way.send((asset, price, Nanos(now_ms * MILLISECOND)))
+
+    def _arrive(self, told: Any) -> None:
+        asset, price, event_ns = told
+        kind = "book" if event_ns is None else "trade"
+        self._deliver(SpotTicked(SOURCE, asset, price, kind, self._timeline.clock.now(), event_ns))  # type: ignore[arg-type]
