@@ -1,0 +1,200 @@
+"""One rival in the simulated world: it sees late, its orders arrive late, and the venue's own engine trades with it.
+
+Owns the way between a rival's wishes and the venue: its cadence, its delays, the difference between what rests and what
+it wants, merging of pairs. The rival is a formula (`rivals.py`), the world the same one we trade in, same seed, same
+paths and takers.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from random import Random
+
+from mmactors.config import Config
+from mmactors.core.pricing import fair_value
+from mmactors.core.volatility import Volatility
+from mmactors.messages import SettlementRule
+from mmactors.research.rivals import RIVALS, Rival, View, Wanted
+from mmactors.research.tally import Tally
+from mmactors.simulator.book import Market, Outcome
+from mmactors.simulator.ledger import NewOrder
+from mmactors.simulator.matching import Refusal
+from mmactors.simulator.simulation import SimulatedVenue
+from mmactors.units import DOLLAR, MILLISECOND, Nanos
+
+ACCOUNT = "rival"
+STEELMAN_EVERY_S = 0.1
+"""Our own cadence."""
+
+RULE = SettlementRule()
+FLOW_HALF_LIFE_S = 10.0
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What was true at a moment, to be seen later."""
+
+    at_ms: int
+    spot: float
+    bid: int
+    ask: int
+
+
+class Competitor:
+    """A rival with an account at a simulated venue.
+
+    Args:
+        config: the world; latencies are its simulator's.
+        name: of `rivals.RIVALS`.
+        steelman: whether it works with our fair value at our cadence, instead of the venue's mid at its own.
+        start_ms: when the world begins.
+    """
+
+    def __init__(self, config: Config, name: str, *, steelman: bool, start_ms: int) -> None:
+        simulator = config.simulator
+        self.tally = Tally(ACCOUNT)
+        self.simulation = SimulatedVenue(simulator, start_ms, recorder=self.tally, run="arena")
+        self.tally.world = self.simulation.world
+        self._account = self.simulation.account(ACCOUNT)
+        self._account.bucket = None  # a rival is not judged by our venue's rate limit
+        self._account.house = False
+        self._kind = RIVALS[name]
+        self._steelman = steelman
+        self._asset = simulator.sessions[0].asset
+        self._max_position = config.inventory.max_position
+        self._rival = self._new_rival(None)
+        self._volatility = Volatility(config.volatility_params(self._asset))
+        self._random = Random(f"{simulator.world.seed}:{name}:latency")  # noqa: S311  reproducible from the seed
+        self._step_ms = simulator.step_ms
+        self._feed_ms, self._order_ms = simulator.feed_latency_ms, simulator.order_latency_ms
+        self._jitter_ms = simulator.latency_jitter_ms
+        self._every_ms = round((STEELMAN_EVERY_S if steelman else self._rival.every_s) * 1000)
+        self._now_ms = self._next_look = start_ms
+        self._sights: deque[_Sight] = deque()
+        self._market: Market | None = None
+        self._outgoing: deque[tuple[int, Market, Wanted]] = deque()
+        self._flow, self._flow_square = 0.0, 1.0
+
+    def run(self, sessions: int) -> None:
+        """Let the world go on until so many sessions are settled in all."""
+        while len(self.tally.done) < sessions:
+            self._step()
+
+    def _step(self) -> None:
+        now = self._now_ms = self._now_ms + self._step_ms
+        self.simulation.advance(now)
+        self._follow_flow()
+        self.simulation.venue.changes.clear()
+        self._account.outbox.clear()
+        self.tally.look(now, self._account)
+        self._choose_market(now)
+        self._arrive(now)
+        market = self._market
+        if market is None:
+            return
+        book, path = market.book, self.simulation.world.paths[self._asset]
+        self._sights.append(_Sight(now, path.price, book.best_bid, book.best_ask))
+        while len(self._sights) > 1 and self._sights[1].at_ms <= now - self._feed_ms:
+            self._sights.popleft()
+        if now % 100 < self._step_ms:
+            self._volatility.update(self._sights[0].spot, Nanos(now * MILLISECOND))
+            self._rival.hear(self._sights[0].spot, self._price(market, now), now / 1000)
+        if now >= self._next_look:
+            self._next_look = now + self._every_ms
+            self._look(market, now)
+
+    def _choose_market(self, now: int) -> None:
+        if self._market is None or self._market.status != "OPEN":
+            opened = [m for m in self.simulation.venue.markets.values() if m.status == "OPEN" and m.strike is not None]
+            market = opened[0] if opened else None
+            if market is not self._market:
+                self._rival = self._new_rival(self._rival)
+                self._sights.clear()
+                self._next_look = now
+            self._market = market
+
+    def _new_rival(self, former: Rival | None) -> Rival:
+        rival = self._kind(self._max_position, steelman=self._steelman)
+        if former is not None:
+            rival.remember(former)
+        return rival
+
+    def _price(self, market: Market, now: int) -> float | None:
+        sight = self._sights[0]
+        if self._steelman:
+            assert market.strike is not None
+            left_s = (market.expires_at - now) / 1000
+            return fair_value(sight.spot, market.strike, self._volatility.sigma(), left_s, RULE)
+        if sight.bid <= 0 or sight.ask >= market.ticks:
+            return None
+        return (sight.bid + sight.ask) / 2 / market.ticks
+
+    def _look(self, market: Market, now: int) -> None:
+        left_ms = market.expires_at - now
+        if left_ms <= 0 or market.strike is None:
+            return
+        if self._rival.merges:
+            self._merge(market, now)
+        position = self._account.positions.get(market.id)
+        resting: dict[tuple[str, int], int] = {}
+        for order in self._account.live.values():
+            key = (order.outcome, order.ticks)
+            resting[key] = resting.get(key, 0) + order.size - order.filled
+        view = View(
+            price=self._price(market, now),
+            spot=self._sights[0].spot,
+            strike=market.strike,
+            left_s=left_ms / 1000,
+            duration_s=market.duration_s,
+            yes=0 if position is None else position.yes,
+            no=0 if position is None else position.no,
+            cash=self._account.available / DOLLAR,
+            resting=resting,
+            flow_z=max(min(self._flow / math.sqrt(self._flow_square), 2.0), -2.0),
+        )
+        wanted = self._rival.wanted(view)
+        if wanted is not None and wanted != resting:
+            due = now + self._order_ms + self._random.randrange(self._jitter_ms + 1)
+            self._outgoing.append((due, market, wanted))
+
+    def _merge(self, market: Market, now: int) -> None:
+        position = self._account.positions.get(market.id)
+        pairs = 0 if position is None else min(position.yes, position.no)
+        if pairs:
+            self.simulation.venue.merge(self._account, market.id, pairs, now)
+
+    def _arrive(self, now: int) -> None:
+        """Apply what has reached the venue since the last step: cancels first, then what is missing."""
+        while self._outgoing and self._outgoing[0][0] <= now:
+            _, market, wanted = self._outgoing.popleft()
+            if market.status != "OPEN":
+                continue
+            missing = dict(wanted)
+            venue = self.simulation.venue
+            for order in list(self._account.live.values()):
+                key, left = (order.outcome, order.ticks), order.size - order.filled
+                if left <= missing.get(key, 0):
+                    missing[key] -= left
+                else:
+                    venue.cancel(self._account, order.id, now)
+            for (outcome, ticks), size in missing.items():
+                if size > 0:
+                    self._place(market, "YES" if outcome == "YES" else "NO", ticks, size, now)
+
+    def _place(self, market: Market, outcome: Outcome, ticks: int, size: int, now: int) -> None:
+        try:
+            self.simulation.venue.place(
+                self._account, NewOrder(market.id, "bid", outcome, ticks * market.tick, min(size, market.max_size)), now
+            )
+        except Refusal as refusal:
+            if refusal.code != "INSUFFICIENT_FUNDS":
+                raise
+
+    def _follow_flow(self) -> None:
+        signed = 0
+        for trade in self.simulation.venue.matching.trades:
+            signed += trade.size if trade.taker_buys else -trade.size
+        self.simulation.venue.matching.trades.clear()
+        keep = 0.5 ** (self._step_ms / 1000 / FLOW_HALF_LIFE_S)
+        self._flow = self._flow * keep + signed
+        self._flow_square = self._flow_square * keep + signed * signed
