@@ -160,14 +160,14 @@ def _ladders(config: "Config") -> list[Problem]:
     found: list[Problem] = []
     for asset, duration in cells:
         for names, wrong, why in _RULES:
-            effective = [_effective(config, name, asset, duration) for name in names]
-            if wrong(*(value for _, value in effective)):
-                found.append(_problem(dict(effective), why))
+            values = [effective(config, name, asset, duration) for name in names]
+            if wrong(*(value for _, value in values)):
+                found.append(_problem(dict(values), why))
     return list(dict.fromkeys(found))
 
 
-def _effective(config: "Config", name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
-    """The value that holds for an asset and duration, and the key it was given under."""
+def effective(config: "Config", name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
+    """Return the key that holds for an asset and duration, and its value (`name` is such as quoting.size)."""
     section, field = name.split(".")
     layers = [(section, getattr(config, section))]
     if section != "risk":
@@ -308,7 +308,7 @@ def _closings(config: "Config") -> Iterator[Problem]:
 
     longest: dict[str, tuple[float, int, str]] = {}
     for asset, duration in _cells(config):
-        key, value = _effective(config, "inventory.close_threshold", asset, duration)
+        key, value = effective(config, "inventory.close_threshold", asset, duration)
         longest[key] = max(longest.get(key, (value, 0, "")), (value, DURATIONS[duration], duration))
     for key, (value, length, duration) in longest.items():
         if value >= length:
@@ -320,7 +320,7 @@ def _idle_limits(config: "Config") -> Iterator[Problem]:
     """Limits that other limits keep from ever being reached; the idle one's key first."""
     risk = config.risk
     key, position = max(
-        (_effective(config, "inventory.max_position", asset, duration) for asset, duration in _cells(config)),
+        (effective(config, "inventory.max_position", asset, duration) for asset, duration in _cells(config)),
         key=lambda found: found[1],
         default=("inventory.max_position", config.inventory.max_position),
     )
@@ -362,7 +362,7 @@ def _sessions(config: "Config") -> Iterator[Problem]:
             yield _problem({f"{key}.tick": series.tick}, "a whole number of ticks must make a dollar")
             continue
         for name in ("quoting.spread", "quoting.spacing"):
-            given, value = _effective(config, name, series.asset, series.duration)
+            given, value = effective(config, name, series.asset, series.duration)
             if value < series.tick - 1e-9:
                 yield _problem({given: value, f"{key}.tick": series.tick}, "less than one tick of the market")
     for cell in _repeated((series.asset, series.duration) for series in simulator.sessions):

@@ -65,12 +65,12 @@ class Problem(NamedTuple):
 
     def told(self, origins: Mapping[str, str]) -> str:
         """Return the line, with the environment variables that set its keys."""
-        names = dict.fromkeys(origins[set_] for key in self.keys for set_ in origins if _related(key, set_))
+        names = dict.fromkeys(origins[set_] for key in self.keys for set_ in origins if related(key, set_))
         return f"{self.line} [set by {', '.join(names)}]" if names else self.line
 
 
-def _related(key: str, other: str) -> bool:
-    """Whether two keys are the same, or one is a section that the other is in."""
+def related(key: str, other: str) -> bool:
+    """Tell whether two keys are the same, or one is a section that the other is in."""
     short, long = sorted((key, other), key=len)
     return long.startswith(short) and long[len(short) : len(short) + 1] in ("", ".", "[")
 
@@ -200,26 +200,24 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], schema: Schema) ->
     for variable in sorted(environ, key=lambda name: (name.count("__"), name)):
         if not variable.upper().startswith(ENV_PREFIX):
             if near.fullmatch(variable):
-                text = (
-                    f"{masked(variable)}: would be ignored; write {ENV_PREFIX}section__key, with two underscores each"
-                )
-                problems.append(Problem((), text))
+                why = f"would be ignored; write {ENV_PREFIX}section__key, with two underscores each"
+                problems.append(Problem((), f"{without_tokens(variable)}: {why}"))
             continue
         parts = variable[len(ENV_PREFIX) :].split("__")
         try:
             value, twice = config_yaml.parse(environ[variable])
             key = _put(tree, parts, value, schema)
         except config_yaml.Malformed:
-            problems.append(Problem((), f"{masked(variable)}: the value is not YAML"))
+            problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML"))
             continue
         except KeyError as error:
-            problems.append(Problem((), f"{masked(variable)}: {error.args[0]}"))
+            problems.append(Problem((), f"{without_tokens(variable)}: {error.args[0]}"))
             continue
         name = dotted(key)
         if name in origins:
-            problems.append(Problem((), f"{origins[name]}, {masked(variable)}: both set {name}; keep one"))
+            problems.append(Problem((), f"{origins[name]}, {without_tokens(variable)}: both set {name}; keep one"))
         problems += [_given_twice((*key, *inner), first, second) for inner, first, second in twice]
-        origins[name] = masked(variable)
+        origins[name] = without_tokens(variable)
     return origins, problems
 
 
