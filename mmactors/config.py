@@ -228,6 +228,9 @@ class RiskConfig(Section):
     max_daily_loss: Usd = Field(default=1000.0, description="$ of equity in a UTC day; then only |net| is cut")
     min_spread: Cents = Field(default=0.02, description="$; own spread is never less")
     max_exposure: Usd = Field(default=5000.0, description="$; worst case if any subset of live orders fills")
+    max_asset_delta: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        default=100.0, description="$ per bp of an asset, its sessions together; a jump of 10 bp is a day's loss"
+    )
     stale_after: Annotated[float, Field(gt=0, le=5)] = Field(
         default=2.0, description="s; a lifeless reference's quotes go"
     )
@@ -422,6 +425,7 @@ class Config(Section):
             max_daily_loss=micros(risk.max_daily_loss),
             min_spread_micros=micros(risk.min_spread),
             max_exposure=micros(risk.max_exposure),
+            max_asset_delta=risk.max_asset_delta,
             stale_after_ns=nanos(risk.stale_after),
             freeze_contracts=Contracts(risk.freeze_contracts),
             freeze_window_ns=nanos(risk.freeze_window),

@@ -20,6 +20,7 @@ from mmactors.messages import (
     ActorDied,
     ActorReady,
     AllCancelled,
+    AssetExposed,
     CancelAll,
     Market,
     MarketChanged,
@@ -105,6 +106,7 @@ class SupervisorActor(Actor):
         self._markets: dict[str, Market] = {}
         self._found: dict[str, int] = {}  # net positions that this run began with
         self._told: set[str] = set()
+        self._exposed: dict[str, float] = {}  # share of its limit that an asset's exposure uses
         self._offset_ns = Nanos(0)
         self._stopping: str | None = None
         self._venue_within_ns = venue_within_ns
@@ -140,6 +142,8 @@ class SupervisorActor(Actor):
                 self._retire(message)
             case VenuePosition():
                 self._found[message.market] = message.yes - message.no
+            case AssetExposed():
+                self._exposed[message.asset] = 1.0 if message.barred else min(abs(message.share), 0.99)
             case VenueStatus():
                 self._offset_ns = message.offset_ns
             case VenueConnected():
@@ -180,6 +184,7 @@ class SupervisorActor(Actor):
                 f=f(Nanos(market.expires_venue_ns - now), market.duration_ns),
                 incumbent=names.market(market.id) in self._factories,
                 net=self._found.get(market.id, 0),
+                asset_share=self._exposed.get(market.asset, 0.0),
             )
             for market in self._markets.values()
             if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
@@ -199,7 +204,11 @@ class SupervisorActor(Actor):
             if each.market not in self._told:
                 self._told.add(each.market)
                 late = f"is not taken up: less than {MIN_F:.0%} of its session is left"
-                text = late if each.f < MIN_F else "waits: risk.max_markets are quoted already"
+                full = each.asset_share >= 1.0
+                why = (
+                    "its asset's exposure is at risk.max_asset_delta" if full else "risk.max_markets are quoted already"
+                )
+                text = late if each.f < MIN_F else f"waits: {why}"
                 self.notes.info("market {} {}", each.market, text)
         self._told &= self._markets.keys()
 

@@ -46,6 +46,20 @@ def test_another_interleaving_is_another_trace_and_repeatable_too():
     assert len(set(hashes)) == 3
 
 
+def test_an_assets_exposure_is_kept_near_its_limit_over_all_its_sessions():
+    sessions = "[{asset: BTC, duration: 5M, strikes: 3}]"
+    most: dict[str, float] = {}
+    for limit in ("100", "2"):
+        twin = Twin(config(3, sessions, risk__max_asset_delta=limit))
+        most[limit] = 0.0
+        for _ in range(400):
+            twin.run(0.25)
+            for each in twin.exposure().values():
+                most[limit] = max(most[limit], abs(each))
+    assert most["100"] > 5.0  # what happens if nothing binds
+    assert most["2"] < 4.0  # one ladder's fills beyond it, in flight when it was reached
+
+
 @pytest.mark.parametrize("interleaving", [None, 1, 2])
 @pytest.mark.parametrize("seed", [3, 7])
 def test_whole_sessions_break_no_rule_in_any_order_of_events(seed, interleaving):

@@ -95,7 +95,8 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
         quoting: {k_lat: 2, hysteresis: 0.005, refresh_ms: 250, latency_floor_ms: 40}
         inventory: {give: 0.02, late_room: 0.05, close_fraction: 0.03, reduce_only_f: 0.15, dead_f: 0.2, dead_d2: 2,
                     dead_side: reduce_only, cross: false, cross_f: 0.3, cross_edge: 0.05, cross_to: 0.01}
-        risk: {max_exposure: 77.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2, freeze_for: 0.5}
+        risk: {max_exposure: 77.5, max_asset_delta: 4.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2,
+               freeze_for: 0.5}
         volatility: {prior: 0.6, floor: 0.2, cap: 2, step_s: 0.5, lag_s: 10, half_life_s: 60, prior_weight_s: 30,
                      fast_lag_s: 1, fast_half_life_s: 20, fast_share: 0.5}
         """
@@ -111,6 +112,7 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
     assert params.risk == config.risk_params()
     assert params.risk == RiskParams(
         max_exposure=Micros(77_500_000),
+        max_asset_delta=4.5,
         stale_after_ns=Nanos(1_500_000_000),
         freeze_contracts=5,
         freeze_window_ns=Nanos(2_000_000_000),
