@@ -6,7 +6,7 @@ orders leave (the desk), so nothing races it. `RiskRules` decides the trading st
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmactors.core import schedule
 from mmactors.core.account import Account
@@ -238,6 +238,10 @@ class RiskRules:
                 self.account.adopt(event)
             case OrderFilled():
                 self.account.fill(event)
+                marked = self.fairs.get(event.market)
+                if marked is not None:  # the market's own next mark may be a quarter of a second away
+                    self.fairs[event.market] = replace(marked, net=self.account.position(event.market).net)
+                    return [*self.judge(now), *self._exposed()]
             case MarketResolved():
                 self.account.resolve(event.market, event.resolution)
                 self.fairs.pop(event.market.id, None)

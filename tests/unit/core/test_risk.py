@@ -376,6 +376,12 @@ def test_the_sessions_of_an_asset_together_reach_its_limit_in_one_direction(side
     assert barred(made.handle(fair(0.5, "m", delta=0.01, net=-1600 * side), NOON)) == [("BTC", -side)]
 
 
+def test_a_fill_counts_before_its_market_marks_it():
+    made = rules()
+    made.handle(fair(0.5, delta=0.01, net=0), NOON)
+    assert barred(made.handle(bought(1, 1000), NOON)) == [("BTC", 1)]
+
+
 def test_exposure_that_hardly_moves_is_not_told():
     made = rules()
     assert barred(made.handle(fair(0.5, delta=0.01, net=300), NOON)) == [("BTC", 0)]
