@@ -312,7 +312,7 @@ class SimulatorConfig(Section):
     latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
     feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(default=10.0, description="book updates a second")
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
-    orders_per_s: Annotated[float, Field(ge=1, le=1e6)] = Field(default=100.0, description="rate limit")
+    orders_per_s: Annotated[float, Field(ge=0.001, le=1e6)] = Field(default=100.0, description="rate limit")
     burst: Annotated[float, Field(ge=1, le=1e6)] = Field(default=200.0, description="its bucket")
     listed_before_s: Annotated[float, Field(ge=0, le=86_400)] = Field(default=10.0, description="s; before the open")
     maker_bps: Bps = Field(default=0.0, description="fee; negative pays")

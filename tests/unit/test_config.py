@@ -491,6 +491,7 @@ WRONG = [
     ("quoting: {size: 1e400}", "quoting.size: got inf; allowed: an integer > 0 and <= 10000000"),
     ("venue: {request_timeout_s: 1e300}", "venue.request_timeout_s: got 1e+300; allowed: a number > 0 and <= 1000000"),
     ("venue: {cod_timeout_ms: 99999999999999}", "venue.cod_timeout_ms: got 99999999999999; allowed: an integer > 0"),
+    ("simulator: {orders_per_s: 0}", "simulator.orders_per_s: got 0; allowed: a number >= 0.001"),
     ("simulator: {burst: 0.5}", "simulator.burst: got 0.5; allowed: a number >= 1"),
     ("simulator: {taker_bps: 20000}", "simulator.taker_bps: got 20000; allowed: a number >= -1000 and <= 1000"),
     # addresses and paths
