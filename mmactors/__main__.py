@@ -1,4 +1,4 @@
-"""The command line, `python -m mmactors COMMAND`: run, simulator, cancel-all, inspect, and the research.
+"""The command line, `python -m mmactors COMMAND`: run, check, simulator, cancel-all, inspect, research.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
@@ -81,6 +81,11 @@ def _parser() -> _Parser:
     run.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price) for the simulator")
     run.set_defaults(command=_run)
 
+    check = commands.add_parser("check", help="show the configuration as it holds, or everything wrong with it")
+    check.add_argument("conf", type=Path, metavar="CONF")
+    check.add_argument("--json", action="store_true", help="as one JSON object, mistakes included")
+    check.set_defaults(command=_check)
+
     simulator = commands.add_parser("simulator", help="run the embedded venue and feeds alone")
     simulator.add_argument("conf", type=Path, metavar="CONF")
     simulator.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
@@ -157,6 +162,29 @@ def _run(args: argparse.Namespace) -> int:
     from mmactors import app
 
     return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=report, environ=os.environ)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from mmactors import app, config
+    from mmactors.ops import resolved as view
+    from mmactors.runtime.clock import SystemClock
+    from mmactors.venue.credentials import MissingSecret
+
+    try:
+        found = config.resolve(args.conf, os.environ)
+        app.token_source(found.config, os.environ, SystemClock())
+    except (config.ConfigError, MissingSecret) as error:
+        wrong = error if isinstance(error, config.ConfigError) else config.ConfigError([str(error)], BAD_CONFIG)
+        if args.json:
+            _announce(json.dumps({"file": str(args.conf), "valid": False, "errors": wrong.lines}, indent=2))
+        for line in [] if args.json else wrong.lines:
+            _say(f"{args.conf}: {line}")
+        return wrong.exit_code
+    if args.json:
+        _announce(json.dumps(view.as_json(found, args.conf, os.environ), indent=2))
+    for line in [] if args.json else view.table(found, args.conf, os.environ):
+        _announce(line)
+    return 0
 
 
 def _simulator(args: argparse.Namespace) -> int:

@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from types import FrameType
+from urllib.parse import urlsplit
 
 import jwt
 from loguru import logger
@@ -47,6 +49,7 @@ from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
+from mmactors.simulator.tokens import is_development
 from mmactors.units import SECOND, Micros, nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
@@ -312,19 +315,50 @@ def _children(
     return children
 
 
+class DevelopmentKey(MissingSecret):
+    """The simulator's development key would go to a venue that is not on this machine."""
+
+
 def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:
-    """Return where the venue's token comes from: the environment or a file; for our own simulator, made here."""
+    """Return where the venue's token comes from: the environment or a file; for our own simulator, made here.
+
+    Raises:
+        MissingSecret: the secret to sign with is too short, or (DevelopmentKey) everybody's, for a venue elsewhere.
+    """
     venue = config.venue
     ours = venue.rest_url is None and venue.ws_url is None
     given = environ.get(venue.api_key_env) or venue.api_key_file is not None
+    source: Callable[[], str] = TokenSource(venue.api_key_env, venue.api_key_file, environ)
     if config.simulator.embedded or (ours and not given):  # a real venue's token is no business of the simulator's
         claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
         try:
             made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
         except BadSecret as bad:
             raise MissingSecret(str(bad)) from None
-        return lambda: made
-    return TokenSource(venue.api_key_env, venue.api_key_file, environ)
+        source = partial(str, made)
+    if not config.simulator.embedded:
+        _keep_development_key_here(config, source)
+    return source
+
+
+def _keep_development_key_here(config: Config, source: Callable[[], str]) -> None:
+    urls = config.urls()
+    away = [url for url in (urls.rest_url, urls.ws_url) if not _on_this_machine(urlsplit(url).hostname or "")]
+    try:
+        token = source()
+    except MissingSecret:  # said when it is needed; the file may come later
+        return
+    if away and is_development(token):
+        text = f"{away[0]}: not on this machine, but the token is signed with the simulator's development secret"
+        raise DevelopmentKey(f"{text}; set {config.venue.api_key_env} to the venue's own token")
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:

@@ -34,7 +34,7 @@ from mmactors.config_file import INVALID, ConfigError, Schema
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams, VolatilityParams
 from mmactors.units import MILLISECOND, Contracts, Nanos, micros, nanos
 
-__all__ = ["Config", "ConfigError", "Urls", "load"]
+__all__ = ["Config", "ConfigError", "Resolved", "Urls", "load", "resolve"]
 
 DURATIONS = {"1M": 60, "5M": 300, "15M": 900, "1H": 3600}
 """The sessions' names and lengths in seconds."""
@@ -52,6 +52,16 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _keys_upper(value: object) -> object:
+    return {str(name).upper(): entry for name, entry in value.items()} if isinstance(value, dict) else value
+
+
+def _some_path(value: object) -> object:
+    if value == "":
+        raise ValueError("no path")
+    return value
+
+
 def _dollar_symbol(value: str) -> str:
     if asset_of(value) is None:
         raise ValueError("not priced in dollars")
@@ -61,7 +71,7 @@ def _dollar_symbol(value: str) -> str:
 def _url(*schemes: str) -> object:
     def check(value: str) -> str:
         parts = urlsplit(value)
-        plain = parts.hostname and parts.port != 0 and parts.username is None and not re.search(r"\s", value)
+        plain = parts.hostname and parts.port != 0 and parts.username is None and not re.search(r"[\s?#]", value)
         if parts.scheme not in schemes or not plain:
             raise ValueError("no such URL")
         return value.rstrip("/")
@@ -78,11 +88,19 @@ Cents = Annotated[float, Field(gt=0, lt=1)]
 Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
 Duration = Annotated[Literal["1M", "5M", "15M", "1H"], BeforeValidator(_upper)]
 Symbol = Annotated[str, AfterValidator(_dollar_symbol), _said("a symbol priced in dollars, such as btcusdt")]
-HttpUrl = Annotated[str, _url("http", "https"), _said("an http:// or https:// URL without user, password or spaces")]
-SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password or spaces")]
+HttpUrl = Annotated[
+    str, _url("http", "https"), _said("an http:// or https:// URL without user, password, query or spaces")
+]
+SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password, query or spaces")]
 Millis = Annotated[int, Field(ge=0, le=10_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 Usd = Annotated[float, Field(gt=0, le=1e9)]
+Seconds = Annotated[float, Field(gt=0, le=1e6)]
+Bps = Annotated[float, Field(ge=-1000, le=1000)]
+Rate = Annotated[float, Field(ge=0, le=10_000)]
+Heartbeat = Annotated[int, Field(gt=0, le=600_000)]
+FilePath = Annotated[Path, BeforeValidator(_some_path)]
+Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), _said("a host name or address")]
 
 
 class Section(BaseModel):
@@ -110,26 +128,26 @@ class VenueConfig(Section):
     api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), _said("the NAME of an environment variable")] = (
         Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
     )
-    api_key_file: Path | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
+    api_key_file: FilePath | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
     wire_asks: Literal["buy_no", "as_ask"] = Field(
         default="buy_no", description="how a YES ask leaves; NO bids need no stock"
     )
-    request_timeout_s: PositiveFloat = Field(default=5.0, description="s; one REST request")
-    ack_timeout_s: PositiveFloat = Field(default=2.0, description="s; then an order's fate is unknown and asked for")
-    start_within_s: PositiveFloat = Field(
+    request_timeout_s: Seconds = Field(default=5.0, description="s; one REST request")
+    ack_timeout_s: Seconds = Field(default=2.0, description="s; then an order's fate is unknown and asked for")
+    start_within_s: Seconds = Field(
         default=60.0, description="s; a venue that is not there by then ends the run (69); later it is waited for"
     )
-    heartbeat_ms: PositiveInt = Field(default=1000, description="ms; three fit into the dead man's switch")
-    cod_timeout_ms: PositiveInt = Field(
-        default=3000, description="ms; silence after which the venue cancels what rests"
-    )
+    heartbeat_ms: Heartbeat = Field(default=1000, description="ms; three fit into the dead man's switch")
+    cod_timeout_ms: Heartbeat = Field(default=3000, description="ms; silence after which the venue cancels what rests")
 
 
 class FeedConfig(Section):
     """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
 
     ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
-    symbols: tuple[Symbol, ...] = Field(default=("btcusdt",), description="one per asset")
+    symbols: tuple[Symbol, ...] = Field(
+        default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
+    )
     enabled: bool = Field(default=True, description="whether to connect at all")
 
 
@@ -145,15 +163,13 @@ class VolatilityConfig(Section):
     prior: PositiveFloat = Field(default=0.50, description="a year; before any data")
     floor: PositiveFloat = Field(default=0.10, description="a year; a quiet minute is no proof of a quiet session")
     cap: PositiveFloat = Field(default=3.0, description="a year; one bad print must not stop trading")
-    step_s: PositiveFloat = Field(
-        default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate"
-    )
-    lag_s: PositiveFloat = Field(default=15.0, description="s; span of a return, long enough to see through smoothing")
-    half_life_s: PositiveFloat = Field(default=1800.0, description="s; of the level, an average of squared returns")
-    fast_lag_s: PositiveFloat = Field(default=1.0, description="s; span of returns that tell the present liveliness")
-    fast_half_life_s: PositiveFloat = Field(default=60.0, description="s; of that liveliness")
+    step_s: Seconds = Field(default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate")
+    lag_s: Seconds = Field(default=15.0, description="s; span of a return, long enough to see through smoothing")
+    half_life_s: Seconds = Field(default=1800.0, description="s; of the level, an average of squared returns")
+    fast_lag_s: Seconds = Field(default=1.0, description="s; span of returns that tell the present liveliness")
+    fast_half_life_s: Seconds = Field(default=60.0, description="s; of that liveliness")
     fast_share: Probability = Field(default=1.0, description="power of the liveliness in the variance; 0: none")
-    prior_weight_s: PositiveFloat = Field(default=120.0, description="s; of data that weigh as much as the prior")
+    prior_weight_s: Seconds = Field(default=120.0, description="s; of data that weigh as much as the prior")
 
 
 class QuotingConfig(Section):
@@ -189,9 +205,7 @@ class InventoryConfig(Section):
         default=0.10, description="$ more at full position; in proportion below"
     )
     late_room: Probability = Field(default=0.03, description="share of max_position left as room at f <= .20")
-    close_threshold: PositiveFloat = Field(
-        default=30.0, description="s; most time before expiry at which all is cancelled"
-    )
+    close_threshold: Seconds = Field(default=30.0, description="s; most time before expiry at which all is cancelled")
     close_fraction: Probability = Field(default=0.02, description="share of the session; the same, where it is less")
     reduce_only_f: Probability = Field(default=0.10, description="share left; from here only |net| is cut")
     dead_f: Probability = Field(default=0.10, description="share left; from here the losing outcome may be dead")
@@ -217,14 +231,17 @@ class RiskConfig(Section):
     max_daily_loss: Usd = Field(default=1000.0, description="$ of equity in a UTC day; then only |net| is cut")
     min_spread: Cents = Field(default=0.02, description="$; own spread is never less")
     max_exposure: Usd = Field(default=5000.0, description="$; worst case if any subset of live orders fills")
+    max_asset_delta: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        default=100.0, description="$ per bp of an asset, its sessions together; a jump of 10 bp is a day's loss"
+    )
     stale_after: Annotated[float, Field(gt=0, le=5)] = Field(
         default=2.0, description="s; a lifeless reference's quotes go"
     )
     freeze_contracts: PositiveInt = Field(
         default=600, description="filled on one side within freeze_window freeze a market"
     )
-    freeze_window: PositiveFloat = Field(default=15.0, description="s")
-    freeze_for: PositiveFloat = Field(default=5.0, description="s")
+    freeze_window: Seconds = Field(default=15.0, description="s")
+    freeze_for: Seconds = Field(default=5.0, description="s")
 
 
 class Override(Section):
@@ -247,27 +264,33 @@ class SessionsConfig(Section):
         default=0.3, description="of sessions struck within +-2 sd, not at the price"
     )
     tick: Cents = Field(default=0.01, description="$; a whole number of them makes a dollar")
+    strikes: Annotated[int, Field(ge=1, le=9)] = Field(default=1, description="markets per session, side by side")
+    strike_spacing_sd: Annotated[float, Field(gt=0, le=3)] = Field(
+        default=0.5, description="sd of the session between those strikes"
+    )
 
 
 class WorldConfig(Section):
     """The simulated prices: strategy.md's synthetic process, or a recording."""
 
-    seed: int = Field(default=7, description="same seed, same prices and takers")
-    start_prices: dict[str, PositiveFloat] = Field(
+    seed: Annotated[int, Field(ge=-(10**15), le=10**15)] = Field(
+        default=7, description="same seed, same prices and takers"
+    )
+    start_prices: Annotated[dict[str, Annotated[float, Field(gt=0, le=1e9)]], BeforeValidator(_keys_upper)] = Field(
         default={"BTC": 97_000.0, "ETH": 3_400.0, "SOL": 180.0}, description="$"
     )
-    annual_vol: PositiveFloat = Field(default=0.50, description="a year")
+    annual_vol: Annotated[float, Field(gt=0, le=100)] = Field(default=0.50, description="a year")
     log_vol_sd: NonNegativeFloat = Field(default=0.35, description="of the log of volatility")
-    log_vol_half_life_s: PositiveFloat = Field(default=1800.0, description="s; its return to the mean")
-    jumps_per_s: NonNegativeFloat = Field(default=1 / 300, description="one in five minutes")
+    log_vol_half_life_s: Seconds = Field(default=1800.0, description="s; its return to the mean")
+    jumps_per_s: Rate = Field(default=1 / 300, description="one in five minutes")
     jump_sd_bp: NonNegativeFloat = Field(default=5.0, description="basis points")
-    prices: Path | None = Field(default=None, description="recording (columns ts_ms, price) instead of the process")
+    prices: FilePath | None = Field(default=None, description="recording (columns ts_ms, price) instead of the process")
 
 
 class TakersConfig(Section):
     """Who trades: noise takers, informed takers, a thin outside book. Sizes in contracts, prices in dollars."""
 
-    noise_per_s: NonNegativeFloat = Field(default=0.5, description="arrivals a second")
+    noise_per_s: Rate = Field(default=0.5, description="arrivals a second")
     noise_size_mean: PositiveFloat = Field(default=40.0, description="contracts, exponential")
     noise_edge: NonNegativeFloat = Field(default=0.03, description="$; how badly they may price, at the money")
     noise_edge_floor: NonNegativeFloat = Field(default=0.005, description="$; and far from it")
@@ -275,7 +298,7 @@ class TakersConfig(Section):
     informed_edge: NonNegativeFloat = Field(default=0.01, description="$; beyond fees, for which they act")
     informed_max_size: NonNegativeInt = Field(default=150, description="contracts per sweep")
     outside_half_spread: Cents = Field(default=0.04, description="$")
-    outside_size_per_s: NonNegativeFloat = Field(default=50.0, description="contracts a second")
+    outside_size_per_s: Annotated[float, Field(ge=0, le=1e6)] = Field(default=50.0, description="contracts a second")
     outside_delay_ms: Millis = Field(default=200, description="ms; age of the price it quotes on")
 
 
@@ -283,23 +306,23 @@ class SimulatorConfig(Section):
     """The embedded venue and feeds. `embedded: false` trades on whatever answers at the URLs given."""
 
     embedded: bool = Field(default=True, description="whether run.py starts it")
-    host: str = Field(default="127.0.0.1", description="it listens on")
+    host: Host = Field(default="127.0.0.1", description="it listens on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=7717, description="it listens on; 0 takes a free one")
-    log: Path | None = Field(default=None, description="the venue's own record, the truth to check against")
+    log: FilePath | None = Field(default=None, description="the venue's own record, the truth to check against")
     step_ms: Annotated[int, Field(ge=5, le=1000)] = Field(default=50, description="ms; of the world's clock")
     feed_latency_ms: Millis = Field(default=50, description="ms; from the price to the feed")
     order_latency_ms: Millis = Field(default=50, description="ms; from the order to the book")
     latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
-    feed_ticks_per_s: PositiveFloat = Field(default=10.0, description="book updates a second")
+    feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(default=10.0, description="book updates a second")
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
-    orders_per_s: PositiveFloat = Field(default=100.0, description="rate limit")
-    burst: PositiveFloat = Field(default=200.0, description="its bucket")
-    listed_before_s: NonNegativeFloat = Field(default=10.0, description="s; before the open")
-    maker_bps: float = Field(default=0.0, description="fee; negative pays")
-    taker_bps: float = Field(default=0.0, description="fee")
-    sessions: tuple[SessionsConfig, ...] = (
-        SessionsConfig(duration="1M"),
-        SessionsConfig(duration="5M", elapsed_s=120.0),
+    orders_per_s: Annotated[float, Field(ge=0.001, le=1e6)] = Field(default=100.0, description="rate limit")
+    burst: Annotated[float, Field(ge=1, le=1e6)] = Field(default=200.0, description="its bucket")
+    listed_before_s: Annotated[float, Field(ge=0, le=86_400)] = Field(default=10.0, description="s; before the open")
+    maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
+    taker_bps: Bps = Field(default=0.0, description="fee")
+    sessions: tuple[SessionsConfig, ...] = Field(
+        default=(SessionsConfig(duration="1M"), SessionsConfig(duration="5M", elapsed_s=120.0)),
+        description="rolling series; unset: these of every asset",
     )
     world: WorldConfig = WorldConfig()
     takers: TakersConfig = TakersConfig()
@@ -308,10 +331,12 @@ class SimulatorConfig(Section):
 class LogsConfig(Section):
     """Where the program keeps its journal and logs, and how much it says on the console."""
 
-    dir: Path = Field(
+    dir: FilePath = Field(
         default=Path("var"), description="the journal and logs are in a folder of the configuration's name"
     )
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="of the console")
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="of the console"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,14 +372,15 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _assets_of_symbols(cls, tree: Any) -> Any:
-        """The specification's CONFIG names symbols only."""
-        try:
-            symbols = tree["feeds"]["binance"]["symbols"]
-            assets = [asset for asset in dict.fromkeys(map(asset_of, symbols)) if asset]
-        except (KeyError, TypeError, AttributeError):
-            return tree
-        return {"assets": assets, **tree} if assets else tree
+    def _with_derived(cls, tree: Any) -> Any:
+        """Assets, symbols and sessions follow from each other; the specification's CONFIG names symbols only."""
+        for key, (_, value) in (derived(tree) if isinstance(tree, dict) else {}).items():
+            *sections, name = key.split(".")
+            tree = node = dict(tree)
+            for section in sections:
+                node[section] = node = dict(node.get(section) or {})
+            node[name] = value
+        return tree
 
     @property
     def folder(self) -> Path:
@@ -402,6 +428,7 @@ class Config(Section):
             max_daily_loss=micros(risk.max_daily_loss),
             min_spread_micros=micros(risk.min_spread),
             max_exposure=micros(risk.max_exposure),
+            max_asset_delta=risk.max_asset_delta,
             stale_after_ns=nanos(risk.stale_after),
             freeze_contracts=Contracts(risk.freeze_contracts),
             freeze_window_ns=nanos(risk.freeze_window),
@@ -421,29 +448,90 @@ class Config(Section):
         return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
 
 
+def derived(tree: Mapping[str, Any]) -> dict[str, tuple[str, list[Any]]]:
+    """Return what a tree leaves out and another of its keys says: by key, which one, and the value.
+
+    Symbols price assets, assets have symbols in USDT, and sessions of 1M and 5M each.
+    """
+    feeds = _section(tree, "feeds")
+    binance = None if feeds is None else _section(feeds, "binance")
+    simulator = _section(tree, "simulator")
+    found: dict[str, tuple[str, list[Any]]] = {}
+    assets, symbols = _words(tree.get("assets")), _words((binance or {}).get("symbols"))
+    source = "assets"
+    if "assets" not in tree and symbols and (assets := [priced for priced in map(asset_of, symbols) if priced]):
+        source = "feeds.binance.symbols"
+        found["assets"] = (source, list(dict.fromkeys(assets)))
+    assets = list(dict.fromkeys(asset.upper() for asset in assets))
+    if not assets:
+        return found
+    if binance is not None and "symbols" not in binance:
+        found["feeds.binance.symbols"] = ("assets", [f"{asset.lower()}usdt" for asset in assets])
+    if simulator is not None and "sessions" not in simulator:
+        usual = [series.model_dump(exclude_unset=True) for series in SimulatorConfig().sessions]
+        found["simulator.sessions"] = (source, [{"asset": asset, **series} for asset in assets for series in usual])
+    return found
+
+
+def _section(tree: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A section of plain values, empty if it is not there; None if something else is in its place."""
+    found = tree.get(name, {})
+    return found if isinstance(found, dict) else None
+
+
+def _words(value: Any) -> list[str]:
+    words = value if isinstance(value, list | tuple) else []
+    return list(words) if all(isinstance(word, str) and re.fullmatch(r"\w{2,16}", word) for word in words) else []
+
+
 def _laid(base: S, layers: Sequence[S]) -> S:
     for layer in layers:
         base = base.model_copy(update=layer.given())
     return base
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Config:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A configuration and where its values come from; a key that is not in `origins` has its default.
+
+    Attributes:
+        origins: by key path: "file", the variable of the environment, or the key that the value was derived from.
+    """
+
+    config: Config
+    origins: dict[str, str]
+
+
+def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
     """Read a configuration file and lay the environment's `MM__section__key` values over it.
 
     Raises:
         ConfigError: every mistake at once, one line each: missing file (66), anything wrong in it (78).
     """
     tree, problems = config_file.read(path)
-    origins, unlaid = config_file.overlay(tree, environ, schema())
+    origins = dict.fromkeys(config_file.keys(tree), "file")
+    variables, unlaid = config_file.overlay(tree, environ, schema())
     problems += unlaid + config_file.refuse_secrets(tree)
+    given = frozenset(config_file.keys(tree))
     config, mistakes = config_file.validated(Config, tree, schema())
     problems += mistakes
     if config is not None:
+        problems += config_file.secret_values(config.model_dump(mode="json", exclude_unset=True))
         wrong = {key for problem in problems for key in problem.keys}
-        problems += [found for found in contradictions(config) if not wrong.intersection(found.keys)]
+        problems += [found for found in contradictions(config, given) if not wrong.intersection(found.keys)]
     if problems or config is None:
-        raise ConfigError([problem.told(origins) for problem in problems], INVALID)
-    return config
+        raise ConfigError([problem.told(variables) for problem in problems], INVALID)
+    followed = {key: source for key, (source, _) in derived(tree).items()}
+    return Resolved(config, {**followed, **origins, **variables})
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of a file and the environment; `resolve` also says where its values come from.
+
+    Raises:
+        ConfigError: see `resolve`.
+    """
+    return resolve(path, environ).config
 
 
 @cache

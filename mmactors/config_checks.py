@@ -6,13 +6,14 @@ for every asset and duration as the overrides make it, and names the keys that i
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from mmactors.config_file import Problem, shown
 from mmactors.units import DOLLAR, micros
 
 if TYPE_CHECKING:
-    from mmactors.config import Config
+    from mmactors.config import Config, Override
 
 _Rule = tuple[tuple[str, ...], Callable[..., bool], str]
 
@@ -53,6 +54,11 @@ _RULES: tuple[_Rule, ...] = (
         "the lean must not weaken towards expiry",
     ),
     (
+        ("inventory.lean_early", "quoting.size", "inventory.max_position"),
+        lambda lean, size, limit: lean * size / limit >= 0.49,
+        "one level filled would lean the quotes out of 0.01-0.99 while a position is still welcome",
+    ),
+    (
         ("inventory.close_fraction", "inventory.reduce_only_f"),
         lambda close, reduce: close >= reduce,
         "the market would close before it only reduces",
@@ -80,21 +86,66 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
-def contradictions(config: "Config") -> list[Problem]:
-    """Return every contradiction of a configuration whose single values are all valid."""
+def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> list[Problem]:
+    """Return every contradiction of a configuration whose single values are all valid.
+
+    `given` are the keys that somebody wrote: a limit that never binds contradicts what its writer wants, while a
+    default that does not bind is merely `odd`.
+    """
     found = [
         *_ladders(config),
         *_leans(config),
         *_assets(config),
         *_overrides(config),
+        *_overlaps(config),
         *_sessions(config),
         *_urls(config),
+        *_clocks(config),
+        *_closings(config),
+        *(limit for limit in _idle_limits(config) if given.intersection(limit.keys[:1])),
     ]
-    venue = config.venue
-    if venue.heartbeat_ms >= venue.cod_timeout_ms:
-        pairs = {"venue.heartbeat_ms": venue.heartbeat_ms, "venue.cod_timeout_ms": venue.cod_timeout_ms}
-        found.append(_problem(pairs, "a heartbeat must come before the venue cancels"))
+    loss, cash = config.risk.max_daily_loss, config.simulator.start_cash
+    if config.simulator.embedded and loss > cash:
+        pairs = {"risk.max_daily_loss": loss, "simulator.start_cash": cash}
+        found.append(_problem(pairs, "can never bind: there is less to lose"))
     return found
+
+
+def odd(config: "Config", given: frozenset[str] = frozenset()) -> list[str]:
+    """Return what is lawful but hardly meant, one line each."""
+    lines = [limit.line for limit in _idle_limits(config) if not given.intersection(limit.keys[:1])]
+    venue, simulator, risk = config.venue, config.simulator, config.risk
+    if venue.heartbeat_ms * 2 > venue.cod_timeout_ms:
+        lines.append(
+            _problem(
+                {"venue.heartbeat_ms": venue.heartbeat_ms, "venue.cod_timeout_ms": venue.cod_timeout_ms},
+                "a single late heartbeat has everything cancelled",
+            ).line
+        )
+    for index, over in enumerate(config.overrides):
+        if not (over.quoting.given() or over.inventory.given() or over.volatility.given()):
+            lines.append(f"overrides[{index}]: sets nothing")
+    lines += [
+        f"feeds.binance.symbols: {asset} is priced, but not one of assets"
+        for asset in _priced(config)
+        if asset not in config.assets
+    ]
+    if not simulator.embedded:
+        return lines
+    lines += [
+        f"simulator.sessions: {asset} is one of assets, but has no sessions"
+        for asset in config.assets
+        if asset not in {series.asset for series in simulator.sessions}
+    ]
+    markets = sum(series.strikes for series in simulator.sessions)
+    if markets > risk.max_markets:
+        lines.append(
+            _problem(
+                {"simulator.sessions": simulator.sessions, "risk.max_markets": risk.max_markets},
+                f"{markets} markets are open at a time, so some are left alone",
+            ).line
+        )
+    return lines
 
 
 def _problem(values: dict[str, Any], why: str) -> Problem:
@@ -109,14 +160,14 @@ def _ladders(config: "Config") -> list[Problem]:
     found: list[Problem] = []
     for asset, duration in cells:
         for names, wrong, why in _RULES:
-            effective = [_effective(config, name, asset, duration) for name in names]
-            if wrong(*(value for _, value in effective)):
-                found.append(_problem(dict(effective), why))
+            values = [effective(config, name, asset, duration) for name in names]
+            if wrong(*(value for _, value in values)):
+                found.append(_problem(dict(values), why))
     return list(dict.fromkeys(found))
 
 
-def _effective(config: "Config", name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
-    """The value that holds for an asset and duration, and the key it was given under."""
+def effective(config: "Config", name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
+    """Return the key that holds for an asset and duration, and its value (`name` is such as quoting.size)."""
     section, field = name.split(".")
     layers = [(section, getattr(config, section))]
     if section != "risk":
@@ -161,6 +212,13 @@ def _assets(config: "Config") -> Iterator[Problem]:
             yield Problem(("assets", "feeds.binance.symbols"), text)
 
 
+def _priced(config: "Config") -> dict[str, None]:
+    from mmactors.config import asset_of
+
+    priced = map(asset_of, config.feeds.binance.symbols) if config.feeds.binance.enabled else ()
+    return dict.fromkeys(asset for asset in priced if asset)
+
+
 def _repeated(items: Iterable[Any]) -> list[Any]:
     return [item for item, times in Counter(items).items() if times > 1]
 
@@ -183,10 +241,112 @@ def _overrides(config: "Config") -> Iterator[Problem]:
             yield Problem(keys, f"{', '.join(same)}: all for {what}; make them one")
 
 
+def _overlaps(config: "Config") -> Iterator[Problem]:
+    """An entry for an asset and one for a duration that both set a field to something else, where both hold."""
+    one = [
+        (index, over) for index, over in enumerate(config.overrides) if (over.asset is None) != (over.duration is None)
+    ]
+    both: dict[tuple[str | None, str | None], Override] = {
+        (over.asset, over.duration): over for over in config.overrides if over.asset and over.duration
+    }
+    by_asset = [(index, over) for index, over in one if over.asset is not None]
+    by_duration = [(index, over) for index, over in one if over.duration is not None]
+    for (first, for_asset), (second, for_duration) in product(by_asset, by_duration):
+        exact = both.get((for_asset.asset, for_duration.duration))
+        for name in ("quoting", "inventory"):
+            told = getattr(exact, name).given() if exact is not None else {}
+            mine, theirs = getattr(for_asset, name).given(), getattr(for_duration, name).given()
+            for field in sorted((mine.keys() & theirs.keys()) - told.keys()):
+                if mine[field] != theirs[field]:
+                    cell = f"asset: {for_asset.asset}, duration: {for_duration.duration}"
+                    values = {
+                        f"overrides[{first}].{name}.{field}": mine[field],
+                        f"overrides[{second}].{name}.{field}": theirs[field],
+                    }
+                    yield _problem(values, f"both hold for {cell}; say which in an entry for {{{cell}}}")
+
+
+def _clocks(config: "Config") -> Iterator[Problem]:
+    venue, simulator = config.venue, config.simulator
+    if venue.heartbeat_ms >= venue.cod_timeout_ms:
+        yield _problem(
+            {"venue.heartbeat_ms": venue.heartbeat_ms, "venue.cod_timeout_ms": venue.cod_timeout_ms},
+            "a heartbeat must come before the venue cancels",
+        )
+    if not simulator.embedded:
+        return
+    if 1 / simulator.feed_ticks_per_s >= config.risk.stale_after:
+        yield _problem(
+            {
+                "simulator.feed_ticks_per_s": simulator.feed_ticks_per_s,
+                "risk.stale_after": config.risk.stale_after,
+            },
+            "every price would be stale before the next",
+        )
+    if simulator.order_latency_ms >= venue.ack_timeout_s * 1000:
+        yield _problem(
+            {
+                "simulator.order_latency_ms": simulator.order_latency_ms,
+                "venue.ack_timeout_s": venue.ack_timeout_s,
+            },
+            "every order's fate would be unknown before its answer",
+        )
+
+
+def _cells(config: "Config") -> list[tuple[str, str]]:
+    """The assets and durations there will be: the embedded venue's sessions, else every combination."""
+    from mmactors.config import DURATIONS
+
+    if config.simulator.embedded:
+        return [(series.asset, series.duration) for series in config.simulator.sessions]
+    return list(product(config.assets, DURATIONS))
+
+
+def _closings(config: "Config") -> Iterator[Problem]:
+    """A closing threshold longer than every session that it is for."""
+    from mmactors.config import DURATIONS
+
+    longest: dict[str, tuple[float, int, str]] = {}
+    for asset, duration in _cells(config):
+        key, value = effective(config, "inventory.close_threshold", asset, duration)
+        longest[key] = max(longest.get(key, (value, 0, "")), (value, DURATIONS[duration], duration))
+    for key, (value, length, duration) in longest.items():
+        if value >= length:
+            text = f"longer than the sessions it is for (the longest is {duration}, {length} s)"
+            yield _problem({key: value}, text)
+
+
+def _idle_limits(config: "Config") -> Iterator[Problem]:
+    """Limits that other limits keep from ever being reached; the idle one's key first."""
+    risk = config.risk
+    key, position = max(
+        (effective(config, "inventory.max_position", asset, duration) for asset, duration in _cells(config)),
+        key=lambda found: found[1],
+        default=("inventory.max_position", config.inventory.max_position),
+    )
+    if risk.max_exposure > risk.max_markets * position:
+        yield _problem(
+            {"risk.max_exposure": risk.max_exposure, "risk.max_markets": risk.max_markets, key: position},
+            f"can never bind: all markets together can lose ${risk.max_markets * position:,}",
+        )
+    if config.simulator.embedded and risk.max_exposure > config.simulator.start_cash:
+        yield _problem(
+            {"risk.max_exposure": risk.max_exposure, "simulator.start_cash": config.simulator.start_cash},
+            "can never bind: there is less to lose",
+        )
+    if risk.freeze_contracts > 2 * position:
+        yield _problem(
+            {"risk.freeze_contracts": risk.freeze_contracts, key: position},
+            "can never bind: one side takes a market from one position limit to the other",
+        )
+
+
 def _sessions(config: "Config") -> Iterator[Problem]:
     from mmactors.config import DURATIONS
 
     simulator = config.simulator
+    if simulator.embedded and not simulator.sessions:
+        yield _problem({"simulator.embedded": True, "simulator.sessions": ()}, "there is nothing to trade")
     for index, series in enumerate(simulator.sessions):
         key = f"simulator.sessions[{index}]"
         if series.asset not in config.assets:
@@ -202,7 +362,7 @@ def _sessions(config: "Config") -> Iterator[Problem]:
             yield _problem({f"{key}.tick": series.tick}, "a whole number of ticks must make a dollar")
             continue
         for name in ("quoting.spread", "quoting.spacing"):
-            given, value = _effective(config, name, series.asset, series.duration)
+            given, value = effective(config, name, series.asset, series.duration)
             if value < series.tick - 1e-9:
                 yield _problem({given: value, f"{key}.tick": series.tick}, "less than one tick of the market")
     for cell in _repeated((series.asset, series.duration) for series in simulator.sessions):

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+
+from mmactors import config_yaml
+from mmactors.config_yaml import Key
 
 NO_INPUT, INVALID = 66, 78
 """Exit codes: no such file; invalid configuration or missing secret."""
@@ -28,11 +30,20 @@ _PERHAPS = re.compile(
     r"(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}"  # a long run of letters and digits
     r"|(?<=\?)\S+"  # the query of a URL
 )
-_REFUSED_KEYS = frozenset({"api_key", "apikey", "wallet_key", "private_key", "jwt", "token", "secret", "password"})
+_REFUSED_KEYS = frozenset(
+    {
+        *("api_key", "apikey", "api_secret", "degen_api_key", "jwt", "token", "access_token", "auth_token", "bearer"),
+        *("wallet_key", "private_key", "secret_key", "degen_wallet_key", "secret", "mnemonic"),
+        *("password", "passwd", "passphrase"),
+    }
+)
 
+_LONGEST_FILE = 1_000_000
+"""In bytes; also keeps a device from being read for ever."""
+
+_GLUED = re.compile(r"\w+:\S+")
 _BOUNDS = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))
 
-Key = tuple[str | int, ...]
 Schema = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
@@ -54,14 +65,20 @@ class Problem(NamedTuple):
 
     def told(self, origins: Mapping[str, str]) -> str:
         """Return the line, with the environment variables that set its keys."""
-        names = [origins[key] for key in self.keys if key in origins]
+        names = dict.fromkeys(origins[set_] for key in self.keys for set_ in origins if related(key, set_))
         return f"{self.line} [set by {', '.join(names)}]" if names else self.line
+
+
+def related(key: str, other: str) -> bool:
+    """Tell whether two keys are the same, or one is a section that the other is in."""
+    short, long = sorted((key, other), key=len)
+    return long.startswith(short) and long[len(short) : len(short) + 1] in ("", ".", "[")
 
 
 def dotted(key: Key) -> str:
     """Return a key as the user writes it: ``simulator.sessions[0].asset``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{masked(part)}" for part in key)
-    return text.lstrip(".")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{masked(part) or repr(part)}" for part in key)
+    return text.removeprefix(".")
 
 
 def without_tokens(text: str) -> str:
@@ -94,25 +111,6 @@ def shown(value: object, key: str = "") -> str:
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that notices a key given twice, which plain YAML silently lets the last one win."""
-
-    duplicates: list[Problem]
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[object, int] = {}
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
-                continue
-            line = key_node.start_mark.line + 1
-            if key_node.value in seen:
-                name = masked(key_node.value)
-                text = f"{name}: given twice, in lines {seen[key_node.value]} and {line}; keep one"
-                self.duplicates.append(Problem((name,), text))
-            seen[key_node.value] = line
-        return {str(key): value for key, value in super().construct_mapping(node, deep=deep).items()}
-
-
 def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     """Read a YAML file into plain values, with a problem for every key given twice.
 
@@ -120,33 +118,30 @@ def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         ConfigError: no such file (66), or not YAML, with line and column (78).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_FILE + 1)
+        if len(content) > _LONGEST_FILE:
+            raise ConfigError([f"more than {_LONGEST_FILE:,} bytes are no configuration"], INVALID)
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([f"not UTF-8 text (byte {error.start})"], INVALID) from None
     except FileNotFoundError:
         raise ConfigError(["no such file"], NO_INPUT) from None
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"], NO_INPUT) from None
-    duplicates: list[Problem] = []
     try:
-        loader = _StrictLoader(text)
-        loader.duplicates = duplicates
-        tree = loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise ConfigError([f"malformed YAML at {where}: {masked(error.problem or 'unreadable')}"], INVALID) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        raise ConfigError([f"malformed YAML at line {line}, column {column}: {error.reason}"], INVALID) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(["malformed YAML: nested too deeply, or a value that cannot exist"], INVALID) from None
-    if tree is None:
-        tree = {}
+        tree, twice = config_yaml.parse(text)
+    except config_yaml.Malformed as error:
+        raise ConfigError([masked(str(error))], INVALID) from None
+    tree = {} if tree is None else tree
     if not isinstance(tree, dict):
         raise ConfigError([f"expected sections (key: value), found {shown(tree)}"], INVALID)
-    return tree, duplicates
+    return tree, [_given_twice(*found) for found in twice]
+
+
+def _given_twice(key: Key, first: int, second: int) -> Problem:
+    name = dotted(key)
+    return Problem((name,), f"{name}: given twice, in lines {first} and {second}; keep one")
 
 
 def refuse_secrets(tree: dict[str, Any]) -> list[Problem]:
@@ -170,26 +165,59 @@ def refuse_secrets(tree: dict[str, Any]) -> list[Problem]:
     return problems
 
 
+def secret_values(tree: dict[str, Any]) -> list[Problem]:
+    """Return a problem for each value that is a token, a private key or has a password in it."""
+    return [
+        Problem((dotted(key),), f"{dotted(key)}: refused: a secret stands there itself, not its name or its file")
+        for key, value in _values(tree, ())
+        if isinstance(value, str) and without_tokens(value) != value
+    ]
+
+
+def keys(tree: dict[str, Any]) -> list[str]:
+    """Return the path of every single value of a tree."""
+    return [dotted(key) for key, _ in _values(tree, ())]
+
+
+def _values(node: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else None
+    if inner is None:
+        yield key, node
+    else:
+        for name, child in inner:
+            yield from _values(child, (*key, name))
+
+
 def overlay(tree: dict[str, Any], environ: Mapping[str, str], schema: Schema) -> tuple[dict[str, str], list[Problem]]:
     """Lay ``MM__section__key=value`` over the tree; the variable's key part may have any case, its value is YAML.
 
-    Returns which variable set which key, and a problem for each that could not be laid.
+    Sections are laid before the keys in them. Returns which variable set which key, and a problem for each that could
+    not be laid, or that was meant as one and is not (one underscore).
     """
     origins: dict[str, str] = {}
     problems: list[Problem] = []
-    for variable in sorted(environ):
+    near = re.compile(rf"MM_(?:{'|'.join(_children(schema, ()))})_\w+", re.I)
+    for variable in sorted(environ, key=lambda name: (name.count("__"), name)):
         if not variable.upper().startswith(ENV_PREFIX):
+            if near.fullmatch(variable):
+                why = f"would be ignored; write {ENV_PREFIX}section__key, with two underscores each"
+                problems.append(Problem((), f"{without_tokens(variable)}: {why}"))
             continue
         parts = variable[len(ENV_PREFIX) :].split("__")
         try:
-            value = yaml.safe_load(environ[variable])
+            value, twice = config_yaml.parse(environ[variable])
             key = _put(tree, parts, value, schema)
-        except yaml.YAMLError:
-            problems.append(Problem((), f"{masked(variable)}: the value is not YAML"))
+        except config_yaml.Malformed:
+            problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML"))
+            continue
         except KeyError as error:
-            problems.append(Problem((), f"{masked(variable)}: {error.args[0]}"))
-        else:
-            origins[dotted(key)] = masked(variable)
+            problems.append(Problem((), f"{without_tokens(variable)}: {error.args[0]}"))
+            continue
+        name = dotted(key)
+        if name in origins:
+            problems.append(Problem((), f"{origins[name]}, {without_tokens(variable)}: both set {name}; keep one"))
+        problems += [_given_twice((*key, *inner), first, second) for inner, first, second in twice]
+        origins[name] = without_tokens(variable)
     return origins, problems
 
 
@@ -303,18 +331,18 @@ def _leaves(schema: Schema, key: Key = ()) -> Iterator[Key]:
         yield from _leaves(schema, (*key, name))
 
 
-def allowed(node: Schema) -> str:
-    """Say in words what a schema node admits."""
+def allowed(node: Schema, schema: Schema) -> str:
+    """Say in words what a schema's node admits."""
     if "allowed" in node:
         return str(node["allowed"])
     if "enum" in node or "const" in node:
         return "one of " + ", ".join(str(option) for option in node.get("enum", [node.get("const")]))
     kind = node.get("type")
     if kind in ("number", "integer"):
-        bounds = [f"{sign} {node[name]:g}" for name, sign in _BOUNDS if name in node]
+        bounds = [f"{sign} {node[name]:.16g}" for name, sign in _BOUNDS if name in node]
         return " ".join(["an integer" if kind == "integer" else "a number", " and ".join(bounds)]).strip()
     if kind == "array":
-        return "a list, each entry " + allowed(node.get("items", {}))
+        return "a list, each entry " + allowed(_resolved(schema, node.get("items", {})), schema)
     if "properties" in node:
         return "a section with " + ", ".join(node["properties"])
     words = {"boolean": "true or false", "object": "a section of name: value", "string": "text"}
@@ -327,16 +355,22 @@ def mistake(key: Key, kind: str, value: object, schema: Schema) -> str:
         return f"{dotted(key)}: unknown key; {_nearest(key, schema)}"
     node = node_at(schema, key)
     unit = f" ({node['description']})" if node.get("description") and "properties" not in node else ""
-    return f"{dotted(key)}: got {shown(value, str(key[-1]))}; allowed: {allowed(node)}{unit}"
+    hint = "; YAML needs a space after the colon" if "properties" in node and _GLUED.fullmatch(str(value)) else ""
+    return f"{dotted(key)}: got {shown(value, str(key[-1]))}; allowed: {allowed(node, schema)}{unit}{hint}"
 
 
 def _nearest(key: Key, schema: Schema) -> str:
-    name = str(key[-1])
-    siblings = _children(schema, key[:-1])
+    name, above = str(key[-1]), key[:-1]
+    siblings = _children(schema, above)
+    path = (*above, *name.lower().split("."))
+    if "." in name and path in set(_leaves(schema)):
+        return f"did you mean {': {'.join(str(part) for part in path)}: ...{'}' * (len(path) - 1)}?"
     close = difflib.get_close_matches(name.lower(), siblings, n=1)
     if close:
-        return f"did you mean {dotted((*key[:-1], close[0]))}?"
-    elsewhere = {str(leaf[-1]): leaf for leaf in reversed(list(_leaves(schema)))}
+        return f"did you mean {dotted((*above, close[0]))}?"
+    entry = next((key[: end + 1] for end in range(len(above) - 1, -1, -1) if isinstance(key[end], int)), ())
+    leaves = [*([*_leaves(schema, entry)] if entry else []), *_leaves(schema)]
+    elsewhere = {str(leaf[-1]): leaf for leaf in reversed(leaves)}
     close = difflib.get_close_matches(name.lower(), elsewhere, n=1, cutoff=0.8)
     if close:
         return f"did you mean {dotted(elsewhere[close[0]])}?"

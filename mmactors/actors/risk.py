@@ -1,10 +1,11 @@
 """The risk actor: watches equity, decides what the account may do, and lets the gateway hear that it is alive."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmactors.actors import names
 from mmactors.core.risk import RiskRules
-from mmactors.messages import RiskPulsed, TimePassed, TradingStateChanged
+from mmactors.messages import AssetExposed, RiskPulsed, TimePassed, TradingStateChanged
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, Nanos
@@ -35,7 +36,10 @@ class RiskActor(Actor):
     def _pulse(self) -> None:
         self.tell(names.GATEWAY, RiskPulsed(self.clock.now()))
 
-    def _tell_changes(self, changes: list[TradingStateChanged]) -> None:
+    def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:
             self.tell(names.GATEWAY, change)
-            self.tell(names.JOURNAL, change)
+            if isinstance(change, AssetExposed):
+                self.tell(names.SUPERVISOR, change)
+            else:
+                self.tell(names.JOURNAL, change)

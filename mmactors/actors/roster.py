@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mmactors.core.schedule import f
 from mmactors.core.selection import Candidate, select
-from mmactors.messages import Market, MarketStatus
+from mmactors.messages import AssetExposed, Market, MarketStatus
 from mmactors.units import Nanos
 
 
@@ -25,12 +25,17 @@ class Roster:
         self.found: dict[str, int] = {}
         """Net positions that this run began with."""
         self.offset_ns = Nanos(0)
+        self._exposed: dict[str, float] = {}  # share of its limit that an asset's exposure uses
         self._assets = assets
         self._max_markets = max_markets
 
     def note(self, market: Market) -> None:
         """Take note of a market, or of its new terms."""
         self.markets[market.id] = market
+
+    def expose(self, told: AssetExposed) -> None:
+        """Take note of how much of its limit an asset's exposure uses."""
+        self._exposed[told.asset] = 1.0 if told.barred else min(abs(told.share), 0.99)
 
     def resolve(self, market: Market, taken: bool) -> None:
         """Take note of a market's end; one that was never traded here is forgotten."""
@@ -53,6 +58,7 @@ class Roster:
                 f=f(Nanos(market.expires_venue_ns - venue_now), market.duration_ns),
                 incumbent=taken(market.id),
                 net=self.found.get(market.id, 0),
+                asset_share=self._exposed.get(market.asset, 0.0),
             )
             for market in self.markets.values()
             if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)

@@ -20,6 +20,7 @@ from mmactors.messages import (
     ActorDied,
     ActorReady,
     AllCancelled,
+    AssetExposed,
     CancelAll,
     Market,
     MarketChanged,
@@ -135,6 +136,8 @@ class SupervisorActor(Actor):
                 self._retire(message)
             case VenuePosition():
                 self._roster.found[message.market] = message.yes - message.no
+            case AssetExposed():
+                self._roster.expose(message)
             case VenueStatus():
                 self._roster.offset_ns = message.offset_ns
             case VenueConnected():
@@ -185,7 +188,11 @@ class SupervisorActor(Actor):
             if each.market not in self._told:
                 self._told.add(each.market)
                 late = f"is not taken up: less than {MIN_F:.0%} of its session is left"
-                text = late if each.f < MIN_F else "waits: risk.max_markets are quoted already"
+                full = each.asset_share >= 1.0
+                why = (
+                    "its asset's exposure is at risk.max_asset_delta" if full else "risk.max_markets are quoted already"
+                )
+                text = late if each.f < MIN_F else f"waits: {why}"
                 self.notes.info("market {} {}", each.market, text)
         self._told &= self._roster.markets.keys()
 

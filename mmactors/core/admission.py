@@ -31,13 +31,17 @@ from mmactors.units import Contracts, Nanos
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What the gate must know of the account as a whole at this moment. `offset_ns`: the venue's clock minus ours."""
+    """What the gate must know of the account as a whole at this moment. `offset_ns`: the venue's clock minus ours.
+
+    `barred` is the direction in which the market's asset may not be added to.
+    """
 
     now: Nanos
     offset_ns: Nanos
     state: TradingState
     pulse_age_ns: int
     synced: bool
+    barred: int = 0
 
 
 class Denial(NamedTuple):
@@ -157,6 +161,7 @@ class Admission:
                 state=conditions.state,
                 pulse_age_ns=conditions.pulse_age_ns,
                 synced=conditions.synced,
+                barred=conditions.barred,
             )
         )
         if objection is not None:

@@ -22,6 +22,7 @@ from mmactors.messages import (
     AccountReported,
     AccountSnapshot,
     AllCancelled,
+    AssetExposed,
     BatchReported,
     BatchWritten,
     BookChanged,
@@ -42,6 +43,7 @@ from mmactors.messages import (
     OrderDenied,
     OrderFetched,
     OrderReported,
+    Outcome,
     QuoteIntent,
     RiskPulsed,
     StreamGapped,
@@ -83,6 +85,7 @@ class OrderDesk:
             self.portfolio, self.entry, prefix=prefix, ack_timeout_ns=ack_timeout_ns, counters=self.counters
         )
         self.state = TradingState.ACTIVE
+        self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
         self.account_name = ""
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
@@ -127,6 +130,10 @@ class OrderDesk:
                     self._cancel_everything(now, step)
                 elif message.state is TradingState.REDUCING:
                     self.entry.cancel(self.portfolio.adding(), now, step)
+            case AssetExposed():
+                if message.barred and self.barred.get(message.asset, 0) != message.barred:
+                    self.entry.cancel(self._adding_to(message.asset, message.barred), now, step)
+                self.barred[message.asset] = message.barred
             case CancelAll() if message.market is not None:
                 self._cancel_market(message.market, now, step)
             case CancelAll():
@@ -258,8 +265,15 @@ class OrderDesk:
                 step.events.append(OrderDenied(intent.market, place.client_id, "market", "the venue lists none such"))
             return
         pulse_age_ns = now - self._pulse_ns
-        conditions = Conditions(now, self.offset_ns, self.state, pulse_age_ns, self.synced)
+        conditions = Conditions(
+            now, self.offset_ns, self.state, pulse_age_ns, self.synced, self.barred.get(market.asset, 0)
+        )
         self._admission.admit(intent, market, conditions, step)
+
+    def _adding_to(self, asset: str, direction: int) -> list[WorkingOrder]:
+        outcome = Outcome.YES if direction > 0 else Outcome.NO
+        there = {name for name, market in self.markets.items() if market.asset == asset}
+        return [order for order in self.portfolio.adding() if order.outcome is outcome and order.market in there]
 
     def _orphaned(self, order: WorkingOrder, now: Nanos) -> bool:
         """Whether it is time to cancel an order for want of anybody else who would."""

@@ -335,7 +335,7 @@ class Maker:
     def _mark(self, inputs: QuoteInputs, ladder: Ladder, market: Market, now: Nanos) -> FairMoved:
         self._marked_ns = now
         delta = delta_per_dollar(ladder.d2, inputs.spot, ladder.sigma, max(seconds(inputs.tau_ns), 0.5))
-        return FairMoved(self.name, market.asset, ladder.fair, delta, inputs.net)
+        return FairMoved(self.name, market.asset, ladder.fair, delta, inputs.net, inputs.spot)
 
     # --- the session ------------------------------------------------------------------------------
 

@@ -105,6 +105,7 @@ class RiskParams:
         max_daily_loss: loss of equity in one UTC day at which trading only reduces.
         min_spread_micros: own spread is never below this.
         max_exposure: worst-case loss of the account if any subset of live orders fills.
+        max_asset_delta: dollars per basis point of an asset that its sessions may gain or lose together.
         stale_after_ns: age of the newest sign of life of a reference beyond which its quotes are cancelled.
         freeze_contracts, freeze_window_ns: more contracts than this filled on one side in the window freeze the market.
         freeze_ns: how long a market stays frozen.
@@ -114,6 +115,7 @@ class RiskParams:
     max_daily_loss: Micros = Micros(1_000_000_000)
     min_spread_micros: Micros = Micros(20_000)
     max_exposure: Micros = Micros(5_000_000_000)
+    max_asset_delta: float = 100.0
     stale_after_ns: Nanos = Nanos(2_000_000_000)
     freeze_contracts: Contracts = Contracts(600)
     freeze_window_ns: Nanos = Nanos(15_000_000_000)

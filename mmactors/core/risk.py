@@ -6,12 +6,13 @@ orders leave (the desk), so nothing races it. `RiskRules` decides the trading st
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmactors.core import schedule
 from mmactors.core.account import Account
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.messages import (
+    AssetExposed,
     FairMoved,
     Market,
     MarketResolved,
@@ -24,6 +25,12 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import SECOND, Micros, Nanos, dollars
+
+FREED_AT = 0.8
+"""An asset whose exposure reached its limit is freed when it is below this share of it."""
+
+TOLD_EVERY = 0.1
+"""How much of the limit an asset's exposure moves before it is told again."""
 
 PULSE_LIMIT_NS = Nanos(2 * SECOND)
 """Without risk's pulse for this long the gate admits only reducing orders."""
@@ -43,6 +50,7 @@ class Proposal:
         cash_free: cash less what every other live order may cost.
         exposure_after: the account's worst-case loss with this order live.
         d2: distance to the strike in standard deviations, as the market saw it.
+        barred: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
     """
 
     market: Market
@@ -62,6 +70,7 @@ class Proposal:
     state: TradingState
     pulse_age_ns: int
     synced: bool
+    barred: int = 0
 
     @property
     def signed_net(self) -> int:
@@ -166,6 +175,12 @@ def _exposure(p: Proposal) -> str | None:
     return f"worst-case loss ${dollars(p.exposure_after):.2f}, limit ${dollars(limit):.2f}"
 
 
+def _asset(p: Proposal) -> str | None:
+    if not p.barred or (p.barred > 0) != (p.outcome is Outcome.YES) or p.reduces:
+        return None
+    return f"the exposure to {p.market.asset} is at its limit, ${p.params.risk.max_asset_delta:g} per bp"
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("synced", _synced),
     ("state", _state),
@@ -181,6 +196,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("spread", _spread),
     ("cash", _cash),
     ("exposure", _exposure),
+    ("asset", _asset),
 )
 
 
@@ -210,8 +226,9 @@ class RiskRules:
         self._carried = -lost_before
         self._start_equity: int | None = None
         self._latched_on = -1
+        self._told: dict[str, AssetExposed] = {}
 
-    def handle(self, event: object, now: Nanos) -> list[TradingStateChanged]:
+    def handle(self, event: object, now: Nanos) -> list[TradingStateChanged | AssetExposed]:
         """Take in one event and return what it changes."""
         match event:
             case VenueStatus() if self._start_equity is None and event.connected:
@@ -221,14 +238,35 @@ class RiskRules:
                 self.account.adopt(event)
             case OrderFilled():
                 self.account.fill(event)
+                marked = self.fairs.get(event.market)
+                if marked is not None:  # the market's own next mark may be a quarter of a second away
+                    self.fairs[event.market] = replace(marked, net=self.account.position(event.market).net)
+                    return [*self.judge(now), *self._exposed()]
             case MarketResolved():
                 self.account.resolve(event.market, event.resolution)
                 self.fairs.pop(event.market.id, None)
+                return [*self.judge(now), *self._exposed()]
             case FairMoved() if 0.0 <= event.fair <= 1.0 and self.account.position(event.market).resolution is None:
                 self.fairs[event.market] = event
+                return [*self.judge(now), *self._exposed()]
             case _:
                 return []
-        return self.judge(now)
+        return [*self.judge(now)]
+
+    def _exposed(self) -> list[AssetExposed]:
+        """What is worth telling of the exposures: a direction barred or freed, or a tenth of the limit more or less."""
+        found = self.dollars_per_bp()
+        changes: list[AssetExposed] = []
+        for asset in {**self._told, **found}:
+            value = found.get(asset, 0.0)
+            share = value / self.params.max_asset_delta
+            told = self._told.get(asset, AssetExposed(asset, 0.0, 0.0, 0))
+            side = 1 if share > 0 else -1
+            barred = side if abs(share) >= (FREED_AT if told.barred == side else 1.0) else 0
+            if barred != told.barred or abs(share - told.share) >= TOLD_EVERY:
+                self._told[asset] = AssetExposed(asset, value, share, barred)
+                changes.append(self._told[asset])
+        return changes
 
     def judge(self, now: Nanos) -> list[TradingStateChanged]:
         """Compare the day's loss with its limit; latch, and reset when the UTC day turns."""
@@ -264,4 +302,12 @@ class RiskRules:
         total: dict[str, float] = {}
         for moved in self.fairs.values():
             total[moved.asset] = total.get(moved.asset, 0.0) + moved.net * moved.delta_per_dollar
+        return total
+
+    def dollars_per_bp(self) -> dict[str, float]:
+        """Dollars gained per basis point (0.01 %) that the asset rises, by asset: comparable among assets."""
+        total: dict[str, float] = {}
+        for moved in self.fairs.values():
+            gain = moved.net * moved.delta_per_dollar * moved.spot * 1e-4
+            total[moved.asset] = total.get(moved.asset, 0.0) + gain
         return total

@@ -5,6 +5,7 @@ by, and the putting together with the stage. On the same configuration and seed 
 the twin in canonical order. What the shells do about failures is not here: an error ends the run. It decides nothing.
 """
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmactors.core.risk import RiskRules
 from mmactors.messages import (
     ActorDied,
     ActorReady,
+    AssetExposed,
     FairMoved,
     LadderDue,
     Market,
@@ -123,6 +125,8 @@ class _SupervisorPart:
                 self._retire(message)
             case VenuePosition():
                 self._roster.found[message.market] = message.yes - message.no
+            case AssetExposed():
+                self._roster.expose(message)
             case VenueStatus():
                 self._roster.offset_ns = message.offset_ns
             case TimePassed():
@@ -218,9 +222,11 @@ class _RiskPart:
         else:
             self._tell_changes(self._rules.handle(message, now))
 
-    def _tell_changes(self, changes: list[TradingStateChanged]) -> None:
+    def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:
             self._run.gateway.post.tell(change)
+            if type(change) is AssetExposed:
+                self._run.supervisor.post.tell(change)
 
 
 class _ReferencePart:

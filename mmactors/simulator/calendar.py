@@ -60,7 +60,10 @@ class Due:
 
 
 class Series:
-    """Sessions of one asset and length, back to back; the first began `elapsed_s` before `start_ms`."""
+    """Sessions of one asset and length, back to back; the first began `elapsed_s` before `start_ms`.
+
+    With several strikes each span has that many sessions side by side, `-K1` to `-Kn` in the order of their strikes.
+    """
 
     def __init__(self, config: SessionsConfig, start_ms: int, rng: Random, label: str) -> None:
         self.asset = config.asset
@@ -69,26 +72,38 @@ class Series:
         self._next_open = start_ms - round(config.elapsed_s * 1000) % self._length_ms
         self._rng = rng
         self._label = label
+        self._centre = (0, 0.0, 0.0)
 
     @property
     def next_span(self) -> tuple[int, int]:
         """When the next session opens and expires."""
         return self._next_open, self._next_open + self._length_ms
 
-    def take(self) -> Session:
-        """Return the next session and move on to the one after."""
+    def take(self) -> list[Session]:
+        """Return the next span's sessions, one for each strike, and move on to the span after."""
         opens_at, expires_at = self.next_span
         self._next_open = expires_at
         stamp = datetime.fromtimestamp(opens_at / 1000, UTC).strftime("%Y%m%dT%H%M%S")
         name = f"{self.asset}-{self._config.duration}-{stamp}Z{self._label}"
         tick = round(self._config.tick * 1_000_000)
-        return Session(name, self.asset, self._length_ms // 1000, opens_at, expires_at, tick)
+        ids = [name] if self._config.strikes == 1 else [f"{name}-K{n + 1}" for n in range(self._config.strikes)]
+        return [Session(each, self.asset, self._length_ms // 1000, opens_at, expires_at, tick) for each in ids]
 
-    def strike(self, price: float, sigma: float) -> float:
-        """Draw the strike at the open: the price, or for a share of the sessions one within two session sigmas."""
-        if self._rng.random() < self._config.strike_offset_share:
+    def strike(self, session: Session, price: float, sigma: float) -> float:
+        """Draw a strike at the open; those of one span lie `strike_spacing_sd` session sigmas apart.
+
+        The middle is the price, or for a share of the spans one within two session sigmas of it.
+        """
+        if self._centre[0] != session.opens_at:
             deviation = sigma * math.sqrt(self._length_ms / 1000 / YEAR_S)
-            price *= math.exp(self._rng.uniform(-STRIKE_SIGMAS, STRIKE_SIGMAS) * deviation)
+            if self._rng.random() < self._config.strike_offset_share:
+                price *= math.exp(self._rng.uniform(-STRIKE_SIGMAS, STRIKE_SIGMAS) * deviation)
+            self._centre = (session.opens_at, price, deviation)
+        _, price, deviation = self._centre
+        if self._config.strikes > 1:
+            number = int(session.id.rpartition("-K")[2])
+            steps = number - (self._config.strikes + 1) / 2
+            price *= math.exp(steps * self._config.strike_spacing_sd * deviation)
         return round(price, 2 if price >= 100 else 6)
 
 
@@ -115,7 +130,7 @@ class Calendar:
         self._start_ms = start_ms
         self._listed_before_ms = round(listed_before_s * 1000)
         self._ends = ends
-        self._agenda: list[tuple[int, int, int, Session | None]] = []
+        self._agenda: list[tuple[int, int, int, str, Session | None]] = []
         self._series: list[Series] = []
         self._of: dict[str, Series] = {}
         self.running = 0
@@ -134,24 +149,26 @@ class Calendar:
 
     def pop(self) -> Due:
         """Return what is due next. A listing plans the session's later events and the next session of its series."""
-        at_ms, kind, number, session = heapq.heappop(self._agenda)
+        at_ms, kind, number, _, session = heapq.heappop(self._agenda)
         event = _ORDER[kind]
         if session is None:
-            series = self._series[number]
-            session = series.take()
-            self._of[session.id] = series
+            session, *others = self._series[number].take()
+            for each in others:
+                self._push(at_ms, "listed", number, each)
+            self.running -= 1
+            self._plan(number)
+        if event == "listed":
+            self._of[session.id] = self._series[number]
             self._push(max(session.opens_at, self._start_ms), "opened", number, session)
             self._push(session.expires_at, "closed", number, session)
             self._push(session.expires_at + RESOLVE_AFTER_MS, "resolved", number, session)
-            self.running -= 1
-            self._plan(number)
         elif event == "resolved":
             del self._of[session.id]
         return Due(at_ms, event, session)
 
     def strike(self, session: Session, price: float, sigma: float) -> float:
         """Draw a session's strike, at its open."""
-        return self._of[session.id].strike(price, sigma)
+        return self._of[session.id].strike(session, price, sigma)
 
     def _plan(self, number: int) -> None:
         series = self._series[number]
@@ -162,9 +179,8 @@ class Calendar:
         if end is not None and expires_at > end:
             return
         self.running += 1
-        heapq.heappush(
-            self._agenda, (max(opens_at - self._listed_before_ms, self._start_ms), _ORDER.index("listed"), number, None)
-        )
+        at_ms = max(opens_at - self._listed_before_ms, self._start_ms)
+        heapq.heappush(self._agenda, (at_ms, _ORDER.index("listed"), number, "~", None))
 
     def _push(self, at_ms: int, event: Event, number: int, session: Session) -> None:
-        heapq.heappush(self._agenda, (at_ms, _ORDER.index(event), number, session))
+        heapq.heappush(self._agenda, (at_ms, _ORDER.index(event), number, session.id, session))

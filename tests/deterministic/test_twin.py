@@ -6,11 +6,13 @@ from pathlib import Path
 import pykka
 import pytest
 
+from mmactors.actors import names
 from mmactors.config import Config, load
-from mmactors.messages import Stop
+from mmactors.messages import FairMoved, Stop
 from mmactors.research import backtest
 from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
+from mmactors.units import Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 
@@ -44,6 +46,28 @@ def test_another_interleaving_is_another_trace_and_repeatable_too():
         hashes.append(twin.runtime.trace_hash())
     assert hashes[1] == hashes[2]
     assert len(set(hashes)) == 3
+
+
+def most_dollars_per_bp(limit: float) -> float:
+    """The largest exposure of BTC, by the marks that risk hears, in three markets of one session."""
+    marks: dict[str, float] = {}
+    most = 0.0
+
+    def watch(_now: Nanos, name: str, message: object) -> None:
+        nonlocal most
+        if name == names.RISK and isinstance(message, FairMoved):
+            marks[message.market] = message.net * message.delta_per_dollar * message.spot * 1e-4
+            most = max(most, abs(sum(marks.values())))
+
+    sessions = "[{asset: BTC, duration: 5M, strikes: 3}]"
+    Twin(config(3, sessions, risk__max_asset_delta=str(limit)), observer=watch).run(150)
+    return most
+
+
+def test_an_assets_exposure_is_limited_over_all_its_markets_together():
+    free = most_dollars_per_bp(100.0)
+    limited = most_dollars_per_bp(free / 8)
+    assert limited < 0.6 * free  # what rested and was in flight when the limit was reached still fills
 
 
 @pytest.mark.parametrize("interleaving", [None, 1, 2])

@@ -1,11 +1,13 @@
 """What a user sees of a mistake: lines that say what to do, the right exit code, never a traceback or a secret."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jwt
 import pytest
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +37,9 @@ def lines_of(done: subprocess.CompletedProcess[str]) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("how", [["run.py"], ["-m", "mmactors", "run"], ["-m", "mmactors", "cancel-all"]])
+@pytest.mark.parametrize(
+    "how", [["run.py"], ["-m", "mmactors", "run"], ["-m", "mmactors", "cancel-all"], ["-m", "mmactors", "check"]]
+)
 def test_a_missing_file_is_66(how):
     done = command(*how, "conf/none.yaml")
     assert done.returncode == 66
@@ -66,6 +70,41 @@ def test_every_mistake_is_a_line_of_its_own(tmp_path):
             "venue.token",
         ]
     )
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_check_lists_everything_wrong_and_ends_with_78(tmp_path, as_json):
+    path = tmp_path / "c.yaml"
+    path.write_text("quoting: {spraed: 0.02, size: many}\nrisk: {max_daily_loss: 200000}")
+    done = command("-m", "mmactors", "check", path, *(["--json"] if as_json else []), MM__logs__levle="INFO")
+    assert done.returncode == 78
+    told = json.loads(done.stdout)["errors"] if as_json else [line.split(": ", 2)[2] for line in lines_of(done)]
+    assert sorted(line.split(":")[0] for line in told) == [
+        "logs.levle",
+        "quoting.size",
+        "quoting.spraed",
+        "risk.max_daily_loss = 200000.0, simulator.start_cash = 100000.0",
+    ]
+
+
+def test_check_refuses_the_development_key_for_a_venue_elsewhere():
+    from mmactors.simulator import DEVELOPMENT_SECRET
+
+    made = jwt.encode({"sub": "a", "exp": 2_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
+    done = command("-m", "mmactors", "check", "conf/prod.yaml", DEGEN_API_KEY=made)
+    assert done.returncode == 78
+    assert "signed with the simulator's development secret" in lines_of(done)[0]
+    assert made not in done.stderr
+
+
+def test_check_shows_the_configuration_that_a_run_would_have():
+    done = command("-m", "mmactors", "check", "conf/sim.yaml", MM__quoting__size="25", DEGEN_API_KEY=JWT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  size                 25              env      contracts per level" in done.stdout
+    assert "DEGEN_API_KEY: set; not used" in done.stdout
+    read = json.loads(command("-m", "mmactors", "check", "conf/prod.yaml", "--json").stdout)
+    assert read["values"]["assets"]["value"] == ["BTC", "ETH", "SOL"]
+    assert read["secrets"] == {"DEGEN_API_KEY": "not set"}
 
 
 @pytest.mark.parametrize(

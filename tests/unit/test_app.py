@@ -3,7 +3,7 @@
 import jwt
 import pytest
 
-from mmactors.app import ACCOUNT, token_source
+from mmactors.app import ACCOUNT, DevelopmentKey, token_source
 from mmactors.config import Config
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator import DEVELOPMENT_SECRET
@@ -39,3 +39,32 @@ def test_a_signing_secret_that_is_too_short_is_refused_without_being_shown() -> 
     with pytest.raises(MissingSecret, match="DEGEN_SIM_SECRET needs at least 32 characters") as refused:
         token({"DEGEN_SIM_SECRET": "hunter2"})
     assert "hunter2" not in str(refused.value)
+
+
+def made_here(secret: str = DEVELOPMENT_SECRET) -> dict[str, str]:
+    return {"DEGEN_API_KEY": jwt.encode({"sub": "a", "exp": 2_000_000_000}, secret, algorithm="HS256")}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"venue": {"ws_url": "wss://venue.example/ws"}},
+        {"venue": {"rest_url": "http://10.0.0.5:80", "ws_url": "ws://127.0.0.1:80/ws"}},
+        {"simulator": {"host": "10.0.0.5"}},
+    ],
+)
+def test_the_development_key_does_not_leave_this_machine(config) -> None:
+    away = {**config, "simulator": {**config.get("simulator", {}), "embedded": False}}
+    with pytest.raises(
+        DevelopmentKey, match="signed with the simulator's development secret; set DEGEN_API_KEY"
+    ) as told:
+        token(made_here(), **away)
+    assert made_here()["DEGEN_API_KEY"] not in str(told.value)
+    own = made_here("another secret of at least 32 characters")
+    assert token(own, **away) == own["DEGEN_API_KEY"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0"])
+def test_the_development_key_serves_a_venue_on_this_machine(host) -> None:
+    here = {"simulator": {"embedded": False}, "venue": {"ws_url": f"ws://{host}:7/ws"}}
+    assert token(made_here(), **here) == made_here()["DEGEN_API_KEY"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.config import Config, ConfigError, load, schema
+from mmactors.config import Config, ConfigError, load, resolve, schema
+from mmactors.config_checks import odd
 from mmactors.config_file import masked, without_tokens
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos
@@ -95,7 +96,8 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
         inventory: {give: 0.02, give_full: 0.2, late_room: 0.05, close_fraction: 0.03, reduce_only_f: 0.15,
                     dead_f: 0.2, dead_d2: 2, dead_side: reduce_only, cross: false, cross_f: 0.3, cross_edge: 0.05,
                     cross_to: 0.01}
-        risk: {max_exposure: 77.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2, freeze_for: 0.5}
+        risk: {max_exposure: 77.5, max_asset_delta: 4.5, stale_after: 1.5, freeze_contracts: 5, freeze_window: 2,
+               freeze_for: 0.5}
         volatility: {prior: 0.6, floor: 0.2, cap: 2, step_s: 0.5, lag_s: 10, half_life_s: 60, prior_weight_s: 30,
                      fast_lag_s: 1, fast_half_life_s: 20, fast_share: 0.5}
         """
@@ -117,6 +119,7 @@ def test_every_field_reaches_the_core_in_its_unit(loaded):
     assert params.risk == config.risk_params()
     assert params.risk == RiskParams(
         max_exposure=Micros(77_500_000),
+        max_asset_delta=4.5,
         stale_after_ns=Nanos(1_500_000_000),
         freeze_contracts=5,
         freeze_window_ns=Nanos(2_000_000_000),
@@ -214,6 +217,145 @@ def test_every_key_says_its_unit_or_reason():
     assert bare == []
 
 
+EIGHT = """
+quoting:
+  spraed: 0.03              # 1 unknown key
+  size: many                # 2 wrong type
+  levels: 50                # 3 out of range
+inventory:
+  skew_factor: 0.02
+  lean_late: 0.4            # 4 contradicts the line above
+risk:
+  stale_after: 1
+  stale_after: 2            # 5 given twice
+venue:
+  api_key: hunter2          # 6 a secret
+assets: [BTC, D.OGE]        # 7 a wrong entry of a list
+overrides:
+  - {duration: 2H}          # 8 a duration there is not
+"""
+
+
+def test_a_file_with_eight_errors_of_eight_kinds_lists_eight(refused):
+    lines = refused(EIGHT)
+    assert len(lines) == 8
+    for start, word in [
+        ("quoting.spraed: unknown key", "did you mean quoting.spread?"),
+        ("quoting.size: got 'many'", "an integer > 0"),
+        ("quoting.levels: got 50", "<= 20"),
+        ("inventory.skew_factor = 0.02, inventory.lean_late = 0.4", "give it or them"),
+        ("risk.stale_after: given twice", "in lines 10 and 11"),
+        ("venue.api_key: refused", "DEGEN_API_KEY"),
+        ("assets[1]: got 'D.OGE'", "an asset such as BTC"),
+        ("overrides[0].duration: got '2H'", "one of 1M, 5M, 15M, 1H"),
+    ]:
+        assert [line for line in lines if line.startswith(start) and word in line], start
+
+
+# --- what is odd, but lawful ---
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("inventory: {max_position: 400}", "risk.max_exposure = 5000.0, risk.max_markets = 10, inventory.max_position"),
+        ("venue: {heartbeat_ms: 2000}", "venue.heartbeat_ms = 2000, venue.cod_timeout_ms = 3000: a single late"),
+        ("overrides: [{asset: BTC}]", "overrides[0]: sets nothing"),
+        (
+            "{assets: [BTC], feeds: {binance: {symbols: [btcusdt, ethusdt]}}}",
+            "feeds.binance.symbols: ETH is priced, but not one of assets",
+        ),
+        ("{assets: [BTC, ETH], simulator: {sessions: [{}]}}", "simulator.sessions: ETH is one of assets, but has no"),
+        (
+            "{risk: {max_markets: 5}, simulator: {sessions: [{strikes: 6}]}}",
+            "6 markets are open at a time, so some are",
+        ),
+    ],
+)
+def test_what_is_merely_odd_is_said_and_not_refused(loaded, text, line):
+    config = loaded(text)
+    assert [said for said in odd(config, frozenset({"inventory.max_position"})) if line in said]
+
+
+def test_the_defaults_and_the_files_we_ship_are_not_odd():
+    assert odd(Config()) == []
+    for name in ("sim", "prod"):
+        assert odd(load(ROOT / "conf" / f"{name}.yaml", {})) == []
+
+
+# --- YAML as it looks ---
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("quoting: {size: 010}", ("quoting", "size"), 10),  # not octal
+        ("quoting: {size: '30'}", ("quoting", "size"), 30),
+        ("quoting: {size: 3e1}", ("quoting", "size"), 30),
+        ("quoting: {spread: 2e-2}", ("quoting", "spread"), 0.02),
+        ("\ufeffquoting: {size: 31}", ("quoting", "size"), 31),
+        ("name: yes", ("name",), "yes"),
+        ("name: 2026-01-01", ("name",), "2026-01-01"),
+        ("inventory: {cross: no}", ("inventory", "cross"), False),
+        ("logs: {level: debug}", ("logs", "level"), "DEBUG"),
+        ("quoting: &q {size: 40}\noverrides: [{asset: BTC, quoting: {<<: *q, levels: 2}}]", ("quoting", "size"), 40),
+    ],
+)
+def test_plain_words_mean_what_they_look_like(loaded, text, key, value):
+    found = loaded(text)
+    for part in key:
+        found = getattr(found, part)
+    assert found == value
+
+
+def test_an_anchors_copies_are_overridden_one_by_one(loaded):
+    text = "quoting: &q {size: 40}\noverrides: [{asset: BTC, quoting: *q}]"
+    config = loaded(text, MM__quoting__size="50")
+    assert (config.quoting.size, config.overrides[0].quoting.size) == (50, 40)
+
+
+def test_an_unreadable_device_is_no_endless_read():
+    with pytest.raises(ConfigError, match="more than 1,000,000 bytes"):
+        load(Path("/dev/zero"), {})
+
+
+# --- what follows from what ---
+
+
+def test_symbols_and_sessions_follow_the_assets(loaded):
+    config = loaded("assets: [BTC, eth, SOL]")
+    assert config.assets == ("BTC", "ETH", "SOL")
+    assert config.feeds.binance.symbols == ("btcusdt", "ethusdt", "solusdt")
+    assert [(each.asset, each.duration) for each in config.simulator.sessions] == [
+        (asset, duration) for asset in config.assets for duration in ("1M", "5M")
+    ]
+
+
+def test_what_is_given_does_not_follow(loaded):
+    config = loaded(
+        "{assets: [ETH], feeds: {binance: {symbols: [ethusdc]}}, simulator: {sessions: [{asset: ETH, duration: 1H}]}}"
+    )
+    assert config.feeds.binance.symbols == ("ethusdc",)
+    assert [(each.asset, each.duration) for each in config.simulator.sessions] == [("ETH", "1H")]
+
+
+def test_a_wrong_asset_is_one_mistake_and_not_one_of_its_symbol_too(refused):
+    assert len(refused("assets: [BTC, 'E H']")) == 1
+
+
+def test_where_each_value_comes_from(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("assets: [ETH]\nquoting: {size: 20}")
+    origins = resolve(path, {"MM__quoting__size": "25", "MM__risk": "{max_markets: 3}"}).origins
+    assert origins == {
+        "assets[0]": "file",
+        "quoting.size": "MM__quoting__size",
+        "risk": "MM__risk",
+        "feeds.binance.symbols": "assets",
+        "simulator.sessions": "assets",
+    }
+
+
 # --- the environment ---
 
 
@@ -248,7 +390,20 @@ def test_the_environment_reaches_into_lists_of_the_file(loaded):
             "1",
             "quoting.spred: unknown key; did you mean quoting.spread? [set by MM__quoting__spred]",
         ),
-        ("MM__quotin__spread", "0.1", "quotin: unknown key; did you mean quoting?"),
+        (
+            "MM__quoting__spraed",
+            "1",
+            "quoting.spraed: unknown key; did you mean quoting.spread? [set by MM__quoting__sp",
+        ),
+        ("MM__quotin__spread", "0.1", "quotin: unknown key; did you mean quoting? [set by MM__quotin__spread]"),
+        ("MM__quoting", "{sized: 1}", "quoting.sized: unknown key; did you mean quoting.size? [set by MM__quoting]"),
+        ("MM_quoting__spread", "0.1", "MM_quoting__spread: would be ignored; write MM__section__key"),
+        ("MM_QUOTING_SPREAD", "0.1", "MM_QUOTING_SPREAD: would be ignored; write MM__section__key"),
+        ("mm__Quoting__Spread", "nan", "quoting.spread: got 'nan'; allowed: a number > 0 and < 1"),
+        ("MM__quoting", "{size: 1, size: 2}", "quoting.size: given twice, in lines 1 and 1; keep one [set by MM__quot"),
+        ("MM__overrides__0__asset", "DOGE", "overrides[0].asset = 'DOGE': not one of assets (BTC) [set by MM__over"),
+        ("MM__overrides__0__duration", "7M", "overrides[0].duration: got '7M'; allowed: one of 1M, 5M, 15M, 1H [set"),
+        ("MM__overrides__0__quoting__spraed", "1", "did you mean overrides[0].quoting.spread? [set by MM__overrides__"),
         ("MM__quoting__spread__x", "1", "MM__quoting__spread__x: quoting.spread is a value, not a section"),
         ("MM__", "1", "MM__: write MM__section__key=value"),
         ("MM__quoting____spread", "1", "MM__quoting____spread: write MM__section__key=value"),
@@ -263,6 +418,17 @@ def test_a_wrong_override_is_one_line_naming_the_variable(refused, variable, val
     lines = refused("{quoting: {spread: 0.04}, overrides: [{asset: BTC}]}", **{variable: value})
     assert len(lines) == 1
     assert line in lines[0]
+
+
+def test_one_key_set_by_two_variables_is_refused(refused):
+    assert refused(MM__quoting__size="10", MM__QUOTING__SIZE="20") == [
+        "MM__QUOTING__SIZE, MM__quoting__size: both set quoting.size; keep one"
+    ]
+
+
+def test_a_section_from_the_environment_is_laid_before_the_keys_in_it(loaded):
+    config = loaded(MM__quoting__size="10", mm__quoting="{size: 20, levels: 2}")
+    assert (config.quoting.size, config.quoting.levels) == (10, 2)
 
 
 # --- what is wrong, one line each ---
@@ -312,7 +478,34 @@ WRONG = [
     ("overrides: [{asset: BTC, quoting: {size: 0}}]", "overrides[0].quoting.size: got 0; allowed: an integer > 0"),
     ("overrides: [{asset: BTC, risk: {min_spread: 0.1}}]", "overrides[0].risk: unknown key"),
     ("1: 2", "1: unknown key"),
-    ("on: 2", "True: unknown key"),
+    ("on: 2", "on: unknown key"),
+    ("null: 2", "null: unknown key"),
+    ("'': 2", "'': unknown key"),
+    ("quoting.spread: 0.02", "quoting.spread: unknown key; did you mean quoting: {spread: ...}?"),
+    ("quoting:\n  spread:0.02", "allowed: a section with spread, size"),
+    ("quoting:\n  spread:0.02", "; YAML needs a space after the colon"),
+    ("overrides: [{asset: BTC, spread: 0.03}]", "unknown key; did you mean overrides[0].quoting.spread?"),
+    ("overrides: [{asset: BTC, quoting: {max_position: 9}}]", "did you mean overrides[0].inventory.max_position?"),
+    ("overrides: {asset: BTC}", "overrides: got a section of 1 keys; allowed: a list, each entry a section with asset"),
+    ("overrides: [{asset: [BTC, ETH]}]", "overrides[0].asset: got a list of 2; allowed: an asset such as BTC"),
+    ("assets: BTC", "assets: got 'BTC'; allowed: a list, each entry an asset such as BTC"),
+    ("assets: [BTC, null]", "assets[1]: got nothing; allowed: an asset such as BTC"),
+    # values that YAML 1.1 would have read as something else
+    ("quoting: {size: 1:30}", "quoting.size: got '1:30'; allowed: an integer"),
+    ("logs: {level: off}", "logs.level: got 'OFF'; allowed: one of DEBUG"),
+    # values that are numbers, but not of this world
+    (f"simulator: {{world: {{seed: {'9' * 5000}}}}}", "simulator.world.seed: got '9999"),
+    ("quoting: {size: 1e400}", "quoting.size: got inf; allowed: an integer > 0 and <= 10000000"),
+    ("venue: {request_timeout_s: 1e300}", "venue.request_timeout_s: got 1e+300; allowed: a number > 0 and <= 1000000"),
+    ("venue: {cod_timeout_ms: 99999999999999}", "venue.cod_timeout_ms: got 99999999999999; allowed: an integer > 0"),
+    ("simulator: {orders_per_s: 0}", "simulator.orders_per_s: got 0; allowed: a number >= 0.001"),
+    ("simulator: {burst: 0.5}", "simulator.burst: got 0.5; allowed: a number >= 1"),
+    ("simulator: {taker_bps: 20000}", "simulator.taker_bps: got 20000; allowed: a number >= -1000 and <= 1000"),
+    # addresses and paths
+    ("simulator: {host: 'http://x'}", "simulator.host: got 'http://x'; allowed: a host name or address"),
+    ("simulator: {host: ''}", "simulator.host: got ''; allowed: a host name or address"),
+    ("logs: {dir: ''}", "logs.dir: got ''; allowed: a path"),
+    ("feeds: {binance: {ws_url: 'wss://h/x?streams=a'}}", "feeds.binance.ws_url: got 'wss://h/x?***'; allowed"),
     # twice
     ("quoting: {size: 1, size: 2}", "size: given twice, in lines 1 and 1"),
     ("quoting: {size: 1}\nrisk: {}\nquoting: {size: 2}", "quoting: given twice, in lines 1 and 3"),
@@ -325,7 +518,56 @@ WRONG = [
     (f"{JWT}: 1", "***: unknown key"),
     (f"feeds: {{binance: {{ws_url: 'http://u:{PASSWORD}@h/'}}}}", "feeds.binance.ws_url: got 'http://***@h/'"),
     (f"{{simulator: {{embedded: false}}, venue: {{rest_url: 'https://u:{PASSWORD}@h'}}}}", "got 'https://***@h'"),
+    (f"venue: {{api_key_file: {JWT}}}", "venue.api_key_file: refused: a secret stands there itself"),
+    (f"venue: {{DEGEN_API_KEY: {JWT}}}", "venue.DEGEN_API_KEY: refused: secrets come from the environment"),
     # contradictions
+    (
+        "inventory: {max_position: 40, lean_early: 0.7}",
+        "inventory.lean_early = 0.7, quoting.size = 30, inventory.max_position = 40: one level filled would lean",
+    ),
+    (
+        "risk: {max_exposure: 20000}",
+        "risk.max_exposure = 20000.0, risk.max_markets = 10, inventory.max_position = 1000: can never bind: all markets"
+        " together can lose $10,000",
+    ),
+    (
+        "{risk: {max_exposure: 3000}, inventory: {max_position: 200}}",
+        "risk.max_exposure = 3000.0, risk.max_markets = 10, inventory.max_position = 200: can never bind",
+    ),
+    (
+        "{risk: {max_exposure: 900, max_daily_loss: 100}, simulator: {start_cash: 800}}",
+        "risk.max_exposure = 900.0, simulator.start_cash = 800.0: can never bind: there is less to lose",
+    ),
+    (
+        "simulator: {start_cash: 999}",
+        "risk.max_daily_loss = 1000.0, simulator.start_cash = 999.0: can never bind: there is less to lose",
+    ),
+    (
+        "risk: {freeze_contracts: 2001}",
+        "risk.freeze_contracts = 2001, inventory.max_position = 1000: can never bind: one side takes a market from",
+    ),
+    (
+        "inventory: {close_threshold: 300}",
+        "inventory.close_threshold = 300.0: longer than the sessions it is for (the longest is 5M, 300 s)",
+    ),
+    (
+        "overrides: [{duration: 1M, inventory: {close_threshold: 90}}]",
+        "overrides[0].inventory.close_threshold = 90.0: longer than the sessions it is for (the longest is 1M, 60 s)",
+    ),
+    (
+        "simulator: {feed_ticks_per_s: 0.2}",
+        "simulator.feed_ticks_per_s = 0.2, risk.stale_after = 2.0: every price would be stale before the next",
+    ),
+    (
+        "{simulator: {order_latency_ms: 500}, venue: {ack_timeout_s: 0.5}}",
+        "simulator.order_latency_ms = 500, venue.ack_timeout_s = 0.5: every order's fate would be unknown",
+    ),
+    ("simulator: {sessions: []}", "simulator.embedded = true, simulator.sessions = a list of 0: there is nothing to"),
+    (
+        "overrides: [{asset: BTC, quoting: {size: 10}}, {duration: 5M, quoting: {size: 20}}]",
+        "overrides[0].quoting.size = 10, overrides[1].quoting.size = 20: both hold for asset: BTC, duration: 5M; say"
+        " which in an entry for {asset: BTC, duration: 5M}",
+    ),
     ("risk: {min_spread: 0.03}", "risk.min_spread = 0.03, quoting.spread = 0.02: the least spread may not exceed"),
     ("quoting: {size: 1001}", "quoting.size = 1001, inventory.max_position = 1000: one level must fit"),
     ("quoting: {levels: 10, spacing: 0.06}", "quoting.levels = 10, quoting.spacing = 0.06: the outermost level lies"),
@@ -348,7 +590,10 @@ WRONG = [
     ("venue: {rest_url: 'http://h'}", "simulator.embedded = true, venue.rest_url = 'http://h': the embedded simulator"),
     ("simulator: {embedded: false, port: 0}", "simulator.embedded = false, simulator.port = 0: nothing says where"),
     ("venue: {heartbeat_ms: 3000}", "venue.heartbeat_ms = 3000, venue.cod_timeout_ms = 3000: a heartbeat must come"),
-    ("assets: [BTC, ETH]", "assets, feeds.binance.symbols: no symbol prices ETH; add ethusdt"),
+    (
+        "{assets: [BTC, ETH], feeds: {binance: {symbols: [btcusdt]}}}",
+        "assets, feeds.binance.symbols: no symbol prices ETH; add ethusdt",
+    ),
     ("assets: [BTC, btc]", "assets: BTC is listed twice"),
     ("feeds: {binance: {symbols: [btcusdt, btcusdc]}}", "feeds.binance.symbols: two symbols price BTC; keep one"),
     ("feeds: {binance: {enabled: false}}", "feeds.binance.enabled = false: no price source is left"),
@@ -401,7 +646,7 @@ def test_a_file_with_ten_mistakes_of_every_kind_lists_ten(refused):
     assert sorted(found) == sorted(
         [
             *("api_key", "quoting.spread", "quoting.sized", "quoting.levels", "inventory.skew_factor"),
-            *("inventory.dead_side", "risk.stale_after", "stale_after", "risk.max_markets", "volatility.floor"),
+            *("inventory.dead_side", "risk.stale_after", "risk.stale_after", "risk.max_markets", "volatility.floor"),
             "venue.heartbeat_ms",
         ]
     )
@@ -415,6 +660,8 @@ def test_a_value_that_is_wrong_hides_the_contradictions_it_is_part_of(refused):
 
 # --- files ---
 
+LAUGHS = [(n, (b"a" if n == 0 else b"a%d" % (n - 1), b"a%d" % n)) for n in range(30)]
+
 
 @pytest.mark.parametrize(
     ("content", "code", "line"),
@@ -427,7 +674,17 @@ def test_a_value_that_is_wrong_hides_the_contradictions_it_is_part_of(refused):
         (b"a: !!python/object:os.system {}", 78, "malformed YAML at line 1, column 4"),
         (b"a: *nowhere", 78, "malformed YAML at line 1, column 4"),
         (b"--- {}\n--- {}", 78, "malformed YAML at line 2, column 1"),
-        (b"a: 2001-99-99", 78, "malformed YAML"),
+        (b"a: !!timestamp abc", 78, "malformed YAML at line 1, column 4: a tag; write plain values"),
+        (b"quoting: {size: !!int abc}", 78, "malformed YAML at line 1, column 17: not what its tag says (int)"),
+        (b"quoting: &q {size: *q}", 78, "malformed YAML at line 1, column 10: an anchor that contains itself"),
+        (b"quoting: &q\n  <<: *q", 78, "malformed YAML at line 1, column 10: an anchor that contains itself"),
+        (b"<<: 3", 78, "malformed YAML at line 1, column 5: << merges sections only"),
+        (b"? [a]\n: 1", 78, "malformed YAML at line 1, column 3: a key must be a word"),
+        (b"%YAML 9.9\n---\na: 1", 78, "malformed YAML at line 1, column 1"),
+        (b"{", 78, "malformed YAML at line 1, column 2"),
+        (b"quoting:\n spread: 0.02\n   size: 3", 78, "malformed YAML at line 3, column 8"),
+        (b"a: &a [x,x]\n" + b"".join(b"b%d: &%s [*%s,*%s]\n" % (n, c, p, p) for n, (p, c) in LAUGHS), 78, "too many"),
+        (b"#" * 1_000_001, 78, "more than 1,000,000 bytes are no configuration"),
         (b"[" * 5000, 78, "malformed YAML"),
         (b"- 1\n- 2", 78, "expected sections (key: value), found a list of 2"),
         (b"just words", 78, "expected sections (key: value), found 'just words'"),

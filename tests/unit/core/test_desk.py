@@ -11,6 +11,7 @@ from mmactors.messages import (
     AccountReported,
     AccountSnapshot,
     AllCancelled,
+    AssetExposed,
     BatchReported,
     BatchWritten,
     BookReported,
@@ -1240,6 +1241,24 @@ def test_seed_defect_06_reducing_cancels_the_adding_orders_and_keeps_the_reducin
     rig.venue.end(rig.venue.of("run7-3"))
     rig.settle()
     rig.intend(places=[buy("run7-5", 46, 20, NO)])
+    rig.settle()
+    assert rig.order("run7-5") is not None
+
+
+def test_a_barred_asset_has_its_adding_orders_cancelled_and_no_new_ones(rig):
+    long_position(rig)
+    rig.intend(places=[buy("run7-1", 47), buy("run7-2", 48, 30, NO)])
+    rig.settle()
+    rig.tell(AssetExposed("ETH", 120.0, 1.2, 1))
+    rig.tell(AssetExposed("BTC", 90.0, 0.9, 0))
+    assert sorted(o.client_id for o in rig.venue.live()) == ["run7-1", "run7-2"]
+    rig.tell(AssetExposed("BTC", 120.0, 1.2, 1))
+    rig.settle()
+    assert sorted(o.client_id for o in rig.venue.live()) == ["run7-2"]
+    rig.intend(places=[buy("run7-4", 46)])
+    assert rig.told(OrderDenied)[-1].rule == "asset"
+    rig.tell(AssetExposed("BTC", 70.0, 0.7, 0))
+    rig.intend(places=[buy("run7-5", 46)])
     rig.settle()
     assert rig.order("run7-5") is not None
 

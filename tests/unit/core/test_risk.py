@@ -8,6 +8,7 @@ from mmactors.core import risk
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.core.risk import RULES, Proposal, RiskRules, gate
 from mmactors.messages import (
+    AssetExposed,
     FairMoved,
     Market,
     MarketResolved,
@@ -16,6 +17,7 @@ from mmactors.messages import (
     Outcome,
     Resolution,
     TradingState,
+    TradingStateChanged,
     VenuePosition,
     VenueStatus,
 )
@@ -66,6 +68,7 @@ BAD = {
     "spread": {"opposing_ticks": 51},
     "cash": {"cash_free": micros(14.39)},
     "exposure": {"exposure_after": micros(5000.01)},
+    "asset": {"barred": 1},
 }
 
 
@@ -216,7 +219,7 @@ def bought(number, size, ticks=50, outcome=YES, market="m", fee=0):
 
 
 def fair(value, market="m", asset="BTC", delta=0.0, net=0):
-    return FairMoved(market, asset, value, delta, net)
+    return FairMoved(market, asset, value, delta, net, 100_000.0)
 
 
 def resolved(resolution, market="m"):
@@ -231,7 +234,11 @@ def rules(**more):
 
 
 def states(changes):
-    return [change.state for change in changes]
+    return [change.state for change in changes if isinstance(change, TradingStateChanged)]
+
+
+def barred(changes):
+    return [(change.asset, change.barred) for change in changes if isinstance(change, AssetExposed)]
 
 
 def test_seed_defect_06_the_days_loss_is_of_equity_and_latches():
@@ -349,6 +356,51 @@ def test_exposure_is_summed_by_asset():
     made.handle(fair(0.5, "n", delta=0.002, net=-30), NOON)
     made.handle(fair(0.5, "e", "ETH", delta=0.01, net=10), NOON)
     assert made.exposure() == pytest.approx({"BTC": 0.04, "ETH": 0.1})
+
+
+def test_exposure_per_basis_point_is_comparable_among_assets():
+    made = rules()
+    made.handle(fair(0.5, "m", delta=0.001, net=100), NOON)  # $0.1 a dollar, and a bp of 100,000 is ten of them
+    made.handle(fair(0.5, "n", delta=0.002, net=-30), NOON)
+    assert made.dollars_per_bp() == pytest.approx({"BTC": 0.4})
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_sessions_of_an_asset_together_reach_its_limit_in_one_direction(side):
+    made = rules()  # $100 a bp
+    assert barred(made.handle(fair(0.5, "m", delta=0.01, net=600 * side), NOON)) == [("BTC", 0)]  # 60 %: told
+    assert barred(made.handle(fair(0.5, "e", "ETH", delta=0.01, net=900 * side), NOON)) == [("ETH", 0)]
+    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=400 * side), NOON)) == [("BTC", side)]
+    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=250 * side), NOON)) == [("BTC", side)]  # 85 %: not freed
+    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=190 * side), NOON)) == [("BTC", 0)]
+    assert barred(made.handle(fair(0.5, "m", delta=0.01, net=-1600 * side), NOON)) == [("BTC", -side)]
+
+
+def test_a_fill_counts_before_its_market_marks_it():
+    made = rules()
+    made.handle(fair(0.5, delta=0.01, net=0), NOON)
+    assert barred(made.handle(bought(1, 1000), NOON)) == [("BTC", 1)]
+
+
+def test_exposure_that_hardly_moves_is_not_told():
+    made = rules()
+    assert barred(made.handle(fair(0.5, delta=0.01, net=300), NOON)) == [("BTC", 0)]
+    assert barred(made.handle(fair(0.5, delta=0.01, net=399), NOON)) == []
+    assert barred(made.handle(fair(0.5, delta=0.01, net=400), NOON)) == [("BTC", 0)]
+
+
+def test_a_settled_session_frees_its_asset():
+    made = rules()
+    made.handle(bought(1, 100), NOON)
+    assert barred(made.handle(fair(0.5, delta=0.01, net=1000), NOON)) == [("BTC", 1)]
+    assert barred(made.handle(resolved(Resolution.YES), NOON)) == [("BTC", 0)]
+
+
+def test_a_barred_asset_admits_the_other_direction_and_what_reduces():
+    assert gate(proposal(barred=-1)) is None
+    assert gate(proposal(barred=1, outcome=NO)) is None
+    assert gate(proposal(barred=-1, outcome=NO))[0] == "asset"
+    assert gate(proposal(barred=1, **SHORT)) is None
 
 
 def test_a_mark_that_comes_after_the_settlement_is_no_exposure():

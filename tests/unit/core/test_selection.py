@@ -38,6 +38,15 @@ def test_less_exposure_is_better():
     assert select([heavy, light], limit=2) == ["z", "a"]
 
 
+def test_room_under_the_assets_limit_is_better_and_none_is_a_reason_to_wait():
+    crowded, roomy = Candidate("a", f=0.9, asset_share=0.6), Candidate("z", f=0.5, asset_share=0.1)
+    assert select([crowded, roomy], limit=1) == ["z"]
+    full = Candidate("a", f=0.9, asset_share=1.0)
+    assert select([full, roomy], limit=2) == ["z"]
+    assert select([Candidate("a", f=0.9, asset_share=1.0, incumbent=True)], limit=2) == ["a"]
+    assert select([Candidate("a", f=0.9, asset_share=1.0, net=5)], limit=2) == ["a"]
+
+
 def test_the_order_of_the_candidates_does_not_matter():
     candidates = [Candidate(f"m{k}", f=(k * 7 % 10) / 10, incumbent=k % 3 == 0, net=k % 4 * 50) for k in range(20)]
     chosen = select(candidates, limit=8)

@@ -93,3 +93,44 @@ def test_durations(label: str, expected: int) -> None:
 def test_a_bad_duration_is_named(label: str) -> None:
     with pytest.raises(ValueError, match="a duration is like 1M"):
         duration_ms(label)
+
+
+def several(count: int, spacing: float = 0.5, share: float = 0.0, elapsed_s: float = 20.0) -> list[tuple[Due, float]]:
+    """The listings and openings of a first span, and the strike of each opening."""
+    config = SessionsConfig(
+        duration="1M", elapsed_s=elapsed_s, strikes=count, strike_spacing_sd=spacing, strike_offset_share=share
+    )
+    found, dues = calendar(config), []
+    while found.next_ms is not None and found.next_ms <= START:
+        due = found.pop()
+        dues.append((due, found.strike(due.session, 97_000.0, 0.5) if due.event == "opened" else 0.0))
+    return dues
+
+
+def test_several_strikes_are_markets_of_their_own_side_by_side() -> None:
+    dues = several(3)
+    opened = [(due.session, strike) for due, strike in dues if due.event == "opened"]
+    assert [session.id.rpartition("Z")[2] for session, _ in opened] == ["-K1", "-K2", "-K3"]
+    assert len({(session.opens_at, session.expires_at) for session, _ in opened}) == 1
+    deviation = 0.5 * math.sqrt(60 / YEAR_S)
+    logs = [math.log(strike / 97_000.0) / deviation for _, strike in opened]
+    assert logs == pytest.approx([-0.5, 0.0, 0.5], abs=1e-3)
+
+
+def test_each_of_several_strikes_is_listed_before_it_opens_even_at_the_start() -> None:
+    events = [(due.event, due.session.id) for due, _ in several(3)]
+    for event, name in events:
+        assert event == "listed" or ("listed", name) in events[: events.index((event, name))]
+
+
+def test_several_strikes_share_the_draw_of_one() -> None:
+    one = [strike for due, strike in several(1, share=1.0) if due.event == "opened"]
+    three = [strike for due, strike in several(3, share=1.0) if due.event == "opened"]
+    assert one == [three[1]]
+    assert one != [97_000.0]
+
+
+def test_sessions_of_several_strikes_are_all_settled() -> None:
+    dues = until(calendar(SessionsConfig(duration="1M", strikes=4)), START + 125_000)
+    settled = [due.session.id for due in dues if due.event == "resolved"]
+    assert len(settled) == len(set(settled)) == 8
