@@ -66,7 +66,7 @@ def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> 
         (11, DEFAULT, 70, SAME_MOMENTS),
         (4, DEFAULT, 75, {"risk__max_markets": "1", "simulator__maker_bps": "-3", "simulator__taker_bps": "20"}),
         (21, "[{asset: BTC, duration: 1M}]", 65, {"simulator__orders_per_s": "3", "simulator__burst": "6"}),
-        (9, ONE_5M, 60, {"simulator__order_latency_ms": "0", "simulator__feed_latency_ms": "0"}),
+        (9, ONE_5M, 150, {"simulator__order_latency_ms": "0", "simulator__feed_latency_ms": "0"}),
     ],
 )
 def test_both_runtimes_do_the_same(seed, sessions, seconds, more):
