@@ -2,6 +2,10 @@
 
 Owns the formula of the quotes in integer ticks and the words for why they are what they are. Pure; knows no order ids,
 no diff, no account. A YES ask at p leaves as a NO buy at 1 - p: both sides of a ladder are purchases.
+
+The formula has three parts: the `Aim` (prices, from the underlying), the `Allowance` (contracts, from time and
+position), and the levels that follow from both. The first two are cheap and change at every look; the third is not
+and seldom does, see `standing`.
 """
 
 import math
@@ -17,36 +21,38 @@ from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
 _EPSILON = 1e-9
 """Float noise, in ticks: a price this close to a tick is on it."""
 
+_HAIR = 1e-11
+"""More than the rounding of a price in ticks, and less than anybody would notice."""
+
 _LEAST_TAU_S = 1e-3
 """d2 is told as of this much time left when there is less."""
 
 Level = tuple[Ticks, Contracts]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as what follows: these are made at every look, and freezing costs the most of it
 class QuoteInputs:
     """What a ladder is made from.
 
     Attributes:
         spot, strike, sigma: the underlying; sigma annualised.
-        tau_ns, duration_ns: time left and length of the session.
+        tau_ns: time left of the session.
         age_s: time since any sign of life of the reference.
         latency_s: measured feed and order latency.
         net: YES minus NO held.
         yes_committed, no_committed: contracts that may still be bought by orders outside this ladder.
         cash_micros: cash the ladder may spend.
         room_tau_ns: time left at which the room, reduce-only and the dead side are judged.
-        fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
-        settlement: the rule deciding at expiry; None takes the market's.
         previous_bid, previous_ask: best prices of the ladder that stands, for hysteresis.
         reduce_only: the account may only cut |net|, whatever the time.
+        fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
+        settlement: the rule deciding at expiry; None takes the market's.
     """
 
     spot: float
     strike: float
     sigma: float
     tau_ns: Nanos
-    duration_ns: Nanos
     age_s: float
     latency_s: float
     net: int
@@ -54,22 +60,27 @@ class QuoteInputs:
     no_committed: int
     cash_micros: Micros
     room_tau_ns: Nanos
-    fee_micros: Micros | None = None
-    settlement: SettlementRule | None = None
     previous_bid: Ticks | None = None
     previous_ask: Ticks | None = None
     reduce_only: bool = False
+    fee_micros: Micros | None = None
+    settlement: SettlementRule | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ladder:
     """What should rest, best first, in YES ticks; and every figure behind it (dollars unless named otherwise).
 
-    `raw_bid` and `raw_ask` are the targets in ticks before rounding and hysteresis.
+    `raw_bid` and `raw_ask` are the targets in ticks before rounding and hysteresis, `best_bid` and `best_ask` after;
+    `yes_left` and `no_left` are the contracts that either side was to share out.
     """
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    best_bid: Ticks
+    best_ask: Ticks
+    yes_left: int
+    no_left: int
     fair: float
     d2: float
     lean: float
@@ -82,6 +93,36 @@ class Ladder:
     why: str
     raw_bid: float
     raw_ask: float
+
+
+@dataclass(slots=True)
+class Aim:
+    """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
+
+    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in.
+    """
+
+    d2: float
+    fair: float
+    f: float
+    weight: float
+    lean: float
+    half_bid: float
+    half_ask: float
+    raw_bid: float
+    raw_ask: float
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many contracts either side may yet have resting, and why."""
+
+    room: int
+    reduce_only: bool
+    dead: Outcome | None
+    closed: bool
+    yes_left: int
+    no_left: int
 
 
 def with_hysteresis(
@@ -106,142 +147,216 @@ def with_hysteresis(
     return Ticks(bid), Ticks(ask)
 
 
-def quote(inputs: QuoteInputs, market: Market, params: MakerParams) -> Ladder:
-    """Return the ladder for these inputs.
+def bid_range(bid: Ticks, previous: Ticks | None, params: MakerParams, market: Market) -> tuple[float, float]:
+    """Return raw bids, from and to, between which `with_hysteresis` says `bid`; a hair less than all of them."""
+    margin = params.quoting.hysteresis * market.ticks_per_dollar - _EPSILON
+    low = bid - _EPSILON if previous is None or bid <= previous else bid + margin
+    high = bid + 1 - _EPSILON if previous is None or bid < previous else bid + 1 + margin
+    return low + _HAIR, high - _HAIR
 
-    Raises:
-        ValueError: spot, strike, sigma or the duration is not positive.
+
+def ask_range(ask: Ticks, previous: Ticks | None, params: MakerParams, market: Market) -> tuple[float, float]:
+    """Return raw asks, from and to, between which `with_hysteresis` says `ask`; a hair less than all of them."""
+    mirrored = None if previous is None else Ticks(-previous)
+    low, high = bid_range(Ticks(-ask), mirrored, params, market)
+    return -high, -low
+
+
+class Quoter:
+    """One market's formula, its constants worked out once.
+
+    Args:
+        market: its terms.
+        params: how to quote.
+
+    Attributes:
+        per_dollar: ticks in a dollar.
+        duration_ns, close_ns: length of the session, and the time left at which all is cancelled.
+        full: contracts of a whole side of the ladder.
     """
-    quoting, limits = params.quoting, params.inventory
-    per_dollar = market.ticks_per_dollar
-    net = inputs.net
-    f = schedule.f(inputs.tau_ns, inputs.duration_ns)
-    f_room = schedule.f(inputs.room_tau_ns, inputs.duration_ns)
-    room = schedule.room(f_room, limits)
 
-    tau_s = inputs.tau_ns / SECOND
-    deviations = d2(inputs.spot, inputs.strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
-    if tau_s > _LEAST_TAU_S:
-        fair = normal_cdf(deviations)
-    else:
-        fair = fair_value(inputs.spot, inputs.strike, inputs.sigma, tau_s, inputs.settlement or market.settlement)
+    def __init__(self, market: Market, params: MakerParams) -> None:
+        quoting, limits = params.quoting, params.inventory
+        self.market = market
+        self.params = params
+        self._sound = market.strike is not None and 0.0 < market.strike < math.inf and market.duration_ns > 0
+        self.per_dollar = market.ticks_per_dollar
+        self.duration_ns = market.duration_ns
+        self.close_ns = schedule.close_at_ns(market.duration_ns, limits)
+        self.full = min(max(quoting.size, market.min_size), market.max_size) * quoting.levels
+        self._nearly_closed_ns = self.close_ns + SECOND
+        self._flat_enough = math.floor(limits.cross_to * limits.max_position + _EPSILON)
+        self._size = min(max(quoting.size, market.min_size), market.max_size)
+        self._count = quoting.levels
+        self._spacing = max(math.ceil(quoting.spacing * self.per_dollar - _EPSILON), 1)
+        self._half = quoting.spread / 2
+        self._k_lat = quoting.k_lat
+        self._latency_floor_s = quoting.latency_floor_s
+        self._fee = market.maker_bps * 1e-4
+        self._least = params.risk.min_spread_micros / DOLLAR / 2
+        self._lean_early = limits.lean_early
+        self._lean_more = limits.lean_late - limits.lean_early
+        self._max_position = limits.max_position
+        self._give = limits.give
+        self._late_f = max(limits.reduce_only_f, limits.dead_f)
 
-    # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
-    reaction_s = max(inputs.latency_s, quoting.latency_floor_s) + max(inputs.age_s, 0.0)
-    pick_off = quoting.k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / max(tau_s, 0.5))
-    half = quoting.spread / 2 + pick_off
-    if inputs.fee_micros is None:
-        yes_fee, no_fee = market.maker_bps * 1e-4 * fair, market.maker_bps * 1e-4 * (1.0 - fair)
-    else:
-        yes_fee = no_fee = inputs.fee_micros / DOLLAR
-    least = params.risk.min_spread_micros / DOLLAR / 2
-    half_bid, half_ask = max(least, half + yes_fee), max(least, half + no_fee)
-    weight = schedule.lean_weight(f)
-    lean = (limits.lean_early + (limits.lean_late - limits.lean_early) * weight) * net / limits.max_position
-    give = limits.give * weight
-    raw_bid = min(fair - lean - half_bid, fair + give if net < 0 else fair) * per_dollar
-    raw_ask = max(fair - lean + half_ask, fair - give if net > 0 else fair) * per_dollar
+    def prices(self, spot: float, sigma: float, tau_ns: int) -> bool:
+        """Whether these figures make a price."""
+        return self._sound and tau_ns > 0 and 0.0 < spot < math.inf and 0.0 < sigma < math.inf
 
-    phase = schedule.phase(f, inputs.duration_ns, limits)
-    reduce_only = inputs.reduce_only or f_room <= limits.reduce_only_f
-    dead = _dead_side(inputs, f_room, params)
-    yes_left = max(room - net - inputs.yes_committed, 0)
-    no_left = max(room + net - inputs.no_committed, 0)
-    yes_cut = max(-net - inputs.yes_committed, 0)
-    no_cut = max(net - inputs.no_committed, 0)
-    if reduce_only or dead is Outcome.YES:
-        yes_left = min(yes_left, 0 if dead is Outcome.YES and limits.dead_side == "zero" else yes_cut)
-    if reduce_only or dead is Outcome.NO:
-        no_left = min(no_left, 0 if dead is Outcome.NO and limits.dead_side == "zero" else no_cut)
-    if phase is Phase.CLOSED:
-        yes_left = no_left = 0
-    elif dead is not None:
-        phase = Phase.DEAD_SIDE
-    elif reduce_only:
-        phase = Phase.REDUCE_ONLY
+    def aim(self, inputs: QuoteInputs) -> Aim:
+        """Return where the best prices should be.
 
-    bid, ask = with_hysteresis(raw_bid, raw_ask, inputs.previous_bid, inputs.previous_ask, params, market)
-    spacing = max(math.ceil(quoting.spacing * per_dollar - _EPSILON), 1)
-    bids = _levels(bid, -spacing, yes_left, market, params)
-    asks = _levels(ask, spacing, no_left, market, params)
-    short_of_cash = _cost(bids, market, Outcome.YES) + _cost(asks, market, Outcome.NO) > inputs.cash_micros
-    if short_of_cash:
-        bids, asks = _within_cash(bids, asks, inputs, market)
-    return Ladder(
-        bids=bids,
-        asks=asks,
-        fair=fair,
-        d2=deviations,
-        lean=lean,
-        half_spread=(half_bid + half_ask) / 2,
-        room=room,
-        f=f,
-        sigma=inputs.sigma,
-        phase=phase,
-        dead=dead,
-        why=_why(phase, dead, lean, room, net, weight, yes_left, no_left, short_of_cash),
-        raw_bid=raw_bid,
-        raw_ask=raw_ask,
-    )
+        Raises:
+            ValueError: spot, strike, sigma or the duration is not positive.
+        """
+        tau_s = inputs.tau_ns / SECOND
+        if tau_s > _LEAST_TAU_S:
+            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+            fair = normal_cdf(deviations)
+        else:
+            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, _LEAST_TAU_S)
+            rule = inputs.settlement or self.market.settlement
+            fair = fair_value(inputs.spot, inputs.strike, inputs.sigma, tau_s, rule)
 
+        # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
+        reaction_s = inputs.latency_s if inputs.latency_s > self._latency_floor_s else self._latency_floor_s
+        if inputs.age_s > 0.0:
+            reaction_s += inputs.age_s
+        pick_off = self._k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / (tau_s if tau_s > 0.5 else 0.5))
+        half_bid = half_ask = self._half + pick_off
+        if inputs.fee_micros is not None:
+            half_bid = half_ask = half_bid + inputs.fee_micros / DOLLAR
+        elif self._fee:
+            half_bid, half_ask = half_bid + self._fee * fair, half_ask + self._fee * (1.0 - fair)
+        if half_bid < self._least:
+            half_bid = self._least
+        if half_ask < self._least:
+            half_ask = self._least
+        net = inputs.net
+        f = schedule.f(inputs.tau_ns, self.duration_ns)
+        weight = schedule.lean_weight(f)
+        lean = (self._lean_early + self._lean_more * weight) * net / self._max_position
+        bid, ask = fair - lean - half_bid, fair - lean + half_ask
+        highest = fair + self._give * weight if net < 0 else fair
+        lowest = fair - self._give * weight if net > 0 else fair
+        if bid > highest:
+            bid = highest
+        if ask < lowest:
+            ask = lowest
+        return Aim(deviations, fair, f, weight, lean, half_bid, half_ask, bid * self.per_dollar, ask * self.per_dollar)
 
-def crossing(
-    inputs: QuoteInputs,
-    ladder: Ladder,
-    best_bid: Ticks | None,
-    best_ask: Ticks | None,
-    params: MakerParams,
-    market: Market,
-) -> tuple[Outcome, Ticks, Contracts] | None:
-    """Return the immediate purchase that flattens, late, when the book's price is fair enough; None if there is none.
+    def allowance(self, inputs: QuoteInputs) -> Allowance:
+        """Return how many contracts either side may have resting."""
+        limits, net = self.params.inventory, inputs.net
+        f_room = schedule.f(inputs.room_tau_ns, self.duration_ns)
+        room = schedule.room(f_room, limits)
+        yes_left = room - net - inputs.yes_committed
+        no_left = room + net - inputs.no_committed
+        reduce_only, dead, closed = inputs.reduce_only, None, False
+        if reduce_only or f_room <= self._late_f:
+            reduce_only = reduce_only or f_room <= limits.reduce_only_f
+            dead = self._dead_side(inputs, f_room)
+            if reduce_only or dead is Outcome.YES:
+                cut = 0 if dead is Outcome.YES and limits.dead_side == "zero" else -net - inputs.yes_committed
+                yes_left = min(yes_left, cut)
+            if reduce_only or dead is Outcome.NO:
+                cut = 0 if dead is Outcome.NO and limits.dead_side == "zero" else net - inputs.no_committed
+                no_left = min(no_left, cut)
+        if inputs.tau_ns <= self._nearly_closed_ns:
+            closed = schedule.f(inputs.tau_ns, self.duration_ns) * self.duration_ns <= self.close_ns
+        if closed or yes_left < 0:
+            yes_left = 0
+        if closed or no_left < 0:
+            no_left = 0
+        return Allowance(room, reduce_only, dead, closed, yes_left, no_left)
 
-    At f <= cross_f with |net| above `cross_to * max_position`: the outcome that cuts |net|, at the book's best price,
-    down to that share, if price - fair + taker's fee <= cross_edge. `best_bid` and `best_ask` are the rest of the
-    book's, in YES ticks. Until it is decided, the caller counts the purchase as committed.
-    """
-    limits = params.inventory
-    target = math.floor(limits.cross_to * limits.max_position + _EPSILON)
-    excess = abs(inputs.net) - target
-    if not limits.cross or ladder.phase == Phase.CLOSED or ladder.f > limits.cross_f or excess <= 0:
-        return None
-    if inputs.net < 0:
-        outcome, ticks, fair, committed = Outcome.YES, best_ask, ladder.fair, inputs.yes_committed
-    else:
-        outcome, fair, committed = Outcome.NO, 1.0 - ladder.fair, inputs.no_committed
-        ticks = None if best_bid is None else Ticks(market.ticks_per_dollar - best_bid)
-    if ticks is None or (ladder.dead is outcome and limits.dead_side == "zero"):
-        return None
-    price = ticks * market.tick_micros / DOLLAR
-    if price - fair + market.taker_bps * 1e-4 * price > limits.cross_edge + _EPSILON:
-        return None
-    affordable = int(inputs.cash_micros / (price * (1.0 + max(market.taker_bps, 0.0) * 1e-4) * DOLLAR))
-    size = min(excess - committed, market.max_size, affordable)
-    return (outcome, ticks, Contracts(size)) if size >= market.min_size else None
+    def ladder(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> Ladder:
+        """Return the ladder for these inputs, of which `aim` and `allowed` are made."""
+        market, params = self.market, self.params
+        bid, ask = with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask, params, market)
+        bids = self._levels(bid, -self._spacing, allowed.yes_left)
+        asks = self._levels(ask, self._spacing, allowed.no_left)
+        short_of_cash = _cost(bids, market, Outcome.YES) + _cost(asks, market, Outcome.NO) > inputs.cash_micros
+        if short_of_cash:
+            bids, asks = _within_cash(bids, asks, inputs, market)
+        if allowed.closed:
+            phase = Phase.CLOSED
+        elif allowed.dead is not None:
+            phase = Phase.DEAD_SIDE
+        elif allowed.reduce_only:
+            phase = Phase.REDUCE_ONLY
+        else:
+            phase = schedule.phase(aim.f, self.duration_ns, params.inventory)
+        return Ladder(
+            bids,
+            asks,
+            bid,
+            ask,
+            allowed.yes_left,
+            allowed.no_left,
+            aim.fair,
+            aim.d2,
+            aim.lean,
+            (aim.half_bid + aim.half_ask) / 2,
+            allowed.room,
+            aim.f,
+            inputs.sigma,
+            phase,
+            allowed.dead,
+            _why(phase, allowed, aim, inputs.net, short_of_cash),
+            aim.raw_bid,
+            aim.raw_ask,
+        )
 
+    def crossing(
+        self, inputs: QuoteInputs, aim: Aim, allowed: Allowance, best_bid: Ticks | None, best_ask: Ticks | None
+    ) -> tuple[Outcome, Ticks, Contracts] | None:
+        """Return the immediate purchase that flattens, late, when the book's price is fair enough; None if none is.
 
-def _dead_side(inputs: QuoteInputs, f_room: float, params: MakerParams) -> Outcome | None:
-    limits = params.inventory
-    if f_room > limits.dead_f:
-        return None
-    tau_s = max(min(inputs.room_tau_ns, inputs.tau_ns) / SECOND, _LEAST_TAU_S)
-    then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
-    if abs(then) < limits.dead_d2:
-        return None
-    return Outcome.NO if then > 0 else Outcome.YES
+        At f <= cross_f with |net| above `cross_to * max_position`: the outcome that cuts |net|, at the book's best
+        price, down to that share, if price - fair + taker's fee <= cross_edge. `best_bid` and `best_ask` are the rest
+        of the book's, in YES ticks. Until it is decided, the caller counts the purchase as committed.
+        """
+        market, limits = self.market, self.params.inventory
+        excess = abs(inputs.net) - self._flat_enough
+        if not limits.cross or allowed.closed or aim.f > limits.cross_f or excess <= 0:
+            return None
+        if inputs.net < 0:
+            outcome, ticks, fair, committed = Outcome.YES, best_ask, aim.fair, inputs.yes_committed
+        else:
+            outcome, fair, committed = Outcome.NO, 1.0 - aim.fair, inputs.no_committed
+            ticks = None if best_bid is None else Ticks(self.per_dollar - best_bid)
+        if ticks is None or (allowed.dead is outcome and limits.dead_side == "zero"):
+            return None
+        price = ticks * market.tick_micros / DOLLAR
+        if price - fair + market.taker_bps * 1e-4 * price > limits.cross_edge + _EPSILON:
+            return None
+        affordable = int(inputs.cash_micros / (price * (1.0 + max(market.taker_bps, 0.0) * 1e-4) * DOLLAR))
+        size = min(excess - committed, market.max_size, affordable)
+        return (outcome, ticks, Contracts(size)) if size >= market.min_size else None
 
+    def _dead_side(self, inputs: QuoteInputs, f_room: float) -> Outcome | None:
+        limits = self.params.inventory
+        if f_room > limits.dead_f:
+            return None
+        tau_s = max(min(inputs.room_tau_ns, inputs.tau_ns) / SECOND, _LEAST_TAU_S)
+        then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+        if abs(then) < limits.dead_d2:
+            return None
+        return Outcome.NO if then > 0 else Outcome.YES
 
-def _levels(best: Ticks, spacing: int, left: int, market: Market, params: MakerParams) -> tuple[Level, ...]:
-    size = min(max(params.quoting.size, market.min_size), market.max_size)
-    levels: list[Level] = []
-    for ticks in range(best, best + spacing * params.quoting.levels, spacing):
-        here = min(size, left)
-        if here < market.min_size:
-            break
-        # Levels off the scale are dropped, never moved onto its end.
-        if 1 <= ticks < market.ticks_per_dollar:
-            levels.append((Ticks(ticks), Contracts(here)))
-            left -= here
-    return tuple(levels)
+    def _levels(self, best: Ticks, spacing: int, left: int) -> tuple[Level, ...]:
+        levels: list[Level] = []
+        for ticks in range(best, best + spacing * self._count, spacing):
+            here = self._size if self._size < left else left
+            if here < self.market.min_size:
+                break
+            # Levels off the scale are dropped, never moved onto its end.
+            if 1 <= ticks < self.per_dollar:
+                levels.append((Ticks(ticks), Contracts(here)))
+                left -= here
+        return tuple(levels)
 
 
 def _price_micros(ticks: Ticks, market: Market, outcome: Outcome) -> int:
@@ -280,29 +395,19 @@ def _funded(levels: tuple[Level, ...], cash: int, market: Market, outcome: Outco
     return tuple(funded)
 
 
-def _why(
-    phase: Phase,
-    dead: Outcome | None,
-    lean: float,
-    room: int,
-    net: int,
-    weight: float,
-    yes_left: int,
-    no_left: int,
-    short_of_cash: bool,
-) -> str:
+def _why(phase: Phase, allowed: Allowance, aim: Aim, net: int, short_of_cash: bool) -> str:
     if phase is Phase.CLOSED:
         return "closed"
-    if dead is not None:
-        said = f"dead side {dead}"
+    if allowed.dead is not None:
+        said = f"dead side {allowed.dead}"
     elif phase is Phase.REDUCE_ONLY:
         said = f"reduce-only, net {net:+d}"
     else:
-        said = f"lean {lean * 100:+.1f}c, room {room}"
-        if weight > 0.0 and net:
+        said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
+        if aim.weight > 0.0 and net:
             said += f", flattening net {net:+d}"
-        if yes_left == 0:
+        if allowed.yes_left == 0:
             said += ", no room for YES"
-        if no_left == 0:
+        if allowed.no_left == 0:
             said += ", no room for NO"
     return said + ", short of cash" if short_of_cash else said

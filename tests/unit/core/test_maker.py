@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmactors.core import schedule
 from mmactors.core.maker import CROSS_EVERY_NS, Maker
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
 from mmactors.messages import (
@@ -283,7 +284,7 @@ def test_note_4_the_dead_side_gets_no_bids():
     maker.to(0.09)  # YES is losing, and YES is what would flatten
     assert not maker.levels(YES)
     assert not maker.levels(NO)
-    assert maker.maker.ladder.dead is YES
+    assert maker.why() == "dead side YES"
 
 
 def test_seed_defect_13_everything_is_cancelled_before_the_closing_threshold():
@@ -706,7 +707,7 @@ def test_the_session_report_tells_what_happened():
     assert maker.maker.record.net_at_10pct == 5
     maker.tell(OrderFilled("m", "x", "z2", NO, Ticks(50), Contracts(2), Micros(0), Contracts(17), True, Nanos(0)))
     sent = sum(len(i.cancels) + len(i.replaces) + len(i.places) for i in maker.intents)
-    fair = maker.maker.ladder.fair
+    fair = maker.maker.record.fair_at_close
     maker.now = MARKET.expires_venue_ns + SECOND
     resolve(maker)
     (report,) = maker.reports
@@ -930,7 +931,8 @@ def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
         assert not yes or not no or yes[0] + no[0] <= 98
         assert len(set(yes)) == len(yes)
         assert len(set(no)) == len(no)
-        ladder = bench.maker.ladder
+        left = max(0, MARKET.expires_venue_ns - bench.now)
+        room = schedule.room(schedule.f(Nanos(left), MARKET.duration_ns), params.inventory)
         net = bench.maker.inventory.net
-        assert sum(size for _, size in bench.levels(YES)) <= max(0, ladder.room - net)
-        assert sum(size for _, size in bench.levels(NO)) <= max(0, ladder.room + net)
+        assert sum(size for _, size in bench.levels(YES)) <= max(0, room - net)
+        assert sum(size for _, size in bench.levels(NO)) <= max(0, room + net)

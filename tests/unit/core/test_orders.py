@@ -369,7 +369,7 @@ def resting(*levels):
 
 
 def side(table):
-    return table.of(M, Outcome.YES)
+    return table.side(M, Outcome.YES).ladder
 
 
 def carry_out(table, changes):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
 from mmactors.core.pricing import normal_pdf
-from mmactors.core.quoting import QuoteInputs, crossing, quote, with_hysteresis
+from mmactors.core.quoting import QuoteInputs, Quoter, ask_range, bid_range, with_hysteresis
 from mmactors.core.schedule import Phase
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
@@ -28,7 +28,6 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
         strike=STRIKE,
         sigma=0.5,
         tau_ns=tau,
-        duration_ns=nanos(300),
         age_s=0.0,
         latency_s=0.1,
         net=net,
@@ -38,6 +37,11 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
         room_tau_ns=tau,
     )
     return replace(made, **changes)
+
+
+def quote(made, market, params):
+    quoter = Quoter(market, params)
+    return quoter.ladder(made, quoter.aim(made), quoter.allowance(made))
 
 
 def spot_at(deviations, tau_s=300.0, sigma=0.5):
@@ -340,7 +344,8 @@ def test_the_ladder_that_stands_is_kept_within_the_hysteresis():
 
 def cross(net, best_bid, best_ask, tau_s=45.0, params=PARAMS, market=MARKET, deviations=0.0, **changes):
     at = inputs(spot_at(deviations, tau_s), tau_s=tau_s, net=net, **changes)
-    return crossing(at, quote(at, market, params), best_bid, best_ask, params, market)
+    quoter = Quoter(market, params)
+    return quoter.crossing(at, quoter.aim(at), quoter.allowance(at), best_bid, best_ask)
 
 
 def test_crossing_buys_what_cuts_the_net_down_to_its_share():
@@ -423,7 +428,6 @@ def cases(draw, hysteresis=True):
         strike=STRIKE,
         sigma=sigma,
         tau_ns=tau,
-        duration_ns=nanos(duration_s),
         age_s=draw(st.integers(0, 3000)) / 1000,
         latency_s=draw(st.integers(0, 1000)) / 1000,
         net=draw(st.integers(-25, 25) | st.integers(-120, 120)) * max_position // 100,
@@ -466,7 +470,7 @@ def test_the_sides_stay_within_room_and_cash_with_what_may_still_fill(case):
         assert -made.net + made.no_committed + no <= max(ladder.room, 0)
     bought = sum(t * s for t, s in ladder.bids) + sum((market.ticks_per_dollar - t) * s for t, s in ladder.asks)
     assert bought * market.tick_micros <= made.cash_micros
-    if made.room_tau_ns <= params.inventory.reduce_only_f * made.duration_ns:
+    if made.room_tau_ns <= params.inventory.reduce_only_f * market.duration_ns:
         assert yes <= max(-made.net - made.yes_committed, 0)
         assert no <= max(made.net - made.no_committed, 0)
     if ladder.dead is not None and params.inventory.dead_side == "zero":
