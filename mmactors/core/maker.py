@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.inventory import Inventory
-from mmactors.core.orders import Changes, OrderTable
+from mmactors.core.orders import NO_CHANGES, Changes, OrderTable
 from mmactors.core.params import MakerParams
 from mmactors.core.pricing import delta_per_dollar
 from mmactors.core.quoting import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
@@ -61,6 +61,11 @@ CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 """Least time between two marks told to risk."""
 
+# Members looked up once: through the class each look-up costs more than a comparison of them.
+_YES, _NO = Outcome.YES, Outcome.NO
+_OPEN = MarketStatus.OPEN
+_REDUCING, _HALTED, _TRAPPED = TradingState.REDUCING, TradingState.HALTED, TradingState.TRAPPED
+
 Command = QuoteIntent | FairMoved | SessionReport
 Taking = tuple[Outcome, Ticks, Contracts]
 """An immediate purchase that flattens."""
@@ -102,13 +107,13 @@ class Maker:
         self.record = SessionRecord()
         self.market: Market | None = None
         self.reference: ReferenceMoved | None = None
-        self.state = TradingState.HALTED
+        self.state = _HALTED
         self._prefix = prefix
         self._orders = 0
         self._venue = VenueStatus(connected=False, offset_ns=Nanos(0), order_latency_s=0.1, cash_micros=Micros(0))
         self._book = BookChanged(market, None, None)
-        self._yes = Side(market, Outcome.YES, self.table)
-        self._no = Side(market, Outcome.NO, self.table)
+        self._yes = Side(market, _YES, self.table)
+        self._no = Side(market, _NO, self.table)
         self._lost = "no reference price yet"
         self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
         self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
@@ -179,7 +184,7 @@ class Maker:
         asks: tuple[Level, ...] = ()
         taking: Taking | None = None
         mark: FairMoved | None = None
-        room, net = 0, self.inventory.net
+        room, net = 0, self.inventory.yes - self.inventory.no
         if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
             inputs = self._inputs(quoter, reference, tau, net, now)
         obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
@@ -193,21 +198,27 @@ class Maker:
                     ladder = quoter.ladder(inputs, aim, allowed)
                     self._standing = standing = Standing(ladder, inputs, quoter)
                 bids, asks = self._yes.below_cap(standing.bids, now), self._no.below_cap(standing.asks, now)
-                taking = self._crossing(quoter, inputs, aim, allowed, now)
+                if aim.f <= quoter.cross_f:
+                    taking = self._crossing(quoter, inputs, aim, allowed, now)
                 if taking is not None:
                     bids, asks, taking = self._beside(taking, bids, asks, net, quoter.market.min_size, now)
             if now - self._marked_ns >= MARK_EVERY_NS:
                 mark = self._mark(quoter.market, inputs, aim, now)
         yes = self._yes.changes(bids, room - net, now)
         no = self._no.changes(asks, room + net, now)
-        urgent = taking is not None or yes.urgent or no.urgent
-        if not urgent and (not (yes or no) or now - self._sent_ns < self.params.quoting.refresh_ns):
+        unchanged = yes is NO_CHANGES and no is NO_CHANGES and taking is None
+        if unchanged or not self._worth_sending(yes, no, taking, now):
             return NOTHING if mark is None else Decision((mark,))
         if inputs is not None and ladder is None:
             ladder = quoter.ladder(inputs, aim, allowed)
         reason = self._reason(quoter, ladder, obstacle, bids, asks, tau, taking is not None)
         intent = self._intent(yes, no, taking, reason, now, origin)
         return Decision((intent,) if mark is None else (mark, intent), reason)
+
+    def _worth_sending(self, yes: Changes, no: Changes, taking: Taking | None, now: Nanos) -> bool:
+        if taking is not None or yes.urgent or no.urgent:
+            return True
+        return bool(yes or no) and now - self._sent_ns >= self.params.quoting.refresh_ns
 
     def _inputs(self, quoter: Quoter, reference: ReferenceMoved, tau: Nanos, net: int, now: Nanos) -> QuoteInputs:
         assert quoter.market.strike is not None
@@ -227,19 +238,19 @@ class Maker:
             Nanos(room_tau if room_tau > 0 else 0),
             yes.best,
             None if best_no is None else Ticks(quoter.per_dollar - best_no),
-            self.state is TradingState.REDUCING,
+            self.state is _REDUCING,
         )
 
     def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
         """Why nothing may rest at all, or None."""
         market = quoter.market
-        if market.status is not MarketStatus.OPEN or market.strike is None:
+        if market.status is not _OPEN or market.strike is None:
             return f"market {market.status.lower()}"
         if tau - self._look_ahead_ns <= quoter.close_ns:  # an order sent now would find it closing
             return "closing"
         if not self._venue.connected:
             return "venue not in step"
-        if self.state is TradingState.HALTED or self.state is TradingState.TRAPPED:
+        if self.state is _HALTED or self.state is _TRAPPED:
             return f"account {self.state.lower()}"
         if self.reference is None:
             return self._lost
@@ -250,8 +261,6 @@ class Maker:
         return None if priced else "the figures make no price"
 
     def _crossing(self, quoter: Quoter, inputs: QuoteInputs, aim: Aim, allowed: Allowance, now: Nanos) -> Taking | None:
-        if aim.f > self.params.inventory.cross_f:
-            return None
         bid, ask = self._book.bid_ticks, self._book.ask_ticks
         others_bid = None if bid is None or self._yes.reaches(bid) else bid
         others_ask = None if ask is None or self._no.reaches(quoter.per_dollar - ask) else ask
@@ -270,7 +279,7 @@ class Maker:
         """What may rest beside a purchase, and what of it may be made now: together they must not go beyond flat."""
         side, flat = self._side(taking[0]).orders, abs(net)
         left = flat - side.outside - taking[2]
-        if taking[0] is Outcome.YES:
+        if taking[0] is _YES:
             bids = _at_most(bids, left, min_size)
         else:
             asks = _at_most(asks, left, min_size)
@@ -293,7 +302,7 @@ class Maker:
         replaces = yes.outward + no.outward + yes.inward + no.inward
         places = [
             PlaceOrder(self._next_id(), outcome, ticks, size)
-            for outcome, changes in ((Outcome.YES, yes), (Outcome.NO, no))
+            for outcome, changes in ((_YES, yes), (_NO, no))
             for ticks, size in changes.places
         ]
         if taking is not None:
@@ -325,22 +334,19 @@ class Maker:
     ) -> QuoteReason:
         market = quoter.market
         why = obstacle or (ladder.why if ladder is not None else "")
-        return QuoteReason(
-            why=why + ", taking to flatten" if taking else why,
-            spot=self.reference.price if self.reference is not None else math.nan,
-            strike=market.strike if market.strike is not None else math.nan,
-            f=schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0,
-            sigma=ladder.sigma if ladder is not None else math.nan,
-            d2=ladder.d2 if ladder is not None else 0.0,
-            fair=ladder.fair if ladder is not None else math.nan,
-            lean=ladder.lean if ladder is not None else 0.0,
-            half_spread=ladder.half_spread if ladder is not None else math.nan,
-            room=ladder.room if ladder is not None else 0,
-            net=self.inventory.net,
-            bids=bids,
-            asks=tuple((quoter.per_dollar - ticks, size) for ticks, size in asks),
-            phase="CLOSED" if obstacle == "closing" or ladder is None else ladder.phase,
-        )
+        if taking:
+            why += ", taking to flatten"
+        strike = market.strike if market.strike is not None else math.nan
+        spot, sigma = (math.nan, math.nan) if self.reference is None else (self.reference.price, self.reference.sigma)
+        f = schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0
+        net, offered = self.inventory.net, tuple([(quoter.per_dollar - ticks, size) for ticks, size in asks])
+        if ladder is None:
+            nan = math.nan
+            return QuoteReason(why, spot, strike, f, nan, 0.0, nan, 0.0, nan, 0, net, bids, offered, "CLOSED")
+        aim, allowed = ladder.aim, ladder.allowed
+        figures = sigma, aim.d2, aim.fair, aim.lean, aim.half_spread, allowed.room, net
+        phase = "CLOSED" if obstacle == "closing" else allowed.phase
+        return QuoteReason(why, spot, strike, f, *figures, bids, offered, phase)
 
     def _mark(self, market: Market, inputs: QuoteInputs, aim: Aim, now: Nanos) -> FairMoved:
         self._marked_ns = now
@@ -364,7 +370,7 @@ class Maker:
             return
         if market is not self.market:
             self.market, self._quoter, self._standing = market, Quoter(market, self.params), None
-        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is MarketStatus.OPEN else 0
+        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is _OPEN else 0
 
     def _apply(self, event: OrderEvent) -> None:
         self.table.apply(event)
@@ -384,7 +390,7 @@ class Maker:
         return Decision((self.record.report(market, self.inventory, resolution),))
 
     def _side(self, outcome: Outcome) -> Side:
-        return self._yes if outcome is Outcome.YES else self._no
+        return self._yes if outcome is _YES else self._no
 
     def _next_id(self) -> str:
         self._orders += 1

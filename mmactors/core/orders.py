@@ -120,27 +120,35 @@ class SideOrders:
         cost: what all of `committed` may cost at each order's worst price, in ticks times contracts.
         resting: how many of the orders are in the book.
         version: another number after every change.
+        held: whether somebody reads it at every look; else it goes with its last order.
     """
 
-    __slots__ = ("_ladder", "committed", "cost", "orders", "outside", "resting", "version")
+    __slots__ = ("_best", "_ladder", "committed", "cost", "held", "orders", "outside", "resting", "version")
 
-    def __init__(self) -> None:
+    def __init__(self, *, held: bool = False) -> None:
+        self.held = held
         self.orders: dict[str, WorkingOrder] = {}
         self.committed = self.outside = self.cost = self.resting = self.version = 0
-        self._ladder: list[WorkingOrder] | None = None
+        self._ladder: list[WorkingOrder] | None = None  # None: to be sorted anew
+        self._best: Ticks | None = None
 
     @property
     def ladder(self) -> list[WorkingOrder]:
         """The orders that can be replaced or kept, the best target price first."""
-        if self._ladder is None:
-            self._ladder = sorted((o for o in self.orders.values() if movable(o)), key=_target_ticks, reverse=True)
-        return self._ladder
+        ladder = self._ladder
+        if ladder is None:
+            ladder = [o for o in self.orders.values() if movable(o)]
+            ladder.sort(key=_target_ticks, reverse=True)
+            self._ladder = ladder
+            self._best = _target_ticks(ladder[0]) if ladder else None
+        return ladder
 
     @property
     def best(self) -> Ticks | None:
         """The best price of the ladder that stands, or will."""
-        ladder = self.ladder
-        return ladder[0].target[0] if ladder else None
+        if self._ladder is None:
+            _ = self.ladder
+        return self._best
 
     def recount(self, order: WorkingOrder, version: int) -> None:
         """Bring the sums up to date with a change of one order."""
@@ -180,7 +188,13 @@ class OrderTable:
         )
 
     def enter(self, order: WorkingOrder) -> WorkingOrder:
-        """Enter an order as it stands."""
+        """Enter an order as it stands.
+
+        Raises:
+            ValueError: an order of its name is live.
+        """
+        if order.client_id in self.orders:
+            raise ValueError(f"an order named {order.client_id} is live already")
         self.orders[order.client_id] = order
         key = order.market, order.outcome
         side = self.sides.get(key)
@@ -242,6 +256,11 @@ class OrderTable:
         """One side of one market, to be read only."""
         return self.sides.get((market, outcome), _NO_ORDERS)
 
+    def hold(self, market: str, outcome: Outcome) -> SideOrders:
+        """One side of one market, to be read at every look, whether or not it has orders just then."""
+        side = self.sides[market, outcome] = SideOrders(held=True)
+        return side
+
     def of(self, market: str, outcome: Outcome) -> list[WorkingOrder]:
         """One side of one market, oldest first."""
         return list(self.side(market, outcome).orders.values())
@@ -262,7 +281,7 @@ class OrderTable:
         key = order.market, order.outcome
         side = self.sides[key]
         del side.orders[order.client_id]
-        if not side.orders:
+        if not (side.orders or side.held):
             del self.sides[key]  # markets come and go
 
     def __iter__(self) -> Iterator[WorkingOrder]:

@@ -27,6 +27,11 @@ _HAIR = 1e-11
 _LEAST_TAU_S = 1e-3
 """d2 is told as of this much time left when there is less."""
 
+# Members looked up once: through the class each look-up costs more than a comparison of them.
+_YES, _NO = Outcome.YES, Outcome.NO
+_EARLY, _FLATTENING, _CLOSED = Phase.EARLY, Phase.FLATTENING, Phase.CLOSED
+_REDUCE_ONLY, _DEAD_SIDE = Phase.REDUCE_ONLY, Phase.DEAD_SIDE
+
 Level = tuple[Ticks, Contracts]
 
 
@@ -68,34 +73,6 @@ class QuoteInputs:
 
 
 @dataclass(slots=True)
-class Ladder:
-    """What should rest, best first, in YES ticks; and every figure behind it (dollars unless named otherwise).
-
-    `raw_bid` and `raw_ask` are the targets in ticks before rounding and hysteresis, `best_bid` and `best_ask` after;
-    `yes_left` and `no_left` are the contracts that either side was to share out.
-    """
-
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-    best_bid: Ticks
-    best_ask: Ticks
-    yes_left: int
-    no_left: int
-    fair: float
-    d2: float
-    lean: float
-    half_spread: float
-    room: int
-    f: float
-    sigma: float
-    phase: str
-    dead: Outcome | None
-    why: str
-    raw_bid: float
-    raw_ask: float
-
-
-@dataclass(slots=True)
 class Aim:
     """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
 
@@ -112,54 +89,59 @@ class Aim:
     raw_bid: float
     raw_ask: float
 
+    @property
+    def half_spread(self) -> float:
+        """The mean of both sides' distance from where the ladder leans to."""
+        return (self.half_bid + self.half_ask) / 2
+
 
 @dataclass(slots=True)
 class Allowance:
     """How many contracts either side may yet have resting, and why."""
 
+    phase: Phase
     room: int
     reduce_only: bool
     dead: Outcome | None
-    closed: bool
     yes_left: int
     no_left: int
 
 
-def with_hysteresis(
-    raw_bid: float,
-    raw_ask: float,
-    previous_bid: Ticks | None,
-    previous_ask: Ticks | None,
-    params: MakerParams,
-    market: Market,
-) -> tuple[Ticks, Ticks]:
-    """Return the best bid and ask: outwards at once, inwards only `hysteresis` beyond the next tick.
+@dataclass(slots=True)
+class Ladder:
+    """What should rest, best first, in YES ticks; and every figure behind it.
 
-    The result is never further in than the raw targets floored and ceiled.
+    `best_bid` and `best_ask` are the aim in whole ticks, whether or not anything may rest there.
     """
-    margin = params.quoting.hysteresis * market.ticks_per_dollar - _EPSILON
-    bid = math.floor(raw_bid + _EPSILON)
-    if previous_bid is not None and bid > previous_bid:
-        bid = max(previous_bid, math.floor(raw_bid - margin))
-    ask = math.ceil(raw_ask - _EPSILON)
-    if previous_ask is not None and ask < previous_ask:
-        ask = min(previous_ask, math.ceil(raw_ask + margin))
-    return Ticks(bid), Ticks(ask)
 
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    best_bid: Ticks
+    best_ask: Ticks
+    short_of_cash: bool
+    aim: Aim
+    allowed: Allowance
+    net: int
 
-def bid_range(bid: Ticks, previous: Ticks | None, params: MakerParams, market: Market) -> tuple[float, float]:
-    """Return raw bids, from and to, between which `with_hysteresis` says `bid`; a hair less than all of them."""
-    margin = params.quoting.hysteresis * market.ticks_per_dollar - _EPSILON
-    low = bid - _EPSILON if previous is None or bid <= previous else bid + margin
-    high = bid + 1 - _EPSILON if previous is None or bid < previous else bid + 1 + margin
-    return low + _HAIR, high - _HAIR
-
-
-def ask_range(ask: Ticks, previous: Ticks | None, params: MakerParams, market: Market) -> tuple[float, float]:
-    """Return raw asks, from and to, between which `with_hysteresis` says `ask`; a hair less than all of them."""
-    mirrored = None if previous is None else Ticks(-previous)
-    low, high = bid_range(Ticks(-ask), mirrored, params, market)
-    return -high, -low
+    @property
+    def why(self) -> str:
+        """What holds the ladder where it is, in words."""
+        aim, allowed = self.aim, self.allowed
+        if allowed.phase is _CLOSED:
+            return "closed"
+        if allowed.dead is not None:
+            said = f"dead side {allowed.dead}"
+        elif allowed.phase is _REDUCE_ONLY:
+            said = f"reduce-only, net {self.net:+d}"
+        else:
+            said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
+            if aim.weight > 0.0 and self.net:
+                said += f", flattening net {self.net:+d}"
+            if allowed.yes_left == 0:
+                said += ", no room for YES"
+            if allowed.no_left == 0:
+                said += ", no room for NO"
+        return said + ", short of cash" if self.short_of_cash else said
 
 
 class Quoter:
@@ -173,6 +155,7 @@ class Quoter:
         per_dollar: ticks in a dollar.
         duration_ns, close_ns: length of the session, and the time left at which all is cancelled.
         full: contracts of a whole side of the ladder.
+        cross_f: share of the session left from which liquidity may be taken; negative for never.
     """
 
     def __init__(self, market: Market, params: MakerParams) -> None:
@@ -184,7 +167,9 @@ class Quoter:
         self.duration_ns = market.duration_ns
         self.close_ns = schedule.close_at_ns(market.duration_ns, limits)
         self.full = min(max(quoting.size, market.min_size), market.max_size) * quoting.levels
-        self._nearly_closed_ns = self.close_ns + SECOND
+        self._margin = quoting.hysteresis * self.per_dollar - _EPSILON
+        # More than two whole sides can cost: with this much cash, cash is no matter.
+        self._dearest = 2 * self.full * (DOLLAR + math.ceil(DOLLAR * max(market.maker_bps, 0.0) * 1e-4))
         self._flat_enough = math.floor(limits.cross_to * limits.max_position + _EPSILON)
         self._size = min(max(quoting.size, market.min_size), market.max_size)
         self._count = quoting.levels
@@ -198,7 +183,10 @@ class Quoter:
         self._lean_more = limits.lean_late - limits.lean_early
         self._max_position = limits.max_position
         self._give = limits.give
+        self.cross_f = limits.cross_f if limits.cross else -1.0
         self._late_f = max(limits.reduce_only_f, limits.dead_f)
+        # From here on the phase is looked up, above it is only early or flattening.
+        self._phased_f = max(limits.reduce_only_f, (self.close_ns + 1) / max(self.duration_ns, 1))
 
     def prices(self, spot: float, sigma: float, tau_ns: int) -> bool:
         """Whether these figures make a price."""
@@ -253,61 +241,65 @@ class Quoter:
         room = schedule.room(f_room, limits)
         yes_left = room - net - inputs.yes_committed
         no_left = room + net - inputs.no_committed
-        reduce_only, dead, closed = inputs.reduce_only, None, False
+        reduce_only, dead = inputs.reduce_only, None
+        f = schedule.f(inputs.tau_ns, self.duration_ns)
         if reduce_only or f_room <= self._late_f:
             reduce_only = reduce_only or f_room <= limits.reduce_only_f
             dead = self._dead_side(inputs, f_room)
-            if reduce_only or dead is Outcome.YES:
-                cut = 0 if dead is Outcome.YES and limits.dead_side == "zero" else -net - inputs.yes_committed
+            if reduce_only or dead is _YES:
+                cut = 0 if dead is _YES and limits.dead_side == "zero" else -net - inputs.yes_committed
                 yes_left = min(yes_left, cut)
-            if reduce_only or dead is Outcome.NO:
-                cut = 0 if dead is Outcome.NO and limits.dead_side == "zero" else net - inputs.no_committed
+            if reduce_only or dead is _NO:
+                cut = 0 if dead is _NO and limits.dead_side == "zero" else net - inputs.no_committed
                 no_left = min(no_left, cut)
-        if inputs.tau_ns <= self._nearly_closed_ns:
-            closed = schedule.f(inputs.tau_ns, self.duration_ns) * self.duration_ns <= self.close_ns
-        if closed or yes_left < 0:
-            yes_left = 0
-        if closed or no_left < 0:
-            no_left = 0
-        return Allowance(room, reduce_only, dead, closed, yes_left, no_left)
+        phase = _EARLY if f >= schedule.EARLY_F else _FLATTENING
+        if f <= self._phased_f:
+            phase = schedule.phase(f, self.duration_ns, limits)
+        if phase is _CLOSED:
+            yes_left = no_left = 0
+        elif dead is not None:
+            phase = _DEAD_SIDE
+        elif reduce_only:
+            phase = _REDUCE_ONLY
+        return Allowance(phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0)
 
     def ladder(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> Ladder:
         """Return the ladder for these inputs, of which `aim` and `allowed` are made."""
-        market, params = self.market, self.params
-        bid, ask = with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask, params, market)
+        bid, ask = self.with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask)
         bids = self._levels(bid, -self._spacing, allowed.yes_left)
         asks = self._levels(ask, self._spacing, allowed.no_left)
-        short_of_cash = _cost(bids, market, Outcome.YES) + _cost(asks, market, Outcome.NO) > inputs.cash_micros
-        if short_of_cash:
-            bids, asks = _within_cash(bids, asks, inputs, market)
-        if allowed.closed:
-            phase = Phase.CLOSED
-        elif allowed.dead is not None:
-            phase = Phase.DEAD_SIDE
-        elif allowed.reduce_only:
-            phase = Phase.REDUCE_ONLY
-        else:
-            phase = schedule.phase(aim.f, self.duration_ns, params.inventory)
-        return Ladder(
-            bids,
-            asks,
-            bid,
-            ask,
-            allowed.yes_left,
-            allowed.no_left,
-            aim.fair,
-            aim.d2,
-            aim.lean,
-            (aim.half_bid + aim.half_ask) / 2,
-            allowed.room,
-            aim.f,
-            inputs.sigma,
-            phase,
-            allowed.dead,
-            _why(phase, allowed, aim, inputs.net, short_of_cash),
-            aim.raw_bid,
-            aim.raw_ask,
+        short_of_cash = inputs.cash_micros < self._dearest and (
+            self._cost(bids, _YES) + self._cost(asks, _NO) > inputs.cash_micros
         )
+        if short_of_cash:
+            bids, asks = self._within_cash(bids, asks, inputs)
+        return Ladder(bids, asks, bid, ask, short_of_cash, aim, allowed, inputs.net)
+
+    def with_hysteresis(
+        self, raw_bid: float, raw_ask: float, previous_bid: Ticks | None, previous_ask: Ticks | None
+    ) -> tuple[Ticks, Ticks]:
+        """Return the best bid and ask: outwards at once, inwards only `hysteresis` beyond the next tick.
+
+        The result is never further in than the raw targets floored and ceiled.
+        """
+        bid = math.floor(raw_bid + _EPSILON)
+        if previous_bid is not None and bid > previous_bid:
+            bid = max(previous_bid, math.floor(raw_bid - self._margin))
+        ask = math.ceil(raw_ask - _EPSILON)
+        if previous_ask is not None and ask < previous_ask:
+            ask = min(previous_ask, math.ceil(raw_ask + self._margin))
+        return Ticks(bid), Ticks(ask)
+
+    def bid_range(self, bid: int, previous: int | None) -> tuple[float, float]:
+        """Return between which raw bids `with_hysteresis` says `bid`; a hair less than all of them."""
+        low = bid - _EPSILON if previous is None or bid <= previous else bid + self._margin
+        high = bid + 1 - _EPSILON if previous is None or bid < previous else bid + 1 + self._margin
+        return low + _HAIR, high - _HAIR
+
+    def ask_range(self, ask: int, previous: int | None) -> tuple[float, float]:
+        """Return between which raw asks `with_hysteresis` says `ask`; a hair less than all of them."""
+        low, high = self.bid_range(-ask, None if previous is None else -previous)
+        return -high, -low
 
     def crossing(
         self, inputs: QuoteInputs, aim: Aim, allowed: Allowance, best_bid: Ticks | None, best_ask: Ticks | None
@@ -320,12 +312,12 @@ class Quoter:
         """
         market, limits = self.market, self.params.inventory
         excess = abs(inputs.net) - self._flat_enough
-        if not limits.cross or allowed.closed or aim.f > limits.cross_f or excess <= 0:
+        if aim.f > self.cross_f or allowed.phase is _CLOSED or excess <= 0:
             return None
         if inputs.net < 0:
-            outcome, ticks, fair, committed = Outcome.YES, best_ask, aim.fair, inputs.yes_committed
+            outcome, ticks, fair, committed = _YES, best_ask, aim.fair, inputs.yes_committed
         else:
-            outcome, fair, committed = Outcome.NO, 1.0 - aim.fair, inputs.no_committed
+            outcome, fair, committed = _NO, 1.0 - aim.fair, inputs.no_committed
             ticks = None if best_bid is None else Ticks(self.per_dollar - best_bid)
         if ticks is None or (allowed.dead is outcome and limits.dead_side == "zero"):
             return None
@@ -344,7 +336,7 @@ class Quoter:
         then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
         if abs(then) < limits.dead_d2:
             return None
-        return Outcome.NO if then > 0 else Outcome.YES
+        return _NO if then > 0 else _YES
 
     def _levels(self, best: Ticks, spacing: int, left: int) -> tuple[Level, ...]:
         levels: list[Level] = []
@@ -358,56 +350,35 @@ class Quoter:
                 left -= here
         return tuple(levels)
 
+    def _price_micros(self, ticks: Ticks, outcome: Outcome) -> int:
+        market = self.market
+        paid = (ticks if outcome is _YES else self.per_dollar - ticks) * market.tick_micros
+        return paid + math.ceil(paid * market.maker_bps * 1e-4) if market.maker_bps > 0 else paid
 
-def _price_micros(ticks: Ticks, market: Market, outcome: Outcome) -> int:
-    paid = (ticks if outcome is Outcome.YES else market.ticks_per_dollar - ticks) * market.tick_micros
-    return paid + math.ceil(paid * market.maker_bps * 1e-4) if market.maker_bps > 0 else paid
+    def _cost(self, levels: tuple[Level, ...], outcome: Outcome) -> int:
+        return sum([self._price_micros(ticks, outcome) * size for ticks, size in levels])
 
+    def _within_cash(
+        self, bids: tuple[Level, ...], asks: tuple[Level, ...], inputs: QuoteInputs
+    ) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        cash = max(inputs.cash_micros, 0)
+        bid_cost, ask_cost = self._cost(bids, _YES), self._cost(asks, _NO)
+        if inputs.net < 0:
+            bid_cash, ask_cash = cash, max(cash - bid_cost, 0)
+        elif inputs.net > 0:
+            bid_cash, ask_cash = max(cash - ask_cost, 0), cash
+        else:
+            # Flat: half each, and what one side leaves over is the other's.
+            bid_cash, ask_cash = max(cash // 2, cash - ask_cost), max(cash // 2, cash - bid_cost)
+        return self._funded(bids, bid_cash, _YES), self._funded(asks, ask_cash, _NO)
 
-def _cost(levels: tuple[Level, ...], market: Market, outcome: Outcome) -> int:
-    return sum(_price_micros(ticks, market, outcome) * size for ticks, size in levels)
-
-
-def _within_cash(
-    bids: tuple[Level, ...], asks: tuple[Level, ...], inputs: QuoteInputs, market: Market
-) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
-    cash = max(inputs.cash_micros, 0)
-    bid_cost, ask_cost = _cost(bids, market, Outcome.YES), _cost(asks, market, Outcome.NO)
-    if inputs.net < 0:
-        bid_cash, ask_cash = cash, max(cash - bid_cost, 0)
-    elif inputs.net > 0:
-        bid_cash, ask_cash = max(cash - ask_cost, 0), cash
-    else:
-        # Flat: half each, and what one side leaves over is the other's.
-        bid_cash, ask_cash = max(cash // 2, cash - ask_cost), max(cash // 2, cash - bid_cost)
-    return _funded(bids, bid_cash, market, Outcome.YES), _funded(asks, ask_cash, market, Outcome.NO)
-
-
-def _funded(levels: tuple[Level, ...], cash: int, market: Market, outcome: Outcome) -> tuple[Level, ...]:
-    funded: list[Level] = []
-    for ticks, size in levels:
-        price = _price_micros(ticks, market, outcome)
-        here = min(size, cash // price)
-        if here < market.min_size:
-            break
-        funded.append((ticks, Contracts(here)))
-        cash -= here * price
-    return tuple(funded)
-
-
-def _why(phase: Phase, allowed: Allowance, aim: Aim, net: int, short_of_cash: bool) -> str:
-    if phase is Phase.CLOSED:
-        return "closed"
-    if allowed.dead is not None:
-        said = f"dead side {allowed.dead}"
-    elif phase is Phase.REDUCE_ONLY:
-        said = f"reduce-only, net {net:+d}"
-    else:
-        said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
-        if aim.weight > 0.0 and net:
-            said += f", flattening net {net:+d}"
-        if allowed.yes_left == 0:
-            said += ", no room for YES"
-        if allowed.no_left == 0:
-            said += ", no room for NO"
-    return said + ", short of cash" if short_of_cash else said
+    def _funded(self, levels: tuple[Level, ...], cash: int, outcome: Outcome) -> tuple[Level, ...]:
+        funded: list[Level] = []
+        for ticks, size in levels:
+            price = self._price_micros(ticks, outcome)
+            here = min(size, cash // price)
+            if here < self.market.min_size:
+                break
+            funded.append((ticks, Contracts(here)))
+            cash -= here * price
+        return tuple(funded)

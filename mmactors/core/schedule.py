@@ -55,7 +55,7 @@ def room(f: float, params: InventoryParams) -> int:
     """
     if f >= EARLY_F:
         return params.max_position
-    share = max((f - LATE_F) / (EARLY_F - LATE_F), 0.0)
+    share = (f - LATE_F) / (EARLY_F - LATE_F) if f > LATE_F else 0.0
     # Float noise must not take a contract from a whole number.
     return int(params.max_position * (params.late_room + (1.0 - params.late_room) * share) + 1e-9)
 

@@ -6,7 +6,7 @@ the underlying nor the other side; how much may be bought is told.
 
 from collections import deque
 
-from mmactors.core.orders import NO_CHANGES, Changes, OrderTable, SideOrders, WorkingOrder, diff
+from mmactors.core.orders import NO_CHANGES, Changes, OrderTable, WorkingOrder, diff
 from mmactors.core.params import RiskParams
 from mmactors.core.quoting import Level
 from mmactors.messages import OrderCancelled, OrderDenied, OrderRejected, OrderUnchanged, Outcome, ReplaceOrder
@@ -28,13 +28,15 @@ class Side:
 
     Args:
         market, outcome: which.
-        table: the market's orders; this side's are read from it.
+        table: the market's orders.
+
+    Attributes:
+        orders: every order of the side that may still fill.
     """
 
     def __init__(self, market: str, outcome: Outcome, table: OrderTable) -> None:
         self.outcome = outcome
-        self._market = market
-        self._table = table
+        self.orders = table.hold(market, outcome)
         self._capped_at = 0
         self._capped_until = self._paused_until = 0
         self._held: dict[str, int] = {}
@@ -43,11 +45,6 @@ class Side:
         self._settled_version = -1
 
     # --- its orders -------------------------------------------------------------------------------
-
-    @property
-    def orders(self) -> SideOrders:
-        """Every order that may still fill."""
-        return self._table.side(self._market, self.outcome)
 
     def reaches(self, ticks: int) -> bool:
         """Whether an order of it may rest at this price or a better one."""
@@ -121,19 +118,20 @@ class Side:
 
     def _within(self, changes: Changes, limit: int) -> Changes:
         """Hold back additions that, with all that may still fill, could go beyond `limit`."""
+        orders = self.orders.orders
         slack = max(0, limit - self.orders.committed)
         outward: list[ReplaceOrder] = []
         inward: list[ReplaceOrder] = []
         places: list[Level] = []
         for move in changes.outward:
-            order = self._table.orders[move.client_id]
-            growth = min(slack, max(0, move.size - order.filled - order.worst_remaining))
+            order = orders[move.client_id]
+            growth = min(slack, max(0, move.size - order.filled - order.counted[0]))
             slack -= growth
-            size = order.filled + order.worst_remaining + growth
+            size = order.filled + order.counted[0] + growth
             outward.append(move if move.size <= size else ReplaceOrder(move.client_id, move.ticks, Contracts(size)))
         for move in changes.inward:
-            order = self._table.orders[move.client_id]
-            growth = max(0, move.size - order.filled - order.worst_remaining)
+            order = orders[move.client_id]
+            growth = max(0, move.size - order.filled - order.counted[0])
             if growth <= slack:
                 slack -= growth
                 inward.append(move)
