@@ -21,6 +21,8 @@ from mmactors.units import DOLLAR, Micros, Nanos, Ticks
 
 DEFAULT_TICK = Micros(10_000)
 
+_YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
+
 
 class Portfolio:
     """What the account holds, and what it may yet buy.
@@ -99,26 +101,26 @@ class Portfolio:
 
     def free_cash(self, *, besides: str) -> int:
         """Cash less what every live order but one may cost."""
-        reserved = sum(side.cost * self.tick(market) for (market, _), side in self.table.sides.items())
-        return self.account.cash_micros - reserved + self._cost(besides)
+        free = self.account.cash_micros + self._cost(besides)
+        for (market, _), side in self.table.sides.items():
+            free -= side.cost * self.tick(market)
+        return free
 
     def worst_loss(self, market: str, outcome: Outcome, cost: int, *, besides: str) -> int:
         """The most the account can lose if any subset of its live orders fills, `cost` more on one outcome of a market.
 
         `besides` names the order of that side which the addition replaces, which does not count.
         """
-        elsewhere = sum(loss for name, loss in self.worst_losses.items() if name != market)
+        elsewhere = sum(self.worst_losses.values()) - self.worst_losses.get(market, 0)
         more = cost - self._cost(besides)
-        return elsewhere + (
-            self._worst_loss(market, more, 0) if outcome is Outcome.YES else self._worst_loss(market, 0, more)
-        )
+        return elsewhere + (self._worst_loss(market, more, 0) if outcome is _YES else self._worst_loss(market, 0, more))
 
     def adding(self) -> list[WorkingOrder]:
         """The orders of every side that could grow a position if all of it filled."""
         adding = []
         for order in self.table:
             net = self.account.position(order.market).net
-            signed = net if order.outcome is Outcome.YES else -net
+            signed = net if order.outcome is _YES else -net
             if self.table.committed(order.market, order.outcome) > -signed:
                 adding.append(order)
         return adding
@@ -134,8 +136,8 @@ class Portfolio:
         position, tick = self.account.position(market), self.tick(market)
         spent = position.yes_cost_micros + position.no_cost_micros
         # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
-        if_yes = spent + self.table.side(market, Outcome.NO).cost * tick + more_no - position.yes * DOLLAR
-        if_no = spent + self.table.side(market, Outcome.YES).cost * tick + more_yes - position.no * DOLLAR
+        if_yes = spent + self.table.side(market, _NO).cost * tick + more_no - position.yes * DOLLAR
+        if_no = spent + self.table.side(market, _YES).cost * tick + more_yes - position.no * DOLLAR
         return max(if_yes, if_no, 0)
 
     def _cost(self, client_id: str) -> int:
