@@ -19,7 +19,10 @@ class Account:
 
     def position(self, market: str) -> Inventory:
         """The market's inventory, empty if nothing was ever bought there."""
-        return self.positions.setdefault(market, Inventory())
+        position = self.positions.get(market)
+        if position is None:
+            position = self.positions[market] = Inventory()
+        return position
 
     def adopt(self, position: VenuePosition) -> None:
         """Take over a position held from before this run."""

@@ -52,6 +52,9 @@ class Denial(NamedTuple):
     wait_ms: int = 0
 
 
+_YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
+
+
 class Admission:
     """Decides what leaves, enters it in the portfolio, and sends it."""
 
@@ -71,6 +74,7 @@ class Admission:
     def admit(self, intent: QuoteIntent, market: Market, conditions: Conditions, step: Step) -> None:
         """Send what may leave of an intent, and tell the market of the rest."""
         orders, now = self._table.orders, conditions.now
+        context = _Context(intent, market, self._params_of(market), conditions)
         self._entry.budget.refill(now)
         for name in [c.client_id for c in intent.cancels] + [r.client_id for r in intent.replaces]:
             if name not in orders:  # the market may think that it was growing when it filled
@@ -81,7 +85,7 @@ class Admission:
             order = orders.get(replace.client_id)
             if order is None or order.final or order.market != market.id:
                 continue
-            denial = self._denied_move(intent, market, conditions, replace, order)
+            denial = self._denied_move(context, replace, order)
             if denial is None:
                 self._portfolio.replace(replace, now)
                 replaces.append(replace)
@@ -102,7 +106,7 @@ class Admission:
             if place.client_id in orders:
                 denial = Denial("duplicate", "an order of this name is live")
             else:
-                denial = self._denied(intent, market, conditions, place, place.outcome, filled=0)
+                denial = self._denied(context, place, place.outcome, 0)
             if denial is None:
                 self._portfolio.place(market.id, place, now)
                 places.append(place)
@@ -112,59 +116,67 @@ class Admission:
         if cancels or replaces or places:
             self._entry.send(market, cancels, replaces, places, step)
 
-    def _denied_move(
-        self, intent: QuoteIntent, market: Market, conditions: Conditions, move: ReplaceOrder, order: WorkingOrder
-    ) -> Denial | None:
+    def _denied_move(self, context: "_Context", move: ReplaceOrder, order: WorkingOrder) -> Denial | None:
         if order.cancelling:
             return Denial("cancelling", "it is being cancelled")
         if order.unknown:
             return Denial("unknown", "nobody knows where it stands")
-        denial = self._denied(intent, market, conditions, move, order.outcome, filled=order.filled)
+        denial = self._denied(context, move, order.outcome, order.filled)
         if denial is None and order.order_id is None:
             return Denial("unknown", "it is not known to rest")
         return denial
 
     def _denied(
-        self,
-        intent: QuoteIntent,
-        market: Market,
-        conditions: Conditions,
-        item: PlaceOrder | ReplaceOrder,
-        outcome: Outcome,
-        *,
-        filled: int,
+        self, context: "_Context", item: PlaceOrder | ReplaceOrder, outcome: Outcome, filled: int
     ) -> Denial | None:
         portfolio, name, remaining = self._portfolio, item.client_id, item.size - filled
-        leaving = {cancel.client_id for cancel in intent.cancels}
-        opposing = [
-            o.worst_ticks if o.unknown else o.target[0]
-            for o in self._table.of(market.id, outcome.opposite)
-            if not (o.final or o.cancelling or o.client_id in leaving)
-        ]
-        cost = remaining * item.ticks * market.tick_micros
+        market, conditions = context.market, context.conditions
         objection = gate(
             Proposal(
-                market=market,
-                params=self._params_of(market),
-                outcome=outcome,
-                ticks=item.ticks,
-                size=item.size,
-                remaining=remaining,
-                net=portfolio.account.position(market.id).net,
-                same=self._table.committed(market.id, outcome, besides=name),
-                opposing_ticks=max(opposing, default=None),
-                venue_tau_ns=market.expires_venue_ns - (conditions.now + conditions.offset_ns),
-                priced_age_ns=conditions.now - intent.priced_ns,
-                cash_free=portfolio.free_cash(besides=name),
-                exposure_after=portfolio.worst_loss(market.id, outcome, cost, besides=name),
-                d2=intent.reason.d2,
-                state=conditions.state,
-                pulse_age_ns=conditions.pulse_age_ns,
-                synced=conditions.synced,
-                barred=conditions.barred,
+                market,
+                context.params,
+                outcome,
+                item.ticks,
+                item.size,
+                remaining,
+                portfolio.account.position(market.id).net,
+                self._table.committed(market.id, outcome, besides=name),
+                self._opposing_ticks(context, outcome),
+                market.expires_venue_ns - (conditions.now + conditions.offset_ns),
+                conditions.now - context.intent.priced_ns,
+                portfolio.free_cash(besides=name),
+                portfolio.worst_loss(market.id, outcome, remaining * item.ticks * market.tick_micros, besides=name),
+                context.intent.reason.d2,
+                conditions.state,
+                conditions.pulse_age_ns,
+                conditions.synced,
+                conditions.barred,
             )
         )
         if objection is not None:
             return Denial(*objection)
         budget = self._entry.budget
         return None if budget.take() else Denial("rate", "the rate budget is spent", budget.wait_ms)
+
+    def _opposing_ticks(self, context: "_Context", outcome: Outcome) -> int | None:
+        """The best price of the other outcome's orders that stay, in its ticks."""
+        best: int | None = None
+        for order in self._table.side(context.market.id, _NO if outcome is _YES else _YES).orders.values():
+            if not (order.final or order.cancelling or order.client_id in context.leaving):
+                ticks = order.worst_ticks if order.unknown else order.target[0]
+                if best is None or ticks > best:
+                    best = ticks
+        return best
+
+
+class _Context:
+    """What is the same for every item of an intent."""
+
+    __slots__ = ("conditions", "intent", "leaving", "market", "params")
+
+    def __init__(self, intent: QuoteIntent, market: Market, params: MakerParams, conditions: Conditions) -> None:
+        self.intent = intent
+        self.market = market
+        self.params = params
+        self.conditions = conditions
+        self.leaving = {cancel.client_id for cancel in intent.cancels}

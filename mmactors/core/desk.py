@@ -17,7 +17,7 @@ from mmactors.core.order_entry import OrderEntry, Step
 from mmactors.core.orders import WorkingOrder
 from mmactors.core.params import MakerParams
 from mmactors.core.portfolio import Portfolio
-from mmactors.core.reconciliation import Reconciliation
+from mmactors.core.reconciliation import ASK_AGAIN_NS, Reconciliation
 from mmactors.messages import (
     AccountReported,
     AccountSnapshot,
@@ -55,7 +55,7 @@ from mmactors.messages import (
     VenueStatus,
     WatchBook,
 )
-from mmactors.units import SECOND, Nanos
+from mmactors.units import SECOND, Micros, Nanos, Ticks
 
 __all__ = ["OrderDesk", "Step"]
 
@@ -93,6 +93,7 @@ class OrderDesk:
         self._heard_ns: dict[str, Nanos] = {}
         self._waiting: dict[str, None] = {}  # market actors that began and are not told yet where they stand
         self._pulse_ns = Nanos(0)
+        self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
@@ -149,12 +150,16 @@ class OrderDesk:
         """Let time pass: ask about what went unanswered, cancel for silent markets, report when all is cancelled."""
         step = Step()
         self.entry.budget.refill(now)
+        owed = False
         for order in self.table:
+            owed = owed or order.final
+            if now - order.since_ns <= self._patience_ns:
+                continue  # nothing is due so soon after the last request
             if self._orphaned(order, now):
                 self.entry.cancel([order], now, step)
-            else:
+            elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
-        self.reconciliation.chase_fills(now, step)
+        self.reconciliation.chase_fills(now, step, owed=owed)
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -174,6 +179,19 @@ class OrderDesk:
         """Take in one report of the venue's client."""
         step = Step()
         match report:
+            case BookReported():
+                self._book(report, step)
+            case OrderReported():
+                self.reconciliation.saw(report.seq)
+                if report.fill is not None:
+                    self.reconciliation.fill(report.fill, step)
+                self.reconciliation.order(report, now, step)
+            case BatchReported():
+                self.entry.answered(report)
+                for result in report.results:
+                    self.reconciliation.result(result, now, step)
+            case BatchWritten():
+                self.entry.written(report)
             case VenueConnected():
                 self.account_name = report.account
                 self.reconciliation.connect()
@@ -194,22 +212,11 @@ class OrderDesk:
                     self._tell_status(step)
             case StreamGapped():
                 self.reconciliation.gap()
-            case OrderReported():
-                self.reconciliation.saw(report.seq)
-                if report.fill is not None:
-                    self.reconciliation.fill(report.fill, step)
-                self.reconciliation.order(report, now, step)
             case AccountReported():
                 self.reconciliation.saw(report.seq)
                 if report.reason == "adjust":
                     self.account.cash_micros = report.cash_micros
                 self._tell_status(step)
-            case BatchWritten():
-                self.entry.written(report)
-            case BatchReported():
-                self.entry.answered(report)
-                for result in report.results:
-                    self.reconciliation.result(result, now, step)
             case CancelAllReported():
                 if report.error is None:
                     self._cancel_all_at = now if self._stopping else None
@@ -220,8 +227,6 @@ class OrderDesk:
                 self.reconciliation.fetched(report, now, step)
             case MarketReported():
                 self._market(report.market, report.event, step)
-            case BookReported():
-                self._book(report, step)
         return self._finish(step)
 
     def _market(self, market: Market, event: str, step: Step) -> None:
@@ -245,11 +250,11 @@ class OrderDesk:
 
     def _book(self, report: BookReported, step: Step) -> None:
         if report.market in self.markets:
-            bid, ask = (
-                None if price is None else self.portfolio.ticks(report.market, price)
-                for price in (report.bid_micros, report.ask_micros)
-            )
+            bid, ask = self._ticks(report.market, report.bid_micros), self._ticks(report.market, report.ask_micros)
             step.events.append(BookChanged(report.market, bid, ask))
+
+    def _ticks(self, market: str, price: Micros | None) -> Ticks | None:
+        return None if price is None else self.portfolio.ticks(market, price)
 
     # --- the markets' actors ----------------------------------------------------------------------
 

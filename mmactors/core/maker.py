@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.inventory import Inventory
-from mmactors.core.orders import Changes, OrderTable
+from mmactors.core.orders import NO_CHANGES, Changes, OrderTable
 from mmactors.core.params import MakerParams
 from mmactors.core.pricing import delta_per_dollar
-from mmactors.core.quoting import Ladder, Level, QuoteInputs, crossing, quote
+from mmactors.core.quoting import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
 from mmactors.core.record import SessionRecord
 from mmactors.core.side import Side
+from mmactors.core.standing import Standing
 from mmactors.messages import (
     BookChanged,
     FairMoved,
@@ -27,6 +28,7 @@ from mmactors.messages import (
     OrderAccepted,
     OrderCancelled,
     OrderDenied,
+    OrderEvent,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
@@ -45,7 +47,7 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueStatus,
 )
-from mmactors.units import MILLISECOND, Contracts, Micros, Nanos, Ticks, nanos, seconds
+from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos, seconds
 
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
@@ -58,6 +60,11 @@ CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
 
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 """Least time between two marks told to risk."""
+
+# Members looked up once: through the class each look-up costs more than a comparison of them.
+_YES, _NO = Outcome.YES, Outcome.NO
+_OPEN = MarketStatus.OPEN
+_REDUCING, _HALTED, _TRAPPED = TradingState.REDUCING, TradingState.HALTED, TradingState.TRAPPED
 
 Command = QuoteIntent | FairMoved | SessionReport
 Taking = tuple[Outcome, Ticks, Contracts]
@@ -100,43 +107,51 @@ class Maker:
         self.record = SessionRecord()
         self.market: Market | None = None
         self.reference: ReferenceMoved | None = None
-        self.ladder: Ladder | None = None
-        self.state = TradingState.HALTED
+        self.state = _HALTED
         self._prefix = prefix
         self._orders = 0
         self._venue = VenueStatus(connected=False, offset_ns=Nanos(0), order_latency_s=0.1, cash_micros=Micros(0))
         self._book = BookChanged(market, None, None)
-        self._yes = Side(market, Outcome.YES, self.table)
-        self._no = Side(market, Outcome.NO, self.table)
+        self._yes = Side(market, _YES, self.table)
+        self._no = Side(market, _NO, self.table)
         self._lost = "no reference price yet"
         self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
+        self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
+        self._standing: Standing | None = None
+        self._runs_until = self._look_ahead_ns = 0
+        self._two_sided = False
 
     def handle(self, event: object, now: Nanos) -> Decision:
         """Take in one event and decide what to change."""
-        self._look(now)
+        self.record.look(now, now < self._runs_until, self._two_sided)
         origin: Nanos | None = None
         match event:
+            case ReferenceMoved():
+                self.reference, origin = event, event.price_ns
+            case TimePassed() | LadderDue():
+                pass
+            case BookChanged():
+                self._book = event
+                return NOTHING
+            case OrderAccepted() | OrderReplaced() | OrderUnknown():
+                self._apply(event)
+                return NOTHING
             case MarketHydrated():
                 self._hydrate(event)
                 if event.market.resolution is not None:  # its end was told before this life began
                     return self._settle(event.market, event.market.resolution)
             case MarketChanged():
-                self.market = event.market
+                self._learn(event.market, self._venue)
             case MarketResolved():
                 return self._settle(event.market, event.resolution)
-            case ReferenceMoved():
-                self.reference, origin = event, event.price_ns
             case ReferenceLost():
                 self.reference, self._lost = None, event.reason
-            case BookChanged():
-                self._book = event
-                return NOTHING
             case VenueStatus():
-                self._venue = event
+                self._learn(self.market, event)
             case TradingStateChanged():
                 self.state = event.state
             case OrderFilled():
-                self.table.apply(event)
+                self._apply(event)
                 self._fill(event, now)
                 if self.inventory.resolution is not None and self.market is not None:
                     return self._settle(self.market, self.inventory.resolution)
@@ -145,13 +160,8 @@ class Maker:
                 order = self.table.orders.get(event.client_id)
                 if order is not None:
                     self._side(order.outcome).refused(order, event, now)
-                    self.table.apply(event)
+                    self._apply(event)
                 return LOOK_AGAIN
-            case OrderAccepted() | OrderReplaced() | OrderUnknown():
-                self.table.apply(event)
-                return NOTHING
-            case TimePassed() | LadderDue():
-                pass
             case _:
                 return NOTHING
         return self._requote(now, origin)
@@ -164,72 +174,83 @@ class Maker:
     # --- quoting ----------------------------------------------------------------------------------
 
     def _requote(self, now: Nanos, origin: Nanos | None) -> Decision:
-        market = self.market
-        if market is None or self.inventory.resolution is not None:
+        quoter, reference = self._quoter, self.reference
+        if quoter is None or self.inventory.resolution is not None:
             return NOTHING
-        tau = Nanos(market.expires_venue_ns - (now + self._venue.offset_ns))
-        close = schedule.close_at_ns(market.duration_ns, self.params.inventory)
-        look_ahead = LOOK_AHEAD_NS + nanos(2 * self._venue.order_latency_s)
-        inputs = self._inputs(market, tau, look_ahead, now)
-        obstacle = self._obstacle(market, tau - look_ahead - close, now, priced=inputs is not None)
+        tau = Nanos(quoter.market.expires_venue_ns - (now + self._venue.offset_ns))
+        inputs: QuoteInputs | None = None
         ladder: Ladder | None = None
         bids: tuple[Level, ...] = ()
         asks: tuple[Level, ...] = ()
         taking: Taking | None = None
-        room, net = 0, self.inventory.net
-        commands: list[Command] = []
+        mark: FairMoved | None = None
+        room, net = 0, self.inventory.yes - self.inventory.no
+        if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
+            inputs = self._inputs(quoter, reference, tau, net, now)
+        obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
         if inputs is not None:
-            ladder = quote(inputs, market, self.params)
-            self.record.price(ladder, net, closing=tau <= close)
-            room = 0 if self._only_reduces(inputs, market) else ladder.room
+            aim, allowed = quoter.aim(inputs), quoter.allowance(inputs)
+            self.record.price(aim.f, aim.fair, net, tau <= quoter.close_ns)
             if obstacle is None:
-                bids, asks, taking = self._wanted(inputs, ladder, market, now)
+                room = 0 if allowed.reduce_only else allowed.room
+                standing = self._standing
+                if standing is None or not standing.holds(inputs, aim, allowed):
+                    ladder = quoter.ladder(inputs, aim, allowed)
+                    self._standing = standing = Standing(ladder, inputs, quoter)
+                bids, asks = self._yes.below_cap(standing.bids, now), self._no.below_cap(standing.asks, now)
+                if aim.f <= quoter.cross_f:
+                    taking = self._crossing(quoter, inputs, aim, allowed, now)
+                if taking is not None:
+                    bids, asks, taking = self._beside(taking, bids, asks, net, quoter.market.min_size, now)
             if now - self._marked_ns >= MARK_EVERY_NS:
-                commands.append(self._mark(inputs, ladder, market, now))
-        self.ladder = ladder
+                mark = self._mark(quoter.market, inputs, aim, now)
         yes = self._yes.changes(bids, room - net, now)
         no = self._no.changes(asks, room + net, now)
-        urgent = taking is not None or yes.urgent or no.urgent
-        if not urgent and (not (yes or no) or now - self._sent_ns < self.params.quoting.refresh_ns):
-            return Decision(tuple(commands)) if commands else NOTHING
-        reason = self._reason(market, ladder, obstacle, bids, asks, tau, taking is not None)
-        commands.append(self._intent(yes, no, taking, reason, now, origin))
-        return Decision(tuple(commands), reason)
+        unchanged = yes is NO_CHANGES and no is NO_CHANGES and taking is None
+        if unchanged or not self._worth_sending(yes, no, taking, now):
+            return NOTHING if mark is None else Decision((mark,))
+        if inputs is not None and ladder is None:
+            ladder = quoter.ladder(inputs, aim, allowed)
+        reason = self._reason(quoter, ladder, obstacle, bids, asks, tau, taking is not None)
+        intent = self._intent(yes, no, taking, reason, now, origin)
+        return Decision((intent,) if mark is None else (mark, intent), reason)
 
-    def _inputs(self, market: Market, tau: Nanos, look_ahead: int, now: Nanos) -> QuoteInputs | None:
-        reference = self.reference
-        if reference is None or market.strike is None or market.duration_ns <= 0 or tau <= 0:
-            return None
-        if not all(0.0 < figure < math.inf for figure in (reference.price, reference.sigma, market.strike)):
-            return None
-        best_no = self._no.best
+    def _worth_sending(self, yes: Changes, no: Changes, taking: Taking | None, now: Nanos) -> bool:
+        if taking is not None or yes.urgent or no.urgent:
+            return True
+        return bool(yes or no) and now - self._sent_ns >= self.params.quoting.refresh_ns
+
+    def _inputs(self, quoter: Quoter, reference: ReferenceMoved, tau: Nanos, net: int, now: Nanos) -> QuoteInputs:
+        assert quoter.market.strike is not None
+        yes, no = self._yes.orders, self._no.orders
+        best_no, room_tau = no.best, tau - self._look_ahead_ns
         return QuoteInputs(
-            spot=reference.price,
-            strike=market.strike,
-            sigma=reference.sigma,
-            tau_ns=tau,
-            duration_ns=market.duration_ns,
-            age_s=max(0.0, seconds(now - reference.life_ns) - USUAL_PAUSE_S),
-            latency_s=reference.feed_latency_s + self._venue.order_latency_s,
-            net=self.inventory.net,
-            yes_committed=self._yes.outside_ladder,
-            no_committed=self._no.outside_ladder,
-            cash_micros=self._venue.cash_micros,
-            room_tau_ns=Nanos(max(0, tau - look_ahead)),
-            previous_bid=self._yes.best,
-            previous_ask=None if best_no is None else self._other(best_no),
-            reduce_only=self.state is TradingState.REDUCING,
+            reference.price,
+            quoter.market.strike,
+            reference.sigma,
+            tau,
+            (now - reference.life_ns) / SECOND - USUAL_PAUSE_S,
+            reference.feed_latency_s + self._venue.order_latency_s,
+            net,
+            yes.outside,
+            no.outside,
+            self._venue.cash_micros,
+            Nanos(room_tau if room_tau > 0 else 0),
+            yes.best,
+            None if best_no is None else Ticks(quoter.per_dollar - best_no),
+            self.state is _REDUCING,
         )
 
-    def _obstacle(self, market: Market, open_ns: int, now: Nanos, *, priced: bool) -> str | None:
-        """Why nothing may rest at all, or None. `open_ns`: how much longer an order sent now would find it open."""
-        if market.status is not MarketStatus.OPEN or market.strike is None:
+    def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
+        """Why nothing may rest at all, or None."""
+        market = quoter.market
+        if market.status is not _OPEN or market.strike is None:
             return f"market {market.status.lower()}"
-        if open_ns <= 0:
+        if tau - self._look_ahead_ns <= quoter.close_ns:  # an order sent now would find it closing
             return "closing"
         if not self._venue.connected:
             return "venue not in step"
-        if self.state in (TradingState.HALTED, TradingState.TRAPPED):
+        if self.state is _HALTED or self.state is _TRAPPED:
             return f"account {self.state.lower()}"
         if self.reference is None:
             return self._lost
@@ -239,37 +260,33 @@ class Maker:
             return "frozen after a burst of fills"
         return None if priced else "the figures make no price"
 
-    def _only_reduces(self, inputs: QuoteInputs, market: Market) -> bool:
-        f_room = schedule.f(inputs.room_tau_ns, market.duration_ns)
-        return inputs.reduce_only or f_room <= self.params.inventory.reduce_only_f
-
-    def _wanted(
-        self, inputs: QuoteInputs, ladder: Ladder, market: Market, now: Nanos
-    ) -> tuple[tuple[Level, ...], tuple[Level, ...], Taking | None]:
-        """What should rest on either side, each in its own ticks, and what to take."""
-        bids = self._yes.below_cap(ladder.bids, now)
-        asks = self._no.below_cap(tuple((self._other(ticks), size) for ticks, size in ladder.asks), now)
-        taking = self._crossing(inputs, ladder, market, now)
-        if taking is None:
-            return bids, asks, None
-        # What rests on that side gives way: together they would go beyond flat.
-        side, flat = self._side(taking[0]), abs(inputs.net)
-        left = flat - side.outside_ladder - taking[2]
-        if taking[0] is Outcome.YES:
-            bids = _at_most(bids, left, market.min_size)
-        else:
-            asks = _at_most(asks, left, market.min_size)
-        # Nor may the purchase go beyond flat with all that may still fill beside it.
-        if now - self._crossed_ns < CROSS_EVERY_NS or side.committed + taking[2] > flat:
-            taking = None
-        return bids, asks, taking
-
-    def _crossing(self, inputs: QuoteInputs, ladder: Ladder, market: Market, now: Nanos) -> Taking | None:
+    def _crossing(self, quoter: Quoter, inputs: QuoteInputs, aim: Aim, allowed: Allowance, now: Nanos) -> Taking | None:
         bid, ask = self._book.bid_ticks, self._book.ask_ticks
         others_bid = None if bid is None or self._yes.reaches(bid) else bid
-        others_ask = None if ask is None or self._no.reaches(self._other(ask)) else ask
-        taking = crossing(inputs, ladder, others_bid, others_ask, self.params, market)
+        others_ask = None if ask is None or self._no.reaches(quoter.per_dollar - ask) else ask
+        taking = quoter.crossing(inputs, aim, allowed, others_bid, others_ask)
         return None if taking is None or self._side(taking[0]).paused(now) else taking
+
+    def _beside(
+        self,
+        taking: Taking,
+        bids: tuple[Level, ...],
+        asks: tuple[Level, ...],
+        net: int,
+        min_size: int,
+        now: Nanos,
+    ) -> tuple[tuple[Level, ...], tuple[Level, ...], Taking | None]:
+        """What may rest beside a purchase, and what of it may be made now: together they must not go beyond flat."""
+        side, flat = self._side(taking[0]).orders, abs(net)
+        left = flat - side.outside - taking[2]
+        if taking[0] is _YES:
+            bids = _at_most(bids, left, min_size)
+        else:
+            asks = _at_most(asks, left, min_size)
+        # Nor may the purchase go beyond flat with all that may still fill beside it.
+        if now - self._crossed_ns < CROSS_EVERY_NS or side.committed + taking[2] > flat:
+            return bids, asks, None
+        return bids, asks, taking
 
     def _intent(
         self,
@@ -285,7 +302,7 @@ class Maker:
         replaces = yes.outward + no.outward + yes.inward + no.inward
         places = [
             PlaceOrder(self._next_id(), outcome, ticks, size)
-            for outcome, changes in ((Outcome.YES, yes), (Outcome.NO, no))
+            for outcome, changes in ((_YES, yes), (_NO, no))
             for ticks, size in changes.places
         ]
         if taking is not None:
@@ -297,6 +314,7 @@ class Maker:
             self.table.replace(replace, now)
         for place in places:
             self.table.place(self.name, place, now)
+        self._two_sided = bool(self._yes.orders.resting and self._no.orders.resting)
         self._sent_ns = now
         self.record.order_messages += len(cancels) + len(replaces) + len(places)
         priced = self.reference.life_ns if self.reference is not None else Nanos(0)
@@ -306,7 +324,7 @@ class Maker:
 
     def _reason(
         self,
-        market: Market,
+        quoter: Quoter,
         ladder: Ladder | None,
         obstacle: str | None,
         bids: tuple[Level, ...],
@@ -314,46 +332,49 @@ class Maker:
         tau: Nanos,
         taking: bool,
     ) -> QuoteReason:
+        market = quoter.market
         why = obstacle or (ladder.why if ladder is not None else "")
-        return QuoteReason(
-            why=why + ", taking to flatten" if taking else why,
-            spot=self.reference.price if self.reference is not None else math.nan,
-            strike=market.strike if market.strike is not None else math.nan,
-            f=schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0,
-            sigma=ladder.sigma if ladder is not None else math.nan,
-            d2=ladder.d2 if ladder is not None else 0.0,
-            fair=ladder.fair if ladder is not None else math.nan,
-            lean=ladder.lean if ladder is not None else 0.0,
-            half_spread=ladder.half_spread if ladder is not None else math.nan,
-            room=ladder.room if ladder is not None else 0,
-            net=self.inventory.net,
-            bids=bids,
-            asks=tuple((self._other(ticks), size) for ticks, size in asks),
-            phase="CLOSED" if obstacle == "closing" or ladder is None else ladder.phase,
-        )
+        if taking:
+            why += ", taking to flatten"
+        strike = market.strike if market.strike is not None else math.nan
+        spot, sigma = (math.nan, math.nan) if self.reference is None else (self.reference.price, self.reference.sigma)
+        f = schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0
+        net, offered = self.inventory.net, tuple([(quoter.per_dollar - ticks, size) for ticks, size in asks])
+        if ladder is None:
+            nan = math.nan
+            return QuoteReason(why, spot, strike, f, nan, 0.0, nan, 0.0, nan, 0, net, bids, offered, "CLOSED")
+        aim, allowed = ladder.aim, ladder.allowed
+        figures = sigma, aim.d2, aim.fair, aim.lean, aim.half_spread, allowed.room, net
+        phase = "CLOSED" if obstacle == "closing" else allowed.phase
+        return QuoteReason(why, spot, strike, f, *figures, bids, offered, phase)
 
-    def _mark(self, inputs: QuoteInputs, ladder: Ladder, market: Market, now: Nanos) -> FairMoved:
+    def _mark(self, market: Market, inputs: QuoteInputs, aim: Aim, now: Nanos) -> FairMoved:
         self._marked_ns = now
-        delta = delta_per_dollar(ladder.d2, inputs.spot, ladder.sigma, max(seconds(inputs.tau_ns), 0.5))
-        return FairMoved(self.name, market.asset, ladder.fair, delta, inputs.net, inputs.spot)
+        delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(seconds(inputs.tau_ns), 0.5))
+        return FairMoved(self.name, market.asset, aim.fair, delta, inputs.net, inputs.spot)
 
     # --- the session ------------------------------------------------------------------------------
 
     def _hydrate(self, event: MarketHydrated) -> None:
-        self.market, self.state = event.market, event.state
-        self._venue = VenueStatus(True, event.offset_ns, event.order_latency_s, event.cash_micros)
+        self.state = event.state
+        self._learn(event.market, VenueStatus(True, event.offset_ns, event.order_latency_s, event.cash_micros))
         self.inventory = Inventory(
             yes=event.yes, no=event.no, yes_cost_micros=event.yes_cost_micros, no_cost_micros=event.no_cost_micros
         )
 
-    def _look(self, now: Nanos) -> None:
-        market = self.market
-        running = (
-            market is not None
-            and market.status is MarketStatus.OPEN
-            and now + self._venue.offset_ns < market.expires_venue_ns
-        )
-        self.record.look(now, running=running, two_sided=self._yes.rests and self._no.rests)
+    def _learn(self, market: Market | None, venue: VenueStatus) -> None:
+        """Take in the market's terms or the venue's state, and what follows from them."""
+        self._venue = venue
+        self._look_ahead_ns = LOOK_AHEAD_NS + nanos(2 * venue.order_latency_s)
+        if market is None:
+            return
+        if market is not self.market:
+            self.market, self._quoter, self._standing = market, Quoter(market, self.params), None
+        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is _OPEN else 0
+
+    def _apply(self, event: OrderEvent) -> None:
+        self.table.apply(event)
+        self._two_sided = bool(self._yes.orders.resting and self._no.orders.resting)
 
     def _fill(self, fill: OrderFilled, now: Nanos) -> None:
         if not self.inventory.apply(fill, fill.tick_micros):
@@ -364,16 +385,12 @@ class Maker:
             self._frozen_until = now + self.params.risk.freeze_ns
 
     def _settle(self, market: Market, resolution: Resolution) -> Decision:
-        self.market = market
+        self._learn(market, self._venue)
         self.inventory.settle(resolution)
         return Decision((self.record.report(market, self.inventory, resolution),))
 
     def _side(self, outcome: Outcome) -> Side:
-        return self._yes if outcome is Outcome.YES else self._no
-
-    def _other(self, ticks: Ticks) -> Ticks:
-        assert self.market is not None
-        return Ticks(self.market.ticks_per_dollar - ticks)
+        return self._yes if outcome is _YES else self._no
 
     def _next_id(self) -> str:
         self._orders += 1

@@ -63,6 +63,8 @@ class WorkingOrder:
     final: bool = False
     owed: int = 0
     version: int = 0
+    counted: tuple[int, int, int, bool] = field(default=(0, 0, 0, False), repr=False, compare=False)
+    """Its part of its side's sums, as `SideOrders.recount` left it."""
 
     @property
     def state(self) -> OrderState:
@@ -92,13 +94,81 @@ class WorkingOrder:
         """Contracts that may still fill."""
         if self.final:
             return self.owed
-        largest = max(self.size, *(size for _, size in self.moves)) if self.moves else self.size
+        largest = self.size
+        for _, size in self.moves:
+            if size > largest:
+                largest = size
         return largest - self.filled if largest > self.filled else 0
 
     @property
     def worst_ticks(self) -> int:
         """The highest price at which it may still fill."""
-        return max(self.ticks, *(ticks for ticks, _ in self.moves)) if self.moves else self.ticks
+        highest = self.ticks
+        for ticks, _ in self.moves:
+            if ticks > highest:
+                highest = ticks
+        return highest
+
+
+class SideOrders:
+    """The orders of one outcome of one market, oldest first, with their sums: kept as they change, read at every tick.
+
+    Attributes:
+        orders: by client id.
+        committed: contracts that may still be bought.
+        outside: of those, the contracts of orders in doubt, owed, or taking.
+        cost: what all of `committed` may cost at each order's worst price, in ticks times contracts.
+        resting: how many of the orders are in the book.
+        version: another number after every change.
+        held: whether somebody reads it at every look; else it goes with its last order.
+    """
+
+    __slots__ = ("_best", "_ladder", "committed", "cost", "held", "orders", "outside", "resting", "version")
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.held = held
+        self.orders: dict[str, WorkingOrder] = {}
+        self.committed = self.outside = self.cost = self.resting = self.version = 0
+        self._ladder: list[WorkingOrder] | None = None  # None: to be sorted anew
+        self._best: Ticks | None = None
+
+    @property
+    def ladder(self) -> list[WorkingOrder]:
+        """The orders that can be replaced or kept, the best target price first."""
+        ladder = self._ladder
+        if ladder is None:
+            ladder = [o for o in self.orders.values() if movable(o)]
+            ladder.sort(key=_target_ticks, reverse=True)
+            self._ladder = ladder
+            self._best = _target_ticks(ladder[0]) if ladder else None
+        return ladder
+
+    @property
+    def best(self) -> Ticks | None:
+        """The best price of the ladder that stands, or will."""
+        if self._ladder is None:
+            _ = self.ladder
+        return self._best
+
+    def recount(self, order: WorkingOrder, version: int) -> None:
+        """Bring the sums up to date with a change of one order."""
+        remaining = order.worst_remaining
+        was = order.counted
+        order.counted = now = (
+            remaining,
+            remaining if order.final or order.unknown or order.immediate else 0,
+            remaining * order.worst_ticks,
+            order.order_id is not None and remaining > 0,
+        )
+        self.committed += now[0] - was[0]
+        self.outside += now[1] - was[1]
+        self.cost += now[2] - was[2]
+        self.resting += now[3] - was[3]
+        self._ladder = None
+        self.version = version
+
+
+_NO_ORDERS = SideOrders()
 
 
 class OrderTable:
@@ -106,28 +176,47 @@ class OrderTable:
 
     def __init__(self) -> None:
         self.orders: dict[str, WorkingOrder] = {}
-        self._sides: dict[tuple[str, Outcome], dict[str, WorkingOrder]] = {}  # the same orders; read at every tick
+        self.sides: dict[tuple[str, Outcome], SideOrders] = {}
+        self._version = 0
 
     def place(self, market: str, order: PlaceOrder, now: Nanos) -> WorkingOrder:
         """Enter an order that is on its way out."""
-        working = WorkingOrder(
-            order.client_id, market, order.outcome, order.ticks, order.size, now, immediate=order.immediate
+        return self.enter(
+            WorkingOrder(
+                order.client_id, market, order.outcome, order.ticks, order.size, now, immediate=order.immediate
+            )
         )
-        self.orders[order.client_id] = working
-        self._sides.setdefault((market, order.outcome), {})[order.client_id] = working
-        return working
+
+    def enter(self, order: WorkingOrder) -> WorkingOrder:
+        """Enter an order as it stands.
+
+        Raises:
+            ValueError: an order of its name is live.
+        """
+        if order.client_id in self.orders:
+            raise ValueError(f"an order named {order.client_id} is live already")
+        self.orders[order.client_id] = order
+        key = order.market, order.outcome
+        side = self.sides.get(key)
+        if side is None:
+            side = self.sides[key] = SideOrders()
+        side.orders[order.client_id] = order
+        self._recount(order)
+        return order
 
     def replace(self, order: ReplaceOrder, now: Nanos) -> None:
         """Note a replace that is on its way out."""
         working = self.orders[order.client_id]
         working.moves.append((order.ticks, order.size))
         working.since_ns = now
+        self._recount(working)
 
     def cancel(self, client_id: str, now: Nanos) -> None:
         """Note a cancel that is on its way out."""
         working = self.orders[client_id]
         working.cancelling = True
         working.since_ns = now
+        self._recount(working)
 
     def apply(self, event: OrderEvent) -> None:
         """Change an order by what happened to it; an event about an order not held changes nothing."""
@@ -135,12 +224,20 @@ class OrderTable:
         if order is None:
             return
         match event:
-            case OrderAccepted():
-                order.order_id = event.order_id
-                order.unknown = False
             case OrderReplaced():
                 del order.moves[:1]
                 order.ticks, order.size, order.unknown = event.ticks, event.size, False
+            case OrderAccepted():
+                order.order_id = event.order_id
+                order.unknown = False
+            case OrderFilled():
+                order.filled += event.size
+                if order.final:
+                    order.owed = max(0, order.owed - event.size)
+            case OrderCancelled():
+                order.final = True
+                order.owed = max(0, event.filled - order.filled)
+                order.moves.clear()
             case OrderUnchanged(action="cancel"):
                 order.cancelling = False
             case OrderUnchanged() if order.moves:  # the venue answers in order; what was denied was the last request
@@ -149,34 +246,43 @@ class OrderTable:
                 order.final = True
             case OrderUnknown():
                 order.unknown = True
-            case OrderCancelled():
-                order.final = True
-                order.owed = max(0, event.filled - order.filled)
-                order.moves.clear()
-            case OrderFilled():
-                order.filled += event.size
-                if order.final:
-                    order.owed = max(0, order.owed - event.size)
         if not order.final and order.filled >= order.size and not order.moves:
             order.final = True
+        self._recount(order)
         if order.final and order.owed == 0:
             self._drop(order)
 
+    def side(self, market: str, outcome: Outcome) -> SideOrders:
+        """One side of one market, to be read only."""
+        return self.sides.get((market, outcome), _NO_ORDERS)
+
+    def hold(self, market: str, outcome: Outcome) -> SideOrders:
+        """One side of one market, to be read at every look, whether or not it has orders just then."""
+        side = self.sides[market, outcome] = SideOrders(held=True)
+        return side
+
     def of(self, market: str, outcome: Outcome) -> list[WorkingOrder]:
         """One side of one market, oldest first."""
-        side = self._sides.get((market, outcome))
-        return list(side.values()) if side else []
+        return list(self.side(market, outcome).orders.values())
 
     def committed(self, market: str, outcome: Outcome, *, besides: str | None = None) -> int:
         """Contracts of one outcome that may still be bought, counting every order but `besides`."""
-        return sum(o.worst_remaining for o in self.of(market, outcome) if o.client_id != besides)
+        side = self.side(market, outcome)
+        order = side.orders.get(besides) if besides is not None else None
+        return side.committed if order is None else side.committed - order.counted[0]
+
+    def _recount(self, order: WorkingOrder) -> None:
+        self._version = version = self._version + 1
+        self.sides[order.market, order.outcome].recount(order, version)
 
     def _drop(self, order: WorkingOrder) -> None:
+        """Forget an order that nothing more can come of: it counts for nothing already."""
         del self.orders[order.client_id]
         key = order.market, order.outcome
-        del self._sides[key][order.client_id]
-        if not self._sides[key]:
-            del self._sides[key]  # markets come and go
+        side = self.sides[key]
+        del side.orders[order.client_id]
+        if not (side.orders or side.held):
+            del self.sides[key]  # markets come and go
 
     def __iter__(self) -> Iterator[WorkingOrder]:
         return iter(list(self.orders.values()))
@@ -208,11 +314,19 @@ def movable(order: WorkingOrder) -> bool:
     return not (order.final or order.cancelling or order.unknown or order.immediate)
 
 
-def diff(orders: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts]]) -> Changes:
+def _target_ticks(order: WorkingOrder) -> Ticks:
+    moves = order.moves
+    return moves[-1][0] if moves else order.ticks
+
+
+NO_CHANGES = Changes()
+
+
+def diff(ladder: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts]]) -> Changes:
     """Find the fewest messages that take one side of the book to `levels`.
 
     Args:
-        orders: the side's working orders; those in doubt are left alone (the ladder's room already counts them).
+        ladder: the side's movable orders, best target first; others are left alone (the ladder's room counts them).
         levels: wanted (price, size), best first, in the side's own ticks (a higher price is the more aggressive).
 
     An order on a wanted price stays if what is left of it is at most the wanted size and at least half of it, so
@@ -223,8 +337,8 @@ def diff(orders: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
     cancels: list[CancelOrder] = []
     outward: list[ReplaceOrder] = []
     inward: list[ReplaceOrder] = []
-    for order in sorted((o for o in orders if movable(o)), key=lambda o: o.target[0], reverse=True):
-        ticks, total = order.target
+    for order in ladder:
+        ticks, total = order.moves[-1] if order.moves else (order.ticks, order.size)
         size = wanted.get(ticks)
         if size is None:
             spare.append(order)
@@ -237,6 +351,8 @@ def diff(orders: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
         elif 2 * left < size and order.order_id is not None and not order.moves:
             inward.append(ReplaceOrder(order.client_id, ticks, Contracts(order.filled + size)))
         del wanted[ticks]
+    if not (wanted or spare or cancels or outward or inward):
+        return NO_CHANGES
     missing = sorted(wanted.items(), reverse=True)
     for order in spare:
         ticks, total = order.target

@@ -21,6 +21,8 @@ from mmactors.units import DOLLAR, Micros, Nanos, Ticks
 
 DEFAULT_TICK = Micros(10_000)
 
+_YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
+
 
 class Portfolio:
     """What the account holds, and what it may yet buy.
@@ -59,8 +61,9 @@ class Portfolio:
         """Take in an order that rests though it was not placed here, under this name."""
         market = venue_order.market
         ticks = self.ticks(market, venue_order.price_micros)
-        order = self.table.place(market, PlaceOrder(client_id, venue_order.outcome, ticks, venue_order.size), now)
+        order = WorkingOrder(client_id, market, venue_order.outcome, ticks, venue_order.size, now)
         order.order_id, order.filled, order.version = venue_order.order_id, venue_order.filled, venue_order.version
+        self.table.enter(order)
         self._reassess(market)
         return order
 
@@ -98,45 +101,45 @@ class Portfolio:
 
     def free_cash(self, *, besides: str) -> int:
         """Cash less what every live order but one may cost."""
-        orders = self.table.orders.values()
-        return self.account.cash_micros - sum(self._cost(order) for order in orders if order.client_id != besides)
+        free = self.account.cash_micros + self._cost(besides)
+        for (market, _), side in self.table.sides.items():
+            free -= side.cost * self.tick(market)
+        return free
 
     def worst_loss(self, market: str, outcome: Outcome, cost: int, *, besides: str) -> int:
         """The most the account can lose if any subset of its live orders fills, `cost` more on one outcome of a market.
 
-        `besides` names the order that the addition replaces, which does not count.
+        `besides` names the order of that side which the addition replaces, which does not count.
         """
-        elsewhere = sum(loss for name, loss in self.worst_losses.items() if name != market)
-        costs = {Outcome.YES: 0, Outcome.NO: 0, outcome: cost}
-        return elsewhere + self._worst_loss(market, costs, besides)
+        elsewhere = sum(self.worst_losses.values()) - self.worst_losses.get(market, 0)
+        more = cost - self._cost(besides)
+        return elsewhere + (self._worst_loss(market, more, 0) if outcome is _YES else self._worst_loss(market, 0, more))
 
     def adding(self) -> list[WorkingOrder]:
         """The orders of every side that could grow a position if all of it filled."""
         adding = []
         for order in self.table:
             net = self.account.position(order.market).net
-            signed = net if order.outcome is Outcome.YES else -net
+            signed = net if order.outcome is _YES else -net
             if self.table.committed(order.market, order.outcome) > -signed:
                 adding.append(order)
         return adding
 
     def _reassess(self, market: str) -> None:
         if self.account.position(market).resolution is None:
-            self.worst_losses[market] = self._worst_loss(market, {Outcome.YES: 0, Outcome.NO: 0})
+            self.worst_losses[market] = self._worst_loss(market, 0, 0)
         else:
             self.worst_losses.pop(market, None)
 
-    def _worst_loss(self, market: str, costs: dict[Outcome, int], besides: str | None = None) -> int:
-        position = self.account.position(market)
-        for outcome in costs:
-            for order in self.table.of(market, outcome):
-                if order.client_id != besides:
-                    costs[outcome] += self._cost(order)
+    def _worst_loss(self, market: str, more_yes: int, more_no: int) -> int:
+        """The most one market can lose if its live orders, and so many micro-dollars' worth more of them, may fill."""
+        position, tick = self.account.position(market), self.tick(market)
         spent = position.yes_cost_micros + position.no_cost_micros
         # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
-        if_yes = spent + costs[Outcome.NO] - position.yes * DOLLAR
-        if_no = spent + costs[Outcome.YES] - position.no * DOLLAR
+        if_yes = spent + self.table.side(market, _NO).cost * tick + more_no - position.yes * DOLLAR
+        if_no = spent + self.table.side(market, _YES).cost * tick + more_yes - position.no * DOLLAR
         return max(if_yes, if_no, 0)
 
-    def _cost(self, order: WorkingOrder) -> int:
-        return order.worst_remaining * order.worst_ticks * self.tick(order.market)
+    def _cost(self, client_id: str) -> int:
+        order = self.table.orders.get(client_id)
+        return 0 if order is None else order.counted[2] * self.tick(order.market)

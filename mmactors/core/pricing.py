@@ -8,6 +8,7 @@ import math
 from mmactors.messages import Outcome, SettlementRule
 from mmactors.units import YEAR_S
 
+_INF = math.inf
 _SQRT_HALF = math.sqrt(0.5)
 _INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -30,7 +31,7 @@ def d2(spot: float, strike: float, sigma: float, tau_s: float) -> float:
     Raises:
         ValueError: spot, strike, sigma or tau is not a positive number.
     """
-    if not (0.0 < spot < math.inf and 0.0 < strike < math.inf and 0.0 < sigma < math.inf and 0.0 < tau_s < math.inf):
+    if not (0.0 < spot < _INF and 0.0 < strike < _INF and 0.0 < sigma < _INF and 0.0 < tau_s < _INF):
         raise ValueError(f"not positive: spot {spot}, strike {strike}, sigma {sigma} or tau {tau_s} s")
     deviation = sigma * math.sqrt(tau_s / YEAR_S)
     return math.log(spot / strike) / deviation - 0.5 * deviation
@@ -50,7 +51,7 @@ def fair_value(spot: float, strike: float, sigma: float, tau_s: float, settlemen
         ValueError: spot, strike or sigma is not a positive number, or tau is not a number.
     """
     if tau_s <= 0.0:
-        if not (0.0 < spot < math.inf and 0.0 < strike < math.inf):
+        if not (0.0 < spot < _INF and 0.0 < strike < _INF):
             raise ValueError(f"not positive: spot {spot} or strike {strike}")
         return decided(spot, strike, settlement)
     return normal_cdf(d2(spot, strike, sigma, tau_s))
@@ -75,7 +76,7 @@ def fair_value_average(
         ValueError: spot, strike, sigma or the window is not positive, or more prints are locked than there are.
     """
     prints = settlement.window_s
-    if not (0.0 < spot < math.inf and 0.0 < strike < math.inf and 0.0 < sigma < math.inf):
+    if not (0.0 < spot < _INF and 0.0 < strike < _INF and 0.0 < sigma < _INF):
         raise ValueError(f"not positive: spot {spot}, strike {strike} or sigma {sigma}")
     if prints <= 0 or not 0 <= locked <= prints:
         raise ValueError(f"{locked} prints locked of a window of {prints}")

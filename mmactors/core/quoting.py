@@ -2,6 +2,10 @@
 
 Owns the formula of the quotes in integer ticks and the words for why they are what they are. Pure; knows no order ids,
 no diff, no account. A YES ask at p leaves as a NO buy at 1 - p: both sides of a ladder are purchases.
+
+The formula has three parts: the `Aim` (prices, from the underlying), the `Allowance` (contracts, from time and
+position), and the levels that follow from both. The first two are cheap and change at every look; the third is not
+and seldom does, see `standing`.
 """
 
 import math
@@ -17,36 +21,43 @@ from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
 _EPSILON = 1e-9
 """Float noise, in ticks: a price this close to a tick is on it."""
 
+_HAIR = 1e-11
+"""More than the rounding of a price in ticks, and less than anybody would notice."""
+
 _LEAST_TAU_S = 1e-3
 """d2 is told as of this much time left when there is less."""
+
+# Members looked up once: through the class each look-up costs more than a comparison of them.
+_YES, _NO = Outcome.YES, Outcome.NO
+_EARLY, _FLATTENING, _CLOSED = Phase.EARLY, Phase.FLATTENING, Phase.CLOSED
+_REDUCE_ONLY, _DEAD_SIDE = Phase.REDUCE_ONLY, Phase.DEAD_SIDE
 
 Level = tuple[Ticks, Contracts]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as what follows: these are made at every look, and freezing costs the most of it
 class QuoteInputs:
     """What a ladder is made from.
 
     Attributes:
         spot, strike, sigma: the underlying; sigma annualised.
-        tau_ns, duration_ns: time left and length of the session.
+        tau_ns: time left of the session.
         age_s: time since any sign of life of the reference.
         latency_s: measured feed and order latency.
         net: YES minus NO held.
         yes_committed, no_committed: contracts that may still be bought by orders outside this ladder.
         cash_micros: cash the ladder may spend.
         room_tau_ns: time left at which the room, reduce-only and the dead side are judged.
-        fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
-        settlement: the rule deciding at expiry; None takes the market's.
         previous_bid, previous_ask: best prices of the ladder that stands, for hysteresis.
         reduce_only: the account may only cut |net|, whatever the time.
+        fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
+        settlement: the rule deciding at expiry; None takes the market's.
     """
 
     spot: float
     strike: float
     sigma: float
     tau_ns: Nanos
-    duration_ns: Nanos
     age_s: float
     latency_s: float
     net: int
@@ -54,261 +65,324 @@ class QuoteInputs:
     no_committed: int
     cash_micros: Micros
     room_tau_ns: Nanos
-    fee_micros: Micros | None = None
-    settlement: SettlementRule | None = None
     previous_bid: Ticks | None = None
     previous_ask: Ticks | None = None
     reduce_only: bool = False
+    fee_micros: Micros | None = None
+    settlement: SettlementRule | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Aim:
+    """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
+
+    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in.
+    """
+
+    d2: float
+    fair: float
+    f: float
+    weight: float
+    lean: float
+    half_bid: float
+    half_ask: float
+    raw_bid: float
+    raw_ask: float
+
+    @property
+    def half_spread(self) -> float:
+        """The mean of both sides' distance from where the ladder leans to."""
+        return (self.half_bid + self.half_ask) / 2
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many contracts either side may yet have resting, and why."""
+
+    phase: Phase
+    room: int
+    reduce_only: bool
+    dead: Outcome | None
+    yes_left: int
+    no_left: int
+
+
+@dataclass(slots=True)
 class Ladder:
-    """What should rest, best first, in YES ticks; and every figure behind it (dollars unless named otherwise).
+    """What should rest, best first, in YES ticks; and every figure behind it.
 
-    `raw_bid` and `raw_ask` are the targets in ticks before rounding and hysteresis.
+    `best_bid` and `best_ask` are the aim in whole ticks, whether or not anything may rest there.
     """
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
-    fair: float
-    d2: float
-    lean: float
-    half_spread: float
-    room: int
-    f: float
-    sigma: float
-    phase: str
-    dead: Outcome | None
-    why: str
-    raw_bid: float
-    raw_ask: float
+    best_bid: Ticks
+    best_ask: Ticks
+    short_of_cash: bool
+    aim: Aim
+    allowed: Allowance
+    net: int
+
+    @property
+    def why(self) -> str:
+        """What holds the ladder where it is, in words."""
+        aim, allowed = self.aim, self.allowed
+        if allowed.phase is _CLOSED:
+            return "closed"
+        if allowed.dead is not None:
+            said = f"dead side {allowed.dead}"
+        elif allowed.phase is _REDUCE_ONLY:
+            said = f"reduce-only, net {self.net:+d}"
+        else:
+            said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
+            if aim.weight > 0.0 and self.net:
+                said += f", flattening net {self.net:+d}"
+            if allowed.yes_left == 0:
+                said += ", no room for YES"
+            if allowed.no_left == 0:
+                said += ", no room for NO"
+        return said + ", short of cash" if self.short_of_cash else said
 
 
-def with_hysteresis(
-    raw_bid: float,
-    raw_ask: float,
-    previous_bid: Ticks | None,
-    previous_ask: Ticks | None,
-    params: MakerParams,
-    market: Market,
-) -> tuple[Ticks, Ticks]:
-    """Return the best bid and ask: outwards at once, inwards only `hysteresis` beyond the next tick.
+class Quoter:
+    """One market's formula, its constants worked out once.
 
-    The result is never further in than the raw targets floored and ceiled.
+    Args:
+        market: its terms.
+        params: how to quote.
+
+    Attributes:
+        per_dollar: ticks in a dollar.
+        duration_ns, close_ns: length of the session, and the time left at which all is cancelled.
+        full: contracts of a whole side of the ladder.
+        cross_f: share of the session left from which liquidity may be taken; negative for never.
     """
-    margin = params.quoting.hysteresis * market.ticks_per_dollar - _EPSILON
-    bid = math.floor(raw_bid + _EPSILON)
-    if previous_bid is not None and bid > previous_bid:
-        bid = max(previous_bid, math.floor(raw_bid - margin))
-    ask = math.ceil(raw_ask - _EPSILON)
-    if previous_ask is not None and ask < previous_ask:
-        ask = min(previous_ask, math.ceil(raw_ask + margin))
-    return Ticks(bid), Ticks(ask)
 
+    def __init__(self, market: Market, params: MakerParams) -> None:
+        quoting, limits = params.quoting, params.inventory
+        self.market = market
+        self.params = params
+        self._sound = market.strike is not None and 0.0 < market.strike < math.inf and market.duration_ns > 0
+        self.per_dollar = market.ticks_per_dollar
+        self.duration_ns = market.duration_ns
+        self.close_ns = schedule.close_at_ns(market.duration_ns, limits)
+        self.full = min(max(quoting.size, market.min_size), market.max_size) * quoting.levels
+        self._margin = quoting.hysteresis * self.per_dollar - _EPSILON
+        # More than two whole sides can cost: with this much cash, cash is no matter.
+        self._dearest = 2 * self.full * (DOLLAR + math.ceil(DOLLAR * max(market.maker_bps, 0.0) * 1e-4))
+        self._flat_enough = math.floor(limits.cross_to * limits.max_position + _EPSILON)
+        self._size = min(max(quoting.size, market.min_size), market.max_size)
+        self._count = quoting.levels
+        self._spacing = max(math.ceil(quoting.spacing * self.per_dollar - _EPSILON), 1)
+        self._half = quoting.spread / 2
+        self._k_lat = quoting.k_lat
+        self._latency_floor_s = quoting.latency_floor_s
+        self._fee = market.maker_bps * 1e-4
+        self._least = params.risk.min_spread_micros / DOLLAR / 2
+        self._lean_early = limits.lean_early
+        self._lean_more = limits.lean_late - limits.lean_early
+        self._max_position = limits.max_position
+        self._give, self._give_full = limits.give, limits.give_full
+        self.cross_f = limits.cross_f if limits.cross else -1.0
+        self._late_f = max(limits.reduce_only_f, limits.dead_f)
+        # From here on the phase is looked up, above it is only early or flattening.
+        self._phased_f = max(limits.reduce_only_f, (self.close_ns + 1) / max(self.duration_ns, 1))
 
-def quote(inputs: QuoteInputs, market: Market, params: MakerParams) -> Ladder:
-    """Return the ladder for these inputs.
+    def prices(self, spot: float, sigma: float, tau_ns: int) -> bool:
+        """Whether these figures make a price."""
+        return self._sound and tau_ns > 0 and 0.0 < spot < math.inf and 0.0 < sigma < math.inf
 
-    Raises:
-        ValueError: spot, strike, sigma or the duration is not positive.
-    """
-    quoting, limits = params.quoting, params.inventory
-    per_dollar = market.ticks_per_dollar
-    net = inputs.net
-    f = schedule.f(inputs.tau_ns, inputs.duration_ns)
-    f_room = schedule.f(inputs.room_tau_ns, inputs.duration_ns)
-    room = schedule.room(f_room, limits)
+    def aim(self, inputs: QuoteInputs) -> Aim:
+        """Return where the best prices should be.
 
-    tau_s = inputs.tau_ns / SECOND
-    deviations = d2(inputs.spot, inputs.strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
-    if tau_s > _LEAST_TAU_S:
-        fair = normal_cdf(deviations)
-    else:
-        fair = fair_value(inputs.spot, inputs.strike, inputs.sigma, tau_s, inputs.settlement or market.settlement)
+        Raises:
+            ValueError: spot, strike, sigma or the duration is not positive.
+        """
+        tau_s = inputs.tau_ns / SECOND
+        if tau_s > _LEAST_TAU_S:
+            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+            fair = normal_cdf(deviations)
+        else:
+            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, _LEAST_TAU_S)
+            rule = inputs.settlement or self.market.settlement
+            fair = fair_value(inputs.spot, inputs.strike, inputs.sigma, tau_s, rule)
 
-    # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
-    reaction_s = max(inputs.latency_s, quoting.latency_floor_s) + max(inputs.age_s, 0.0)
-    pick_off = quoting.k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / max(tau_s, 0.5))
-    half = quoting.spread / 2 + pick_off
-    if inputs.fee_micros is None:
-        yes_fee, no_fee = market.maker_bps * 1e-4 * fair, market.maker_bps * 1e-4 * (1.0 - fair)
-    else:
-        yes_fee = no_fee = inputs.fee_micros / DOLLAR
-    least = params.risk.min_spread_micros / DOLLAR / 2
-    half_bid, half_ask = max(least, half + yes_fee), max(least, half + no_fee)
-    weight = schedule.lean_weight(f)
-    lean = (limits.lean_early + (limits.lean_late - limits.lean_early) * weight) * net / limits.max_position
-    give = (limits.give + limits.give_full * abs(net) / limits.max_position) * weight
-    raw_bid = min(fair - lean - half_bid, fair + give if net < 0 else fair) * per_dollar
-    raw_ask = max(fair - lean + half_ask, fair - give if net > 0 else fair) * per_dollar
-    # What reduces is not driven off the scale while its last tick costs no more than that.
-    last, width = per_dollar - 1, 2 * least * per_dollar
-    if net > 0 and raw_ask > last >= (fair - give) * per_dollar:
-        raw_bid, raw_ask = min(raw_bid, last - width), float(last)
-    elif net < 0 and raw_bid < 1 <= (fair + give) * per_dollar:
-        raw_bid, raw_ask = 1.0, max(raw_ask, 1 + width)
+        # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
+        reaction_s = inputs.latency_s if inputs.latency_s > self._latency_floor_s else self._latency_floor_s
+        if inputs.age_s > 0.0:
+            reaction_s += inputs.age_s
+        pick_off = self._k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / (tau_s if tau_s > 0.5 else 0.5))
+        half_bid = half_ask = self._half + pick_off
+        if inputs.fee_micros is not None:
+            half_bid = half_ask = half_bid + inputs.fee_micros / DOLLAR
+        elif self._fee:
+            half_bid, half_ask = half_bid + self._fee * fair, half_ask + self._fee * (1.0 - fair)
+        if half_bid < self._least:
+            half_bid = self._least
+        if half_ask < self._least:
+            half_ask = self._least
+        net = inputs.net
+        f = schedule.f(inputs.tau_ns, self.duration_ns)
+        weight = schedule.lean_weight(f)
+        lean = (self._lean_early + self._lean_more * weight) * net / self._max_position
+        give = (self._give + self._give_full * abs(net) / self._max_position) * weight
+        highest = fair + give if net < 0 else fair
+        lowest = fair - give if net > 0 else fair
+        raw_bid = min(fair - lean - half_bid, highest) * self.per_dollar
+        raw_ask = max(fair - lean + half_ask, lowest) * self.per_dollar
+        # What reduces is not driven off the scale while its last tick costs no more than that.
+        last = self.per_dollar - 1
+        if net > 0 and raw_ask > last >= lowest * self.per_dollar:
+            raw_bid, raw_ask = min(raw_bid, last - 2 * self._least * self.per_dollar), float(last)
+        elif net < 0 and raw_bid < 1 <= highest * self.per_dollar:
+            raw_bid, raw_ask = 1.0, max(raw_ask, 1 + 2 * self._least * self.per_dollar)
+        return Aim(deviations, fair, f, weight, lean, half_bid, half_ask, raw_bid, raw_ask)
 
-    phase = schedule.phase(f, inputs.duration_ns, limits)
-    reduce_only = inputs.reduce_only or f_room <= limits.reduce_only_f
-    dead = _dead_side(inputs, f_room, params)
-    yes_left = max(room - net - inputs.yes_committed, 0)
-    no_left = max(room + net - inputs.no_committed, 0)
-    yes_cut = max(-net - inputs.yes_committed, 0)
-    no_cut = max(net - inputs.no_committed, 0)
-    if reduce_only or dead is Outcome.YES:
-        yes_left = min(yes_left, 0 if dead is Outcome.YES and limits.dead_side == "zero" else yes_cut)
-    if reduce_only or dead is Outcome.NO:
-        no_left = min(no_left, 0 if dead is Outcome.NO and limits.dead_side == "zero" else no_cut)
-    if phase is Phase.CLOSED:
-        yes_left = no_left = 0
-    elif dead is not None:
-        phase = Phase.DEAD_SIDE
-    elif reduce_only:
-        phase = Phase.REDUCE_ONLY
+    def allowance(self, inputs: QuoteInputs) -> Allowance:
+        """Return how many contracts either side may have resting."""
+        limits, net = self.params.inventory, inputs.net
+        f_room = schedule.f(inputs.room_tau_ns, self.duration_ns)
+        room = schedule.room(f_room, limits)
+        yes_left = room - net - inputs.yes_committed
+        no_left = room + net - inputs.no_committed
+        reduce_only, dead = inputs.reduce_only, None
+        f = schedule.f(inputs.tau_ns, self.duration_ns)
+        if reduce_only or f_room <= self._late_f:
+            reduce_only = reduce_only or f_room <= limits.reduce_only_f
+            dead = self._dead_side(inputs, f_room)
+            if reduce_only or dead is _YES:
+                cut = 0 if dead is _YES and limits.dead_side == "zero" else -net - inputs.yes_committed
+                yes_left = min(yes_left, cut)
+            if reduce_only or dead is _NO:
+                cut = 0 if dead is _NO and limits.dead_side == "zero" else net - inputs.no_committed
+                no_left = min(no_left, cut)
+        phase = _EARLY if f >= schedule.EARLY_F else _FLATTENING
+        if f <= self._phased_f:
+            phase = schedule.phase(f, self.duration_ns, limits)
+        if phase is _CLOSED:
+            yes_left = no_left = 0
+        elif dead is not None:
+            phase = _DEAD_SIDE
+        elif reduce_only:
+            phase = _REDUCE_ONLY
+        return Allowance(phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0)
 
-    bid, ask = with_hysteresis(raw_bid, raw_ask, inputs.previous_bid, inputs.previous_ask, params, market)
-    spacing = max(math.ceil(quoting.spacing * per_dollar - _EPSILON), 1)
-    bids = _levels(bid, -spacing, yes_left, market, params)
-    asks = _levels(ask, spacing, no_left, market, params)
-    short_of_cash = _cost(bids, market, Outcome.YES) + _cost(asks, market, Outcome.NO) > inputs.cash_micros
-    if short_of_cash:
-        bids, asks = _within_cash(bids, asks, inputs, market)
-    return Ladder(
-        bids=bids,
-        asks=asks,
-        fair=fair,
-        d2=deviations,
-        lean=lean,
-        half_spread=(half_bid + half_ask) / 2,
-        room=room,
-        f=f,
-        sigma=inputs.sigma,
-        phase=phase,
-        dead=dead,
-        why=_why(phase, dead, lean, room, net, weight, yes_left, no_left, short_of_cash),
-        raw_bid=raw_bid,
-        raw_ask=raw_ask,
-    )
+    def ladder(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> Ladder:
+        """Return the ladder for these inputs, of which `aim` and `allowed` are made."""
+        bid, ask = self.with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask)
+        bids = self._levels(bid, -self._spacing, allowed.yes_left)
+        asks = self._levels(ask, self._spacing, allowed.no_left)
+        short_of_cash = inputs.cash_micros < self._dearest and (
+            self._cost(bids, _YES) + self._cost(asks, _NO) > inputs.cash_micros
+        )
+        if short_of_cash:
+            bids, asks = self._within_cash(bids, asks, inputs)
+        return Ladder(bids, asks, bid, ask, short_of_cash, aim, allowed, inputs.net)
 
+    def with_hysteresis(
+        self, raw_bid: float, raw_ask: float, previous_bid: Ticks | None, previous_ask: Ticks | None
+    ) -> tuple[Ticks, Ticks]:
+        """Return the best bid and ask: outwards at once, inwards only `hysteresis` beyond the next tick.
 
-def crossing(
-    inputs: QuoteInputs,
-    ladder: Ladder,
-    best_bid: Ticks | None,
-    best_ask: Ticks | None,
-    params: MakerParams,
-    market: Market,
-) -> tuple[Outcome, Ticks, Contracts] | None:
-    """Return the immediate purchase that flattens, late, when the book's price is fair enough; None if there is none.
+        The result is never further in than the raw targets floored and ceiled.
+        """
+        bid = math.floor(raw_bid + _EPSILON)
+        if previous_bid is not None and bid > previous_bid:
+            bid = max(previous_bid, math.floor(raw_bid - self._margin))
+        ask = math.ceil(raw_ask - _EPSILON)
+        if previous_ask is not None and ask < previous_ask:
+            ask = min(previous_ask, math.ceil(raw_ask + self._margin))
+        return Ticks(bid), Ticks(ask)
 
-    At f <= cross_f with |net| above `cross_to * max_position`: the outcome that cuts |net|, at the book's best price,
-    down to that share, if price - fair + taker's fee <= cross_edge. `best_bid` and `best_ask` are the rest of the
-    book's, in YES ticks. Until it is decided, the caller counts the purchase as committed.
-    """
-    limits = params.inventory
-    target = math.floor(limits.cross_to * limits.max_position + _EPSILON)
-    excess = abs(inputs.net) - target
-    if not limits.cross or ladder.phase == Phase.CLOSED or ladder.f > limits.cross_f or excess <= 0:
-        return None
-    if inputs.net < 0:
-        outcome, ticks, fair, committed = Outcome.YES, best_ask, ladder.fair, inputs.yes_committed
-    else:
-        outcome, fair, committed = Outcome.NO, 1.0 - ladder.fair, inputs.no_committed
-        ticks = None if best_bid is None else Ticks(market.ticks_per_dollar - best_bid)
-    if ticks is None or (ladder.dead is outcome and limits.dead_side == "zero"):
-        return None
-    price = ticks * market.tick_micros / DOLLAR
-    if price - fair + market.taker_bps * 1e-4 * price > limits.cross_edge + _EPSILON:
-        return None
-    affordable = int(inputs.cash_micros / (price * (1.0 + max(market.taker_bps, 0.0) * 1e-4) * DOLLAR))
-    size = min(excess - committed, market.max_size, affordable)
-    return (outcome, ticks, Contracts(size)) if size >= market.min_size else None
+    def bid_range(self, bid: int, previous: int | None) -> tuple[float, float]:
+        """Return between which raw bids `with_hysteresis` says `bid`; a hair less than all of them."""
+        low = bid - _EPSILON if previous is None or bid <= previous else bid + self._margin
+        high = bid + 1 - _EPSILON if previous is None or bid < previous else bid + 1 + self._margin
+        return low + _HAIR, high - _HAIR
 
+    def ask_range(self, ask: int, previous: int | None) -> tuple[float, float]:
+        """Return between which raw asks `with_hysteresis` says `ask`; a hair less than all of them."""
+        low, high = self.bid_range(-ask, None if previous is None else -previous)
+        return -high, -low
 
-def _dead_side(inputs: QuoteInputs, f_room: float, params: MakerParams) -> Outcome | None:
-    limits = params.inventory
-    if f_room > limits.dead_f:
-        return None
-    tau_s = max(min(inputs.room_tau_ns, inputs.tau_ns) / SECOND, _LEAST_TAU_S)
-    then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
-    if abs(then) < limits.dead_d2:
-        return None
-    return Outcome.NO if then > 0 else Outcome.YES
+    def crossing(
+        self, inputs: QuoteInputs, aim: Aim, allowed: Allowance, best_bid: Ticks | None, best_ask: Ticks | None
+    ) -> tuple[Outcome, Ticks, Contracts] | None:
+        """Return the immediate purchase that flattens, late, when the book's price is fair enough; None if none is.
 
+        At f <= cross_f with |net| above `cross_to * max_position`: the outcome that cuts |net|, at the book's best
+        price, down to that share, if price - fair + taker's fee <= cross_edge. `best_bid` and `best_ask` are the rest
+        of the book's, in YES ticks. Until it is decided, the caller counts the purchase as committed.
+        """
+        market, limits = self.market, self.params.inventory
+        excess = abs(inputs.net) - self._flat_enough
+        if aim.f > self.cross_f or allowed.phase is _CLOSED or excess <= 0:
+            return None
+        if inputs.net < 0:
+            outcome, ticks, fair, committed = _YES, best_ask, aim.fair, inputs.yes_committed
+        else:
+            outcome, fair, committed = _NO, 1.0 - aim.fair, inputs.no_committed
+            ticks = None if best_bid is None else Ticks(self.per_dollar - best_bid)
+        if ticks is None or (allowed.dead is outcome and limits.dead_side == "zero"):
+            return None
+        price = ticks * market.tick_micros / DOLLAR
+        if price - fair + market.taker_bps * 1e-4 * price > limits.cross_edge + _EPSILON:
+            return None
+        affordable = int(inputs.cash_micros / (price * (1.0 + max(market.taker_bps, 0.0) * 1e-4) * DOLLAR))
+        size = min(excess - committed, market.max_size, affordable)
+        return (outcome, ticks, Contracts(size)) if size >= market.min_size else None
 
-def _levels(best: Ticks, spacing: int, left: int, market: Market, params: MakerParams) -> tuple[Level, ...]:
-    size = min(max(params.quoting.size, market.min_size), market.max_size)
-    levels: list[Level] = []
-    for ticks in range(best, best + spacing * params.quoting.levels, spacing):
-        here = min(size, left)
-        if here < market.min_size:
-            break
-        # Levels off the scale are dropped, never moved onto its end.
-        if 1 <= ticks < market.ticks_per_dollar:
-            levels.append((Ticks(ticks), Contracts(here)))
-            left -= here
-    return tuple(levels)
+    def _dead_side(self, inputs: QuoteInputs, f_room: float) -> Outcome | None:
+        limits = self.params.inventory
+        if f_room > limits.dead_f:
+            return None
+        tau_s = max(min(inputs.room_tau_ns, inputs.tau_ns) / SECOND, _LEAST_TAU_S)
+        then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+        if abs(then) < limits.dead_d2:
+            return None
+        return _NO if then > 0 else _YES
 
+    def _levels(self, best: Ticks, spacing: int, left: int) -> tuple[Level, ...]:
+        levels: list[Level] = []
+        for ticks in range(best, best + spacing * self._count, spacing):
+            here = self._size if self._size < left else left
+            if here < self.market.min_size:
+                break
+            # Levels off the scale are dropped, never moved onto its end.
+            if 1 <= ticks < self.per_dollar:
+                levels.append((Ticks(ticks), Contracts(here)))
+                left -= here
+        return tuple(levels)
 
-def _price_micros(ticks: Ticks, market: Market, outcome: Outcome) -> int:
-    paid = (ticks if outcome is Outcome.YES else market.ticks_per_dollar - ticks) * market.tick_micros
-    return paid + math.ceil(paid * market.maker_bps * 1e-4) if market.maker_bps > 0 else paid
+    def _price_micros(self, ticks: Ticks, outcome: Outcome) -> int:
+        market = self.market
+        paid = (ticks if outcome is _YES else self.per_dollar - ticks) * market.tick_micros
+        return paid + math.ceil(paid * market.maker_bps * 1e-4) if market.maker_bps > 0 else paid
 
+    def _cost(self, levels: tuple[Level, ...], outcome: Outcome) -> int:
+        return sum([self._price_micros(ticks, outcome) * size for ticks, size in levels])
 
-def _cost(levels: tuple[Level, ...], market: Market, outcome: Outcome) -> int:
-    return sum(_price_micros(ticks, market, outcome) * size for ticks, size in levels)
+    def _within_cash(
+        self, bids: tuple[Level, ...], asks: tuple[Level, ...], inputs: QuoteInputs
+    ) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        cash = max(inputs.cash_micros, 0)
+        bid_cost, ask_cost = self._cost(bids, _YES), self._cost(asks, _NO)
+        if inputs.net < 0:
+            bid_cash, ask_cash = cash, max(cash - bid_cost, 0)
+        elif inputs.net > 0:
+            bid_cash, ask_cash = max(cash - ask_cost, 0), cash
+        else:
+            # Flat: half each, and what one side leaves over is the other's.
+            bid_cash, ask_cash = max(cash // 2, cash - ask_cost), max(cash // 2, cash - bid_cost)
+        return self._funded(bids, bid_cash, _YES), self._funded(asks, ask_cash, _NO)
 
-
-def _within_cash(
-    bids: tuple[Level, ...], asks: tuple[Level, ...], inputs: QuoteInputs, market: Market
-) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
-    cash = max(inputs.cash_micros, 0)
-    bid_cost, ask_cost = _cost(bids, market, Outcome.YES), _cost(asks, market, Outcome.NO)
-    if inputs.net < 0:
-        bid_cash, ask_cash = cash, max(cash - bid_cost, 0)
-    elif inputs.net > 0:
-        bid_cash, ask_cash = max(cash - ask_cost, 0), cash
-    else:
-        # Flat: half each, and what one side leaves over is the other's.
-        bid_cash, ask_cash = max(cash // 2, cash - ask_cost), max(cash // 2, cash - bid_cost)
-    return _funded(bids, bid_cash, market, Outcome.YES), _funded(asks, ask_cash, market, Outcome.NO)
-
-
-def _funded(levels: tuple[Level, ...], cash: int, market: Market, outcome: Outcome) -> tuple[Level, ...]:
-    funded: list[Level] = []
-    for ticks, size in levels:
-        price = _price_micros(ticks, market, outcome)
-        here = min(size, cash // price)
-        if here < market.min_size:
-            break
-        funded.append((ticks, Contracts(here)))
-        cash -= here * price
-    return tuple(funded)
-
-
-def _why(
-    phase: Phase,
-    dead: Outcome | None,
-    lean: float,
-    room: int,
-    net: int,
-    weight: float,
-    yes_left: int,
-    no_left: int,
-    short_of_cash: bool,
-) -> str:
-    if phase is Phase.CLOSED:
-        return "closed"
-    if dead is not None:
-        said = f"dead side {dead}"
-    elif phase is Phase.REDUCE_ONLY:
-        said = f"reduce-only, net {net:+d}"
-    else:
-        said = f"lean {lean * 100:+.1f}c, room {room}"
-        if weight > 0.0 and net:
-            said += f", flattening net {net:+d}"
-        if yes_left == 0:
-            said += ", no room for YES"
-        if no_left == 0:
-            said += ", no room for NO"
-    return said + ", short of cash" if short_of_cash else said
+    def _funded(self, levels: tuple[Level, ...], cash: int, outcome: Outcome) -> tuple[Level, ...]:
+        funded: list[Level] = []
+        for ticks, size in levels:
+            price = self._price_micros(ticks, outcome)
+            here = min(size, cash // price)
+            if here < self.market.min_size:
+                break
+            funded.append((ticks, Contracts(here)))
+            cash -= here * price
+        return tuple(funded)

@@ -257,9 +257,8 @@ class Reconciliation:
         elif order.in_flight and waited > self._ack_timeout_ns:
             self._doubt(order, "no answer", now, step)
 
-    def chase_fills(self, now: Nanos, step: Step) -> None:
+    def chase_fills(self, now: Nanos, step: Step, *, owed: bool) -> None:
         """Ask again for fills that a finished order is owed, or that keep us out of step."""
-        owed = any(order.final for order in self._table.orders.values())
         behind = self.connected and self._missing is not None
         if (owed or behind) and now - self._fills_asked_ns > ASK_AGAIN_NS:
             self._ask_fills(now, step)

@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass
 
 from mmactors.core.inventory import Inventory
-from mmactors.core.quoting import Ladder
 from mmactors.messages import Market, Resolution, SessionReport
 from mmactors.units import Nanos
 
@@ -30,10 +29,10 @@ class SessionRecord:
     order_messages: int = 0
     looked_ns: int = 0
 
-    def look(self, now: Nanos, *, running: bool, two_sided: bool) -> None:
+    def look(self, now: Nanos, running: bool, two_sided: bool) -> None:
         """Count the time since the last look, if the session runs, as two-sided if both sides rest now."""
         since = now - self.looked_ns
-        if running and self.looked_ns and since > 0:
+        if running and since > 0 and self.looked_ns:
             self.open_ns += since
             if two_sided:
                 self.two_sided_ns += since
@@ -45,12 +44,12 @@ class SessionRecord:
         self.contracts += size
         self.max_abs_net = max(self.max_abs_net, abs(net))
 
-    def price(self, ladder: Ladder, net: int, *, closing: bool) -> None:
-        """Note what a ladder was made at."""
-        if ladder.f <= NET_NOTED_F and self.net_at_10pct is None:
+    def price(self, f: float, fair: float, net: int, closing: bool) -> None:
+        """Note the fair value and the net with this share of the session left."""
+        if f <= NET_NOTED_F and self.net_at_10pct is None:
             self.net_at_10pct = net
         if not closing:
-            self.fair_at_close = ladder.fair
+            self.fair_at_close = fair
 
     def report(self, market: Market, inventory: Inventory, resolution: Resolution) -> SessionReport:
         """Return the session's report as settled."""

@@ -6,7 +6,7 @@ orders leave (the desk), so nothing races it. `RiskRules` decides the trading st
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mmactors.core import schedule
 from mmactors.core.account import Account
@@ -36,7 +36,7 @@ PULSE_LIMIT_NS = Nanos(2 * SECOND)
 """Without risk's pulse for this long the gate admits only reducing orders."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
 class Proposal:
     """One order about to leave, and all that the rules may know of its surroundings.
 
@@ -51,6 +51,7 @@ class Proposal:
         exposure_after: the account's worst-case loss with this order live.
         d2: distance to the strike in standard deviations, as the market saw it.
         barred: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
+        f: share of the session left by the venue's clock.
     """
 
     market: Market
@@ -71,22 +72,26 @@ class Proposal:
     pulse_age_ns: int
     synced: bool
     barred: int = 0
+    f: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.f = schedule.f(Nanos(self.venue_tau_ns), self.market.duration_ns)
 
     @property
     def signed_net(self) -> int:
         """The position in this order's direction: positive if the order adds to it."""
-        return self.net if self.outcome is Outcome.YES else -self.net
+        return self.net if self.outcome is _YES else -self.net
 
     @property
     def reduces(self) -> bool:
         """Whether the order can only cut |net|, whatever else of its side fills."""
         return self.remaining + self.same <= -self.signed_net
 
-    @property
-    def f(self) -> float:
-        """Share of the session left by the venue's clock."""
-        return schedule.f(Nanos(self.venue_tau_ns), self.market.duration_ns)
 
+# Members looked up once: through the class each look-up costs more than a comparison of them.
+_YES, _NO = Outcome.YES, Outcome.NO
+_OPEN = MarketStatus.OPEN
+_ACTIVE, _REDUCING = TradingState.ACTIVE, TradingState.REDUCING
 
 Rule = Callable[[Proposal], str | None]
 
@@ -96,7 +101,7 @@ def _synced(p: Proposal) -> str | None:
 
 
 def _state(p: Proposal) -> str | None:
-    if p.state is TradingState.ACTIVE or (p.state is TradingState.REDUCING and p.reduces):
+    if p.state is _ACTIVE or (p.state is _REDUCING and p.reduces):
         return None
     return f"the account is {p.state}"
 
@@ -108,7 +113,7 @@ def _pulse(p: Proposal) -> str | None:
 
 
 def _market_open(p: Proposal) -> str | None:
-    return None if p.market.status is MarketStatus.OPEN else f"the market is {p.market.status}"
+    return None if p.market.status is _OPEN else f"the market is {p.market.status}"
 
 
 def _close(p: Proposal) -> str | None:
@@ -147,7 +152,7 @@ def _reduce_only(p: Proposal) -> str | None:
 
 def _dead_side(p: Proposal) -> str | None:
     inv = p.params.inventory
-    losing = Outcome.NO if p.d2 > 0 else Outcome.YES
+    losing = _NO if p.d2 > 0 else _YES
     if p.f > inv.dead_f or abs(p.d2) < inv.dead_d2 or p.outcome is not losing:
         return None
     if p.reduces and inv.dead_side == "reduce_only":
@@ -222,6 +227,7 @@ class RiskRules:
         self.account = Account()
         self.state = TradingState.ACTIVE
         self.fairs: dict[str, FairMoved] = {}
+        self._values: dict[str, float] = {}  # of them, the fair values
         self.day = day
         self._carried = -lost_before
         self._start_equity: int | None = None
@@ -231,6 +237,10 @@ class RiskRules:
     def handle(self, event: object, now: Nanos) -> list[TradingStateChanged | AssetExposed]:
         """Take in one event and return what it changes."""
         match event:
+            case FairMoved() if 0.0 <= event.fair <= 1.0 and self.account.position(event.market).resolution is None:
+                self.fairs[event.market] = event
+                self._values[event.market] = event.fair
+                return [*self.judge(now), *self._exposed()]
             case VenueStatus() if self._start_equity is None and event.connected:
                 self.account.cash_micros = event.cash_micros
                 self._start_equity = self.equity()
@@ -245,9 +255,7 @@ class RiskRules:
             case MarketResolved():
                 self.account.resolve(event.market, event.resolution)
                 self.fairs.pop(event.market.id, None)
-                return [*self.judge(now), *self._exposed()]
-            case FairMoved() if 0.0 <= event.fair <= 1.0 and self.account.position(event.market).resolution is None:
-                self.fairs[event.market] = event
+                self._values.pop(event.market.id, None)
                 return [*self.judge(now), *self._exposed()]
             case _:
                 return []
@@ -278,10 +286,10 @@ class RiskRules:
                     self._start_equity = self.equity()
             self.day = today
         loss = -self.day_pnl()
-        if loss >= self.params.max_daily_loss and self.state is TradingState.ACTIVE:
-            return [self._change(TradingState.REDUCING, f"the day's loss is ${dollars(loss):.2f}")]
-        if loss < self.params.max_daily_loss and self.state is TradingState.REDUCING and self.day != self._latched_on:
-            return [self._change(TradingState.ACTIVE, "a new UTC day")]
+        if loss >= self.params.max_daily_loss and self.state is _ACTIVE:
+            return [self._change(_REDUCING, f"the day's loss is ${dollars(loss):.2f}")]
+        if loss < self.params.max_daily_loss and self.state is _REDUCING and self.day != self._latched_on:
+            return [self._change(_ACTIVE, "a new UTC day")]
         return []
 
     def _change(self, state: TradingState, reason: str) -> TradingStateChanged:
@@ -295,7 +303,7 @@ class RiskRules:
 
     def equity(self) -> int:
         """Cash and positions at fair value, in micro-dollars; a position without a fair value counts at its cost."""
-        return self.account.equity({name: moved.fair for name, moved in self.fairs.items()})
+        return self.account.equity(self._values)
 
     def exposure(self) -> dict[str, float]:
         """Dollars gained per dollar the asset rises, by asset: all its sessions move together."""

@@ -4,6 +4,7 @@ Owns when the ladder leans, how the room shrinks, when a market only reduces and
 """
 
 from enum import StrEnum
+from functools import lru_cache
 
 from mmactors.core.params import InventoryParams
 from mmactors.units import SECOND, Nanos
@@ -36,12 +37,15 @@ def f(tau_ns: Nanos, duration_ns: Nanos) -> float:
     """
     if duration_ns <= 0:
         raise ValueError(f"a session lasts longer than {duration_ns} ns")
-    return min(max(tau_ns / duration_ns, 0.0), 1.0)
+    share = tau_ns / duration_ns
+    return 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
 
 
 def lean_weight(f: float) -> float:
     """Return how far the lean has ramped in: 0 at f >= .75, 1 at f <= .60."""
-    return min(max((EARLY_F - f) / (EARLY_F - LEAN_F), 0.0), 1.0)
+    if f >= EARLY_F:
+        return 0.0
+    return (EARLY_F - f) / (EARLY_F - LEAN_F) if f > LEAN_F else 1.0
 
 
 def room(f: float, params: InventoryParams) -> int:
@@ -51,15 +55,19 @@ def room(f: float, params: InventoryParams) -> int:
     """
     if f >= EARLY_F:
         return params.max_position
-    share = max((f - LATE_F) / (EARLY_F - LATE_F), 0.0)
+    share = (f - LATE_F) / (EARLY_F - LATE_F) if f > LATE_F else 0.0
     # Float noise must not take a contract from a whole number.
     return int(params.max_position * (params.late_room + (1.0 - params.late_room) * share) + 1e-9)
 
 
 def close_at_ns(duration_ns: Nanos, params: InventoryParams) -> Nanos:
     """Return the time left at which everything is cancelled: min(threshold, max(1 s, fraction * duration))."""
-    fraction_ns = round(params.close_fraction * duration_ns)
-    return Nanos(min(round(params.close_threshold_s * SECOND), max(SECOND, fraction_ns)))
+    return _close_at_ns(duration_ns, params.close_fraction, params.close_threshold_s)
+
+
+@lru_cache(maxsize=256)
+def _close_at_ns(duration_ns: int, fraction: float, threshold_s: float) -> Nanos:
+    return Nanos(min(round(threshold_s * SECOND), max(SECOND, round(fraction * duration_ns))))
 
 
 def phase(f: float, duration_ns: Nanos, params: InventoryParams) -> Phase:

@@ -6,11 +6,11 @@ the underlying nor the other side; how much may be bought is told.
 
 from collections import deque
 
-from mmactors.core.orders import Changes, OrderTable, WorkingOrder, diff, movable
+from mmactors.core.orders import NO_CHANGES, Changes, OrderTable, WorkingOrder, diff
 from mmactors.core.params import RiskParams
 from mmactors.core.quoting import Level
 from mmactors.messages import OrderCancelled, OrderDenied, OrderRejected, OrderUnchanged, Outcome, ReplaceOrder
-from mmactors.units import MILLISECOND, Contracts, Nanos, Ticks
+from mmactors.units import MILLISECOND, Contracts, Nanos
 
 POST_ONLY_PAUSE_NS = Nanos(300 * MILLISECOND)
 """How long a side stays below a price that the book would not let rest."""
@@ -28,52 +28,27 @@ class Side:
 
     Args:
         market, outcome: which.
-        table: the market's orders; this side's are read from it.
+        table: the market's orders.
+
+    Attributes:
+        orders: every order of the side that may still fill.
     """
 
     def __init__(self, market: str, outcome: Outcome, table: OrderTable) -> None:
         self.outcome = outcome
-        self._market = market
-        self._table = table
+        self.orders = table.hold(market, outcome)
         self._capped_at = 0
         self._capped_until = self._paused_until = 0
         self._held: dict[str, int] = {}
         self._burst: deque[tuple[int, int]] = deque()
+        self._settled: tuple[Level, ...] | None = None
+        self._settled_version = -1
 
     # --- its orders -------------------------------------------------------------------------------
 
-    @property
-    def orders(self) -> list[WorkingOrder]:
-        """Every order that may still fill, oldest first."""
-        return self._table.of(self._market, self.outcome)
-
-    @property
-    def rests(self) -> bool:
-        """Whether anything of it is in the book."""
-        return any(o.order_id is not None and o.worst_remaining for o in self.orders)
-
-    @property
-    def best(self) -> Ticks | None:
-        """The best price of the ladder that stands, or will."""
-        return max((o.target[0] for o in self.orders if movable(o)), default=None)
-
-    @property
-    def committed(self) -> int:
-        """Contracts that may still be bought."""
-        return self._table.committed(self._market, self.outcome)
-
-    @property
-    def outside_ladder(self) -> int:
-        """Contracts that the ladder must leave room for: of orders in doubt, owed, or taking.
-
-        Not what a cut or cancel on its way has yet to take away: cutting the rest of the ladder for that, tick after
-        tick until the answer comes, would empty it. It only holds additions back.
-        """
-        return sum(o.worst_remaining for o in self.orders if o.final or o.unknown or o.immediate)
-
     def reaches(self, ticks: int) -> bool:
         """Whether an order of it may rest at this price or a better one."""
-        return any(o.worst_ticks >= ticks for o in self.orders)
+        return any(o.worst_ticks >= ticks for o in self.orders.orders.values())
 
     # --- what holds it back -----------------------------------------------------------------------
 
@@ -121,8 +96,12 @@ class Side:
 
     def changes(self, levels: tuple[Level, ...], limit: int, now: Nanos) -> Changes:
         """Find what to change now, so that no more than `limit` contracts can be bought whatever fills meanwhile."""
-        changes = diff(self.orders, levels)
+        orders = self.orders
+        if orders.version == self._settled_version and levels == self._settled:
+            return NO_CHANGES
+        changes = diff(orders.ladder, levels)
         if not changes:
+            self._settled, self._settled_version = levels, orders.version
             return changes
         changes = self._within(changes, limit)
         if self.paused(now):
@@ -139,19 +118,20 @@ class Side:
 
     def _within(self, changes: Changes, limit: int) -> Changes:
         """Hold back additions that, with all that may still fill, could go beyond `limit`."""
-        slack = max(0, limit - self.committed)
+        orders = self.orders.orders
+        slack = max(0, limit - self.orders.committed)
         outward: list[ReplaceOrder] = []
         inward: list[ReplaceOrder] = []
         places: list[Level] = []
         for move in changes.outward:
-            order = self._table.orders[move.client_id]
-            growth = min(slack, max(0, move.size - order.filled - order.worst_remaining))
+            order = orders[move.client_id]
+            growth = min(slack, max(0, move.size - order.filled - order.counted[0]))
             slack -= growth
-            size = min(move.size, order.filled + order.worst_remaining + growth)
-            outward.append(ReplaceOrder(move.client_id, move.ticks, Contracts(size)))
+            size = order.filled + order.counted[0] + growth
+            outward.append(move if move.size <= size else ReplaceOrder(move.client_id, move.ticks, Contracts(size)))
         for move in changes.inward:
-            order = self._table.orders[move.client_id]
-            growth = max(0, move.size - order.filled - order.worst_remaining)
+            order = orders[move.client_id]
+            growth = max(0, move.size - order.filled - order.counted[0])
             if growth <= slack:
                 slack -= growth
                 inward.append(move)

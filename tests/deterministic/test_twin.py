@@ -109,7 +109,7 @@ def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypat
     (name,) = [name for name in twin.runtime.names() if name.startswith("market:")]
     before = twin.runtime.incarnation(name)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.maker.quote", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.maker.Quoter.aim", lambda *_: 1 / 0)
         twin.run(0.2)
     twin.run(5)
     assert twin.runtime.incarnation(name) != before

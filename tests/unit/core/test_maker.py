@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmactors.core import schedule
 from mmactors.core.maker import CROSS_EVERY_NS, Maker
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
 from mmactors.messages import (
@@ -283,7 +284,7 @@ def test_note_4_the_dead_side_gets_no_bids():
     maker.to(0.09)  # YES is losing, and YES is what would flatten
     assert not maker.levels(YES)
     assert not maker.levels(NO)
-    assert maker.maker.ladder.dead is YES
+    assert maker.why() == "dead side YES"
 
 
 def test_seed_defect_13_everything_is_cancelled_before_the_closing_threshold():
@@ -706,7 +707,7 @@ def test_the_session_report_tells_what_happened():
     assert maker.maker.record.net_at_10pct == 5
     maker.tell(OrderFilled("m", "x", "z2", NO, Ticks(50), Contracts(2), Micros(0), Contracts(17), True, Nanos(0)))
     sent = sum(len(i.cancels) + len(i.replaces) + len(i.places) for i in maker.intents)
-    fair = maker.maker.ladder.fair
+    fair = maker.maker.record.fair_at_close
     maker.now = MARKET.expires_venue_ns + SECOND
     resolve(maker)
     (report,) = maker.reports
@@ -930,7 +931,72 @@ def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
         assert not yes or not no or yes[0] + no[0] <= 98
         assert len(set(yes)) == len(yes)
         assert len(set(no)) == len(no)
-        ladder = bench.maker.ladder
+        left = max(0, MARKET.expires_venue_ns - bench.now)
+        room = schedule.room(schedule.f(Nanos(left), MARKET.duration_ns), params.inventory)
         net = bench.maker.inventory.net
-        assert sum(size for _, size in bench.levels(YES)) <= max(0, ladder.room - net)
-        assert sum(size for _, size in bench.levels(NO)) <= max(0, ladder.room + net)
+        assert sum(size for _, size in bench.levels(YES)) <= max(0, room - net)
+        assert sum(size for _, size in bench.levels(NO)) <= max(0, room + net)
+
+
+# --- what is remembered from look to look changes nothing ---------------------------------------------
+
+
+class Forgetful(Maker):
+    """A Maker that works everything out anew at every step."""
+
+    def handle(self, event, now):
+        self._standing = None
+        for side in (self._yes, self._no):
+            side._settled_version = -1
+        return super().handle(event, now)
+
+
+walks = st.one_of(
+    st.tuples(st.just("spot"), st.floats(-0.0003, 0.0003)),
+    st.tuples(st.just("spot"), st.floats(-0.00001, 0.00001)),
+    st.tuples(st.just("time"), st.integers(1, 300 * MILLISECOND)),
+    st.tuples(st.just("time"), st.integers(1, 10 * SECOND)),
+    st.tuples(st.just("fill"), st.sampled_from(Outcome)),
+    st.tuples(st.just("event"), events),
+)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.sampled_from([0.99, 0.76, 0.5, 0.21, 0.12]), st.booleans(), st.lists(walks, min_size=10, max_size=60))
+def test_a_maker_that_remembers_decides_as_one_that_does_not(f, agrees, walk):
+    params = replace(PARAMS, inventory=replace(PARAMS.inventory, max_position=Contracts(200)))
+    makers = [kind("m", 1, "run7-m", params) for kind in (Maker, Forgetful)]
+    now, spot, fills = START + round((1.0 - f) * 300 * SECOND), STRIKE, 0
+
+    def tell(event):
+        told = [maker.handle(event, Nanos(now)) for maker in makers]
+        assert told[0] == told[1]
+        assert repr(told[0]) == repr(told[1])
+        for command in told[0].commands:
+            if isinstance(command, QuoteIntent) and agrees:
+                for move in command.replaces:
+                    tell(OrderReplaced("m", move.client_id, move.ticks, move.size))
+                for place in command.places:
+                    tell(OrderAccepted("m", place.client_id, "o"))
+                for cancel in command.cancels:
+                    tell(OrderCancelled("m", cancel.client_id, Contracts(0), "cancel"))
+        if told[0].look_again:
+            tell(LadderDue())
+
+    tell(HYDRATED)
+    for kind, what in walk:
+        if kind == "spot":
+            spot *= 1 + what
+        elif kind == "time":
+            now += what
+        elif kind == "event":
+            tell(what)
+        elif makers[0].table.of("m", what):
+            order, fills = makers[0].table.of("m", what)[0], fills + 1
+            size = Contracts(max(1, order.worst_remaining // 2))
+            price, total = (order.ticks, Micros(0)), (Contracts(order.filled + size), True, Nanos(0))
+            tell(OrderFilled("m", order.client_id, f"w{fills}", what, price[0], size, price[1], *total))
+        tell(ReferenceMoved("BTC", spot, 0.5, Nanos(now), Nanos(now), 0.02, ("binance",)))
+        tell(TimePassed())
+    reports = [maker.handle(MarketResolved(MARKET, Resolution.YES), Nanos(now)).commands for maker in makers]
+    assert reports[0] == reports[1]

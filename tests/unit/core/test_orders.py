@@ -234,6 +234,39 @@ def test_committed_counts_every_order_of_a_side_but_one():
     assert table.committed(M, Outcome.NO) == table.committed("other", Outcome.YES) == 0
 
 
+def test_a_side_is_sorted_by_where_its_orders_will_stand_and_changes_with_each():
+    table, _ = placed(ticks=48)
+    placed(ticks=50, cid="b", table=table)
+    side = table.side(M, Outcome.YES)
+    assert [o.client_id for o in side.ladder] == ["b", "a"]
+    assert (side.best, side.committed, side.cost, side.resting) == (50, 60, 30 * 98, 2)
+    before = side.version
+    table.replace(ReplaceOrder("a", Ticks(51), Contracts(40)), Nanos(1))
+    assert side.version != before
+    assert [o.client_id for o in side.ladder] == ["a", "b"]
+    assert (side.best, side.committed, side.cost) == (51, 70, 40 * 51 + 30 * 50)
+    table.cancel("a", Nanos(2))
+    assert side.best == 50
+
+
+def test_a_side_goes_with_its_last_order_unless_it_is_held():
+    table, _ = placed()
+    table.apply(cancelled())
+    assert not table.sides
+    held = table.hold(M, Outcome.YES)
+    placed(table=table)
+    assert held.committed == 30
+    table.apply(cancelled())
+    assert table.side(M, Outcome.YES) is held
+    assert (held.committed, held.cost, held.resting, held.best) == (0, 0, 0, None)
+
+
+def test_an_order_has_a_name_of_its_own():
+    table, _ = placed()
+    with pytest.raises(ValueError, match="live already"):
+        placed(ticks=40, table=table)
+
+
 # --- the table against a venue, any order of events ---------------------------------------------------
 
 
@@ -347,6 +380,17 @@ class TableAgainstVenue(RuleBasedStateMachine):
             assert order.worst_ticks >= top
 
     @invariant()
+    def the_sums_are_those_of_the_orders(self):
+        side, orders = self.table.side(M, Outcome.YES), list(self.table)
+        assert list(side.orders.values()) == orders
+        assert side.committed == sum(o.worst_remaining for o in orders)
+        assert side.outside == sum(o.worst_remaining for o in orders if o.final or o.unknown or o.immediate)
+        assert side.cost == sum(o.worst_remaining * o.worst_ticks for o in orders)
+        assert side.resting == sum(o.order_id is not None and o.worst_remaining > 0 for o in orders)
+        assert side.ladder == [o for o in orders if movable(o)]
+        assert side.best == (side.ladder[0].target[0] if side.ladder else None)
+
+    @invariant()
     def nothing_stays_once_all_is_heard(self):
         if not (self.to_venue or self.answers or self.fills or self.alive):
             assert "a" not in self.table.orders
@@ -369,7 +413,7 @@ def resting(*levels):
 
 
 def side(table):
-    return table.of(M, Outcome.YES)
+    return table.side(M, Outcome.YES).ladder
 
 
 def carry_out(table, changes):

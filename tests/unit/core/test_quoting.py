@@ -1,16 +1,18 @@
 """The ladder: examples of every rule, and properties that hold whatever the inputs."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
 from mmactors.core.pricing import normal_pdf
-from mmactors.core.quoting import QuoteInputs, crossing, quote, with_hysteresis
+from mmactors.core.quoting import QuoteInputs, Quoter
 from mmactors.core.schedule import Phase
+from mmactors.core.standing import Standing
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
 from tests.depth import examples
@@ -28,7 +30,6 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
         strike=STRIKE,
         sigma=0.5,
         tau_ns=tau,
-        duration_ns=nanos(300),
         age_s=0.0,
         latency_s=0.1,
         net=net,
@@ -38,6 +39,15 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
         room_tau_ns=tau,
     )
     return replace(made, **changes)
+
+
+def quote(made, market, params):
+    """The ladder with all its figures in one place."""
+    quoter = Quoter(market, params)
+    aim, allowed = quoter.aim(made), quoter.allowance(made)
+    ladder = quoter.ladder(made, aim, allowed)
+    figures = {**asdict(aim), **asdict(allowed), "half_spread": aim.half_spread}
+    return SimpleNamespace(bids=ladder.bids, asks=ladder.asks, why=ladder.why, **figures)
 
 
 def spot_at(deviations, tau_s=300.0, sigma=0.5):
@@ -83,10 +93,10 @@ def test_notes_1_and_2_spread_size_levels_and_spacing():
 
 def test_seed_defect_02_rounding_floors_bids_and_ceils_asks():
     # The raw targets of 0.475 and 0.505 became 0.47 and 0.51 by luck of round(); 0.4751 and 0.5049 never were.
-    assert with_hysteresis(47.5, 50.5, None, None, PARAMS, MARKET) == (47, 51)
-    assert with_hysteresis(47.99, 50.01, None, None, PARAMS, MARKET) == (47, 51)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(47.5, 50.5, None, None) == (47, 51)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(47.99, 50.01, None, None) == (47, 51)
     # A price on the tick stays there, whatever the float's noise.
-    assert with_hysteresis(47.0 - 1e-12, 51.0 + 1e-12, None, None, PARAMS, MARKET) == (47, 51)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(47.0 - 1e-12, 51.0 + 1e-12, None, None) == (47, 51)
 
 
 def test_seed_defect_03_clamping_one_side():
@@ -340,13 +350,13 @@ def test_fees_are_paid_from_the_cash_too():
 
 
 def test_a_side_moves_outwards_at_once():
-    assert with_hysteresis(46.99, 53.01, Ticks(48), Ticks(52), PARAMS, MARKET) == (46, 54)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(46.99, 53.01, Ticks(48), Ticks(52)) == (46, 54)
 
 
 def test_a_side_moves_inwards_only_beyond_the_next_tick_by_the_hysteresis():
-    assert with_hysteresis(48.2, 51.8, Ticks(47), Ticks(53), PARAMS, MARKET) == (47, 53)
-    assert with_hysteresis(48.25, 51.75, Ticks(47), Ticks(53), PARAMS, MARKET) == (48, 52)
-    assert with_hysteresis(50.1, 50.1, Ticks(47), Ticks(54), PARAMS, MARKET) == (49, 51)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(48.2, 51.8, Ticks(47), Ticks(53)) == (47, 53)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(48.25, 51.75, Ticks(47), Ticks(53)) == (48, 52)
+    assert Quoter(MARKET, PARAMS).with_hysteresis(50.1, 50.1, Ticks(47), Ticks(54)) == (49, 51)
 
 
 def test_the_ladder_that_stands_is_kept_within_the_hysteresis():
@@ -364,7 +374,8 @@ def test_the_ladder_that_stands_is_kept_within_the_hysteresis():
 
 def cross(net, best_bid, best_ask, tau_s=45.0, params=PARAMS, market=MARKET, deviations=0.0, **changes):
     at = inputs(spot_at(deviations, tau_s), tau_s=tau_s, net=net, **changes)
-    return crossing(at, quote(at, market, params), best_bid, best_ask, params, market)
+    quoter = Quoter(market, params)
+    return quoter.crossing(at, quoter.aim(at), quoter.allowance(at), best_bid, best_ask)
 
 
 def test_crossing_buys_what_cuts_the_net_down_to_its_share():
@@ -448,7 +459,6 @@ def cases(draw, hysteresis=True):
         strike=STRIKE,
         sigma=sigma,
         tau_ns=tau,
-        duration_ns=nanos(duration_s),
         age_s=draw(st.integers(0, 3000)) / 1000,
         latency_s=draw(st.integers(0, 1000)) / 1000,
         net=draw(st.integers(-25, 25) | st.integers(-120, 120)) * max_position // 100,
@@ -491,7 +501,7 @@ def test_the_sides_stay_within_room_and_cash_with_what_may_still_fill(case):
         assert -made.net + made.no_committed + no <= max(ladder.room, 0)
     bought = sum(t * s for t, s in ladder.bids) + sum((market.ticks_per_dollar - t) * s for t, s in ladder.asks)
     assert bought * market.tick_micros <= made.cash_micros
-    if made.room_tau_ns <= params.inventory.reduce_only_f * made.duration_ns:
+    if made.room_tau_ns <= params.inventory.reduce_only_f * market.duration_ns:
         assert yes <= max(-made.net - made.yes_committed, 0)
         assert no <= max(made.net - made.no_committed, 0)
     if ladder.dead is not None and params.inventory.dead_side == "zero":
@@ -590,3 +600,76 @@ def test_a_ladder_made_again_from_itself_does_not_change(case):
     ask = first.asks[0][0] if first.asks else made.previous_ask
     again = quote(replace(made, previous_bid=bid, previous_ask=ask), market, params)
     assert (first.bids, first.asks) == (again.bids, again.asks)
+
+
+# --- the ladder that stands ---------------------------------------------------------------------------
+
+
+@settings(max_examples=examples(600), deadline=None)
+@given(cases(hysteresis=True), st.integers(-400, 400), st.integers(-3, 3))
+def test_within_its_range_a_raw_price_leads_to_the_same_tick_and_beyond_it_to_another(case, hundredths, away):
+    made, market, params = case
+    quoter = Quoter(market, params)
+    raw_bid, raw_ask = 40.0 + hundredths / 100, 60.0 - hundredths / 100
+    previous = made.previous_bid, made.previous_ask
+    bid, ask = quoter.with_hysteresis(raw_bid, raw_ask, *previous)
+    ranges = (quoter.bid_range(bid, previous[0]), quoter.ask_range(ask, previous[1]))
+    for side, (low, high) in enumerate(ranges):
+        inside = [low + share * (high - low) for share in (1e-9, 0.3, 0.7, 1 - 1e-9)]
+        outside = [low - 1e-6 - abs(away), high + 1e-6 + abs(away)]
+        for raw, same in [(raw, True) for raw in inside] + [(raw, False) for raw in outside]:
+            told = quoter.with_hysteresis(raw, raw, *previous)
+            assert (told[side] == (bid, ask)[side]) is same
+
+
+@settings(max_examples=examples(1500), deadline=None)
+@given(
+    cases(hysteresis=True),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "spot": st.integers(-300, 300).map(lambda n: n / 1e6),
+            "tau_ns": st.integers(0, 2 * SECOND),
+            "net": st.integers(-40, 40),
+            "yes_committed": st.integers(0, 60),
+            "no_committed": st.integers(0, 60),
+            "cash_micros": st.integers(-(10**7), 10**7),
+            "previous_bid": st.integers(-2, 2),
+            "previous_ask": st.integers(-2, 2),
+            "reduce_only": st.booleans(),
+        },
+    ),
+)
+def test_a_ladder_that_stands_is_the_one_that_would_be_made(case, changes):
+    """Whatever changes: where `Standing` holds, the quoter makes the same levels again."""
+    made, market, params = case
+    quoter = Quoter(market, params)
+    standing = Standing(quoter.ladder(made, quoter.aim(made), quoter.allowance(made)), made, quoter)
+    now = replace(made)
+    for name, change in changes.items():
+        value = getattr(now, name)
+        if name == "spot":
+            now.spot = value * (1 + change)
+        elif name == "reduce_only":
+            now.reduce_only = change
+        elif name == "tau_ns":
+            now.tau_ns, now.room_tau_ns = Nanos(max(value - change, 0)), Nanos(max(now.room_tau_ns - change, 0))
+        elif value is not None:
+            setattr(now, name, value + change)
+    aim, allowed = quoter.aim(now), quoter.allowance(now)
+    fresh = quoter.ladder(now, aim, allowed)
+    asks = tuple((quoter.per_dollar - ticks, size) for ticks, size in fresh.asks)
+    if standing.holds(now, aim, allowed):
+        assert (standing.bids, standing.asks) == (fresh.bids, asks)
+    else:
+        event("another ladder" if (standing.bids, standing.asks) != (fresh.bids, asks) else "made again for nothing")
+
+
+def test_what_changes_nothing_keeps_the_ladder():
+    at = inputs(previous_bid=Ticks(47), previous_ask=Ticks(53))
+    quoter = Quoter(MARKET, PARAMS)
+    standing = Standing(quoter.ladder(at, quoter.aim(at), quoter.allowance(at)), at, quoter)
+    for same in (at, replace(at, spot=at.spot + 0.5), replace(at, yes_committed=30), replace(at, age_s=0.1)):
+        assert standing.holds(same, quoter.aim(same), quoter.allowance(same))
+    for other in (replace(at, spot=at.spot + 50), replace(at, yes_committed=990), replace(at, cash_micros=Micros(1))):
+        assert not standing.holds(other, quoter.aim(other), quoter.allowance(other))
