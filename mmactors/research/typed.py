@@ -206,11 +206,12 @@ class TypedLink(TwinLink):
         self._hearing = True
         super()._reach_us(frame)
         self._hearing = False
-        if self._reports:
-            *others, last = self._reports
-            self._reports.clear()
-            for report in others:
+        reports = self._reports
+        if reports:
+            last = reports.pop()
+            for report in reports:
                 self._tell(report)
+            reports.clear()
             self._tell_last(last)
 
     def _told(self, frame: Any) -> None:
