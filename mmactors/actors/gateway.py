@@ -9,6 +9,7 @@ from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.core.desk import OrderDesk, Step
 from mmactors.messages import (
     BatchWritten,
+    CancelAll,
     MarketChanged,
     MarketListed,
     MarketReady,
@@ -96,6 +97,8 @@ class GatewayActor(Actor):
             self._desk.forget(message.market)
             return
         else:
+            if isinstance(message, CancelAll) and message.market is not None:
+                self._markets.pop(message.market, None)  # its actor is dead; what becomes of its orders it will be told
             if isinstance(message, MarketReady):
                 self._markets[message.market] = None
             step = self._desk.tell(message, now)

@@ -73,6 +73,7 @@ class Backtest:
     trace_hash: str
     virtual_s: float
     wall_s: float
+    cpu_s: float
     max_position: int
     counters: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
@@ -107,7 +108,9 @@ class Backtest:
             "trace_hash": self.trace_hash,
             "virtual_seconds": self.virtual_s,
             "wall_seconds": self.wall_s,
+            "cpu_seconds": self.cpu_s,
             "virtual_seconds_per_second": self.virtual_s / self.wall_s if self.wall_s else None,
+            "virtual_seconds_per_cpu_second": self.virtual_s / self.cpu_s if self.cpu_s else None,
         }
 
     @property
@@ -128,7 +131,8 @@ class Backtest:
             f"rules broken: {broken}",
             *self.examples,
             f"{self.virtual_s:.0f} virtual seconds in {self.wall_s:.1f} s "
-            f"({found['virtual_seconds_per_second'] or 0:.0f} a second); "
+            f"({found['virtual_seconds_per_second'] or 0:.0f} a second, "
+            f"{found['virtual_seconds_per_cpu_second'] or 0:.0f} a second of processor time); "
             f"runtime {self.runtime}, orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
         ]
 
@@ -167,7 +171,8 @@ def run(
     else:
         raise ValueError("the core runs in canonical order and records no events: use the actors for that")
     tap.world = twin.venue.world
-    began = told = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
+    told = began
     start_ns = twin.runtime.clock.now()
     complete = True
     try:
@@ -196,6 +201,7 @@ def run(
         trace_hash=trace_hash,
         virtual_s=(twin.runtime.clock.now() - start_ns) / 1e9,
         wall_s=time.perf_counter() - began,
+        cpu_s=time.process_time() - cpu_began,
         max_position=config.maker_params(series.asset, DURATIONS[series.duration]).inventory.max_position,
         counters=dict(twin.desk.counters),
         dead_letters=dead_letters,

@@ -76,6 +76,8 @@ class Stage:
         self._maker_params = cache(config.maker_params)
         self.desk = OrderDesk(self.params, prefix=PREFIX, ack_timeout_ns=nanos(config.venue.ack_timeout_s))
         self._step_ns = config.simulator.step_ms * MILLISECOND
+        self._due_ns = timeline.clock.now()
+        self._floor_advance, self._call_at, self._again = self.floor.advance, timeline.call_at, self._advance
         self._advance()
 
     def random(self, part: str) -> Random:
@@ -87,5 +89,6 @@ class Stage:
         return self._maker_params(market.asset, market.duration_s)
 
     def _advance(self) -> None:
-        self.floor.advance()
-        self.timeline.call_at(self.timeline.clock.now() + self._step_ns, self._advance)
+        self._floor_advance()
+        self._due_ns = Nanos(self._due_ns + self._step_ns)
+        self._call_at(self._due_ns, self._again)

@@ -206,11 +206,12 @@ class TypedLink(TwinLink):
         self._hearing = True
         super()._reach_us(frame)
         self._hearing = False
-        if self._reports:
-            *others, last = self._reports
-            self._reports.clear()
-            for report in others:
+        reports = self._reports
+        if reports:
+            last = reports.pop()
+            for report in reports:
                 self._tell(report)
+            reports.clear()
             self._tell_last(last)
 
     def _told(self, frame: Any) -> None:
@@ -218,21 +219,23 @@ class TypedLink(TwinLink):
         if type(frame) is dict:
             self._socket.take(frame)
         elif type(frame) is Batch and account is not None:
-            self._socket.put(self._trade(frame, account))
+            session = self._socket.session
+            name = None if session is None else session.name
+            simulation = self._floor.simulation
+            self._socket.put(trade(simulation.venue, account, frame, simulation.now_ms, name))
             self._floor.publish()
         else:
             super()._told(frame)
 
-    def _trade(self, batch: Batch, account: Account) -> BatchAck:
-        simulation, session = self._floor.simulation, self._socket.session
-        venue, now_ms = simulation.venue, simulation.now_ms
-        name = None if session is None else session.name
-        answers: dict[Action, list[Order | bytes]] = {
-            "cancel": [_answer(venue.cancel, account, key, now_ms) for key in batch.cancels],
-            "replace": [_answer(venue.replace, account, *move, None, now_ms) for move in batch.replaces],
-            "place": [_answer(_placed, venue, account, body, now_ms, name) for body in batch.places],
-        }
-        return BatchAck(batch.op_id, answers)
+
+def trade(venue: Venue, account: Account, batch: Batch, now_ms: int, session: str | None) -> BatchAck:
+    """Apply a batch to the venue; return its answer."""
+    answers: dict[Action, list[Order | bytes]] = {
+        "cancel": [_answer(venue.cancel, account, key, now_ms) for key in batch.cancels],
+        "replace": [_answer(venue.replace, account, *move, None, now_ms) for move in batch.replaces],
+        "place": [_answer(_placed, venue, account, body, now_ms, session) for body in batch.places],
+    }
+    return BatchAck(batch.op_id, answers)
 
 
 def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session: str | None) -> Order:

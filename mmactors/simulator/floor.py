@@ -219,9 +219,10 @@ class Floor:
 
     def publish(self) -> None:
         """Send everything that has happened since the last time to whoever subscribed to it."""
-        now = self.clock.now_ms()
-        venue, channels = self.simulation.venue, self._channels
-        for item in self.simulation.take_public():
+        simulation, channels = self.simulation, self._channels
+        venue = simulation.venue
+        for item in simulation.take_public():
+            now = self.clock.now_ms()
             if isinstance(item, MarketChange):
                 if channels.get(("markets", "")):
                     self._send(("markets", ""), self.voice.say(wire.market_change(item, now)))
@@ -234,13 +235,13 @@ class Floor:
         for account in venue.accounts.values():
             if account.outbox:
                 heard = bool(channels.get(("orders", account.name)))
-                for event in self.simulation.take_events(account):
+                for event in simulation.take_events(account):
                     if heard:
                         self._send(("orders", account.name), self.voice.account_event(event))
         for market_id, subscribers in self._books.items():
             market = venue.markets.get(market_id)
             if market is not None and subscribers and market.book.touched:
-                frame = self.voice.book_delta(market, now)
+                frame = self.voice.book_delta(market, self.clock.now_ms())
                 for listener in subscribers:
                     listener.put(frame, market_id)
 

@@ -109,7 +109,9 @@ class Crowd:
         self._path = path
         self._house = house
         self._config = config
+        self._half_spread = config.outside_half_spread
         self._rng = rng
+        self._random = rng.random
         self._informed_per_step = config.informed_per_step if config.informed_max_size else 0.0
         self._taker_fee = market.taker_bps / 10_000
         self._refill = config.outside_size_per_s * step_ms / 1000
@@ -132,7 +134,7 @@ class Crowd:
         fairs = self._fairs
         fairs.append(fair)
         if self._cap:
-            old, ticks, half = fairs[0], market.ticks, self._config.outside_half_spread
+            old, ticks, half = fairs[0], market.ticks, self._half_spread
             bid = math.floor((old - half) * ticks + _ROUNDING)
             ask = math.ceil((old + half) * ticks - _ROUNDING)
             if bid > self._last_bid:  # out of each other's way: the side ahead moves first
@@ -145,7 +147,7 @@ class Crowd:
         while self._next_noise_ms <= now_ms:
             self._plan_noise(self._next_noise_ms)
             self._trade_noise(fair, now_ms)
-        if self._rng.random() < self._informed_per_step:
+        if self._random() < self._informed_per_step:
             self._trade_informed(fair, now_ms)
 
     def _plan_noise(self, after_ms: float) -> None:

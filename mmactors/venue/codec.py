@@ -75,12 +75,9 @@ def kind_of(code: str, status: int | None = None) -> Literal["refused", "later",
 
 
 class Codec:
-    """Encode requests and decode answers of one connection."""
+    """Encode requests and decode answers of one connection; `wire_asks`: a buy of NO at q leaves as an ask of YES."""
 
     def __init__(self, wire_asks: Literal["buy_no", "as_ask"] = "buy_no") -> None:
-        """Args:
-        wire_asks: how a buy of NO at q leaves: as it is, or as an ask of YES at 1-q.
-        """
         self.wire_asks = wire_asks
         self._sales: dict[str, None] = {}
 

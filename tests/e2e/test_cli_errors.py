@@ -174,3 +174,12 @@ def test_run_py_takes_the_interpreter_beside_it(tmp_path):
     python.chmod(0o755)
     done = command("-S", "-I", tmp_path / "run.py", "conf/sim.yaml")
     assert done.stdout == f"venv {tmp_path / 'run.py'} conf/sim.yaml\n"
+
+
+@pytest.mark.parametrize("option", [("--interleaving", "1"), ("--events", "made.mmlog")])
+def test_what_only_actors_can_do_is_refused_of_the_core(option, tmp_path):
+    asked = ("backtest", ROOT / "conf/sim.yaml", "--runtime", "core", *option)
+    done = command("-m", "mmactors", *asked, cwd=tmp_path)
+    assert done.returncode == 64
+    assert lines_of(done) == [f"mmactors: {option[0]} is for --runtime actors; the core has no actors to tell of"]
+    assert not list(tmp_path.iterdir())
