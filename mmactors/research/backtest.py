@@ -127,10 +127,12 @@ def run(
         sessions: how many to settle.
         interleaving: seed of a random legal order of events, None for the canonical one.
         progress: takes a line about every five seconds.
-        rules: what the auditor holds the orders to.
+        rules: what the auditor holds the orders to; the configuration's own if not given.
         events: records what every Maker handled; closed at the end.
     """
-    auditor = Auditor(rules, account=None)
+    if rules is None:
+        rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    auditor = Auditor(rules)
     tap = _Tap(auditor)
     twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
     tap.world = twin.venue.world

@@ -221,8 +221,10 @@ class TwinFeed:
         config: Config,
         random: Random,
         deliver: Callable[[object], None],
+        ticked: Callable[[str, int], None] | None = None,
     ) -> None:
         simulator = config.simulator
+        self._ticked = ticked
         self.counters: dict[str, int] = {}
         self._runtime = runtime
         self._tickers = tickers
@@ -250,6 +252,8 @@ class TwinFeed:
             return
         now = self._runtime.clock.now()
         for ticker in self._tickers:
+            if self._ticked is not None:
+                self._ticked(ticker.asset, now // MILLISECOND)
             for event in (ticker.book_ticker(), *ticker.trades(now // MILLISECOND)):
                 self._way.send(msgspec.json.encode(event))
         self._runtime.call_at(now + self._period_ns, self._tick)
@@ -273,6 +277,8 @@ class Twin:
         recorder: is told what truly happens at the venue.
         trace: whether to keep the hash of everything handled.
         events: is told what every Maker handled; its owner closes it, after `end`.
+        link: makes the way to the venue.
+        feed: makes the way from the exchange.
     """
 
     config: Config
@@ -281,6 +287,8 @@ class Twin:
     trace: bool = True
     observer: Observer | None = None
     events: EventLog | None = None
+    link: Callable[..., TwinLink] = TwinLink
+    feed: Callable[..., TwinFeed] = TwinFeed
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
 
@@ -343,13 +351,14 @@ class Twin:
     def _children(self, tickers: list[Ticker], random: Callable[[str], Random]) -> dict[str, ActorFactory]:
         config, runtime = self.config, self.runtime
         risk = config.risk_params()
+        ticked = None if self.recorder is None else self.recorder.ticked
         return {
             names.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
             names.GATEWAY: partial(
                 GatewayActor,
                 desk=self.desk,
                 latencies_us=self.latencies_us,
-                connect=lambda deliver: TwinLink(runtime, self.floor, config, random, deliver),
+                connect=lambda deliver: self.link(runtime, self.floor, config, random, deliver),
             ),
             names.RISK: partial(RiskActor, rules=RiskRules(risk)),
             **{
@@ -362,7 +371,7 @@ class Twin:
                 for asset in config.assets
             },
             names.feed("binance"): partial(
-                FeedActor, connect=lambda deliver: TwinFeed(runtime, tickers, config, random("feed"), deliver)
+                FeedActor, connect=lambda deliver: self.feed(runtime, tickers, config, random("feed"), deliver, ticked)
             ),
         }
 

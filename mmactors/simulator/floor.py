@@ -129,6 +129,7 @@ class Floor:
         for left in [other for other, holder in self._attached.items() if holder is listener]:
             del self._attached[left]
         self._attached[key] = listener
+        self._note("up", session)
 
     def leave(self, listener: Listener) -> None:
         """Forget a socket; its session's orders stay until their time is over."""
@@ -138,6 +139,7 @@ class Floor:
         session = listener.session
         if session is not None and self._attached.get((session.account, session.name)) is listener:
             del self._attached[session.account, session.name]
+            self._note("down", session)
 
     def subscribe(self, listener: Listener, channel: object, market_id: object) -> None:
         """Start a subscription and send its snapshot, if the channel has one.
@@ -237,6 +239,10 @@ class Floor:
                 text = encode(wire.book_delta(market, now))
                 for listener in subscribers:
                     listener.put(text, market_id)
+
+    def _note(self, event: str, session: OrderSession) -> None:
+        if self.simulation.recorder is not None:
+            self.simulation.recorder.session(event, session.account, session.name, self.clock.now_ms())
 
     def _send(self, key: tuple[str, str], message: Json) -> None:
         subscribers = self._channels.get(key)
