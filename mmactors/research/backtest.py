@@ -29,7 +29,7 @@ SLICE_S = 10.0
 NEUTRAL_SHARE = 0.05
 
 
-class _Tap(TruthLog):
+class Tap(TruthLog):
     """The venue's truth log, told to an auditor instead of written."""
 
     def __init__(self, auditor: Auditor) -> None:
@@ -133,7 +133,7 @@ def run(
     if rules is None:
         rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
     auditor = Auditor(rules)
-    tap = _Tap(auditor)
+    tap = Tap(auditor)
     twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
     tap.world = twin.venue.world
     began = told = time.perf_counter()

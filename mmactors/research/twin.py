@@ -17,7 +17,7 @@ import msgspec
 
 from mmactors.actors import names
 from mmactors.actors.feed import FeedActor
-from mmactors.actors.gateway import GatewayActor
+from mmactors.actors.gateway import GatewayActor, Link
 from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
@@ -287,7 +287,7 @@ class Twin:
     trace: bool = True
     observer: Observer | None = None
     events: EventLog | None = None
-    link: Callable[..., TwinLink] = TwinLink
+    link: Callable[..., Link] = TwinLink
     feed: Callable[..., TwinFeed] = TwinFeed
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
