@@ -20,9 +20,11 @@ from mmactors.messages import (
     BatchReported,
     CancelAllReported,
     FetchFills,
+    FetchMarkets,
     FetchOrder,
     FillsFetched,
     ItemResult,
+    MarketReported,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -212,7 +214,7 @@ class FaultyLink:
                 self._deliver(BatchReported(request.op_id, unsent, now))
             case SendCancelAll() if talk is not None:
                 talk.send_cancel_all(request)
-            case SendCancelAll() | FetchFills() | FetchOrder():
+            case SendCancelAll() | FetchFills() | FetchOrder() | FetchMarkets():
                 self._rest.send(request)
 
     # --- a connection's life ------------------------------------------------------------------------
@@ -299,7 +301,7 @@ class FaultyLink:
             except ConversationOver as over:
                 self._break(over.reason)
 
-    def _answer(self, request: SendCancelAll | FetchFills | FetchOrder) -> None:
+    def _answer(self, request: SendCancelAll | FetchFills | FetchOrder | FetchMarkets) -> None:
         """Answer over REST."""
         flaky = self._trouble.now("no_rest", self._runtime.clock.now()) is not None
         down = flaky and self._trouble.random.random() < REST_FAILS
@@ -318,6 +320,12 @@ class FaultyLink:
                 told = [wire.fill_json(fill) for fill in account.fills if fill.seq > since]
                 fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
                 self._deliver(FillsFetched(request.since_seq, fills))
+            case FetchMarkets() if not down:
+                now_ms = self._floor.clock.now_ms()
+                listed = [m for m in self._floor.simulation.venue.markets.values() if m.status == request.status]
+                raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
+                for market in self._codec.markets(raw)[0]:
+                    self._deliver(MarketReported("snapshot", market))
             case FetchOrder() if down:
                 self._deliver(OrderFetched(request.client_id, None, "name resolution failed"))
             case FetchOrder():
