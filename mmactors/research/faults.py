@@ -94,9 +94,10 @@ class Trouble:
                 return fault
         return None
 
-    def quiet(self, now: int, for_ns: int) -> bool:
-        """Tell whether nothing has gone wrong for so long."""
-        return not any(fault.from_ns <= now < fault.until_ns + for_ns for fault in self.faults)
+    def quiet(self, now: int, for_ns: int, *, besides: Kind | None = None) -> bool:
+        """Tell whether nothing has gone wrong for so long, one kind of fault apart."""
+        faults = (fault for fault in self.faults if fault.kind != besides)
+        return not any(fault.from_ns <= now < fault.until_ns + for_ns for fault in faults)
 
 
 def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KINDS) -> Trouble:
