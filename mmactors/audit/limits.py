@@ -38,6 +38,8 @@ class Limits:
     close_threshold: float = 30.0
     close_fraction: float = 0.02
     min_spread_micros: int = 20_000
+    stale_ms: float = 2000.0
+    max_exposure_micros: int = 5_000_000_000
     sigma: float = 0.50
 
     def room(self, f: float) -> int:
@@ -59,7 +61,8 @@ def normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
 
 
-_INVENTORY = frozenset(field.name for field in fields(Limits)) - {"min_spread_micros", "sigma"}
+_ELSEWHERE = {"min_spread_micros", "stale_ms", "max_exposure_micros", "sigma"}
+_INVENTORY = frozenset(field.name for field in fields(Limits)) - _ELSEWHERE
 _UNIT_S = {"S": 1, "M": 60, "H": 3600, "D": 86_400}
 
 
@@ -79,6 +82,11 @@ class Rules:
         base = _laid(Limits(), _section(tree, "inventory"))
         if "min_spread" in risk:
             base = replace(base, min_spread_micros=round(_number(risk["min_spread"], "risk.min_spread", 0) * 1_000_000))
+        if "stale_after" in risk:
+            base = replace(base, stale_ms=1000 * _number(risk["stale_after"], "risk.stale_after", 0))
+        if "max_exposure" in risk:
+            exposure = _number(risk["max_exposure"], "risk.max_exposure", 0)
+            base = replace(base, max_exposure_micros=round(exposure * 1_000_000))
         if "prior" in volatility:
             base = replace(base, sigma=_number(volatility["prior"], "volatility.prior", 1e-6))
         self.base = base

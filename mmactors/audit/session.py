@@ -120,6 +120,7 @@ class Session:
     spot: float | None = None
     orders: dict[str, Resting] = field(default_factory=dict)
     resting: list[int] = field(default_factory=lambda: [0, 0, 0])  # by direction: [0] unused, [1] YES, [-1] NO
+    cost: list[int] = field(default_factory=lambda: [0, 0, 0])  # micro-dollars that the resting orders may cost
     bid: int = 0
     ask: int = 0
     yes: int = 0
@@ -135,6 +136,8 @@ class Session:
     late_ms: int = 0
     seen: int = 0
     closed_judged: bool = False
+    stale_told: bool = False
+    crowded: list[bool] = field(default_factory=lambda: [False, False, False])
     dead: int = 0
     dead_since: int = 0
     dead_told: bool = False
@@ -200,11 +203,11 @@ class Session:
         self._pass(t)
         before = self.orders.pop(order_id, None)
         if before is not None:
-            self.resting[before.direction] -= before.left
+            self._commit(before, -before.left)
         elif self.quoted_since is None:
             self.quoted_since = self.since = t
         self.orders[order_id] = order
-        self.resting[order.direction] += order.left
+        self._commit(order, order.left)
         self._look()
         return before
 
@@ -214,7 +217,7 @@ class Session:
         order = self.orders.pop(order_id, None)
         if order is None:
             return
-        self.resting[order.direction] -= order.left
+        self._commit(order, -order.left)
         self._look()
         if t > self.close_at:
             self.late_ms = max(self.late_ms, math.ceil(t - self.close_at))
@@ -239,10 +242,19 @@ class Session:
                 self.drop(side["order_id"], t)
             else:
                 order.left -= size
-                self.resting[order.direction] -= size
+                self._commit(order, -size)
         change = -int(side["price_ticks"]) * self.tick * signed - int(side["fee_micros"])
         self.paid -= change
         return change
+
+    def worst_loss(self) -> int:
+        """Return what is lost, in micro-dollars, by the worse outcome with all its loser's orders filled; least 0.
+
+        Of the winner's orders none need fill: each costs less than the dollar it pays.
+        """
+        if_yes = self.paid + self.cost[-1] - self.yes * DOLLAR
+        if_no = self.paid + self.cost[1] - self.no * DOLLAR
+        return max(if_yes, if_no, 0)
 
     def figures(self, now: int) -> SessionFigures:
         """Return what there is to tell, up to `now`."""
@@ -284,6 +296,11 @@ class Session:
             self.two_sided_ms += t - self.since
             self.spread_ms += (t - self.since) * (self.ask - self.bid)
         self.since = t
+
+    def _commit(self, order: Resting, size: int) -> None:
+        own = order.yes_ticks if order.direction > 0 else self.ticks - order.yes_ticks
+        self.resting[order.direction] += size
+        self.cost[order.direction] += size * own * self.tick
 
     def _look(self) -> None:
         bid, ask = 0, self.ticks

@@ -13,7 +13,11 @@ from mmactors.audit.session import Session, SessionFigures, Sums
 
 CHECKS = {
     "V2 conservation": "cash is what fills, fees, merges and settlements make it, to the micro-dollar",
+    "V4 accepted": "no order accepted on a price older than the stale limit (half a second on top for both ways)",
+    "V4 resting": "nothing rests later than the stale limit and a second after the last price",
     "V5 room": "no order accepted that could take |net| beyond the room of that moment",
+    "V5 resting": "nothing rests a second later that could take |net| beyond the shrinking room",
+    "V5 exposure": "no order accepted with which the account could lose more than max_exposure, whatever fills",
     "V7 accepted": "no order accepted at or after the closing threshold",
     "V7 resting": "nothing rests past the closing threshold",
     "V7 market_closed": "nothing left for the venue to cancel at the close",

@@ -30,6 +30,7 @@ from mmactors.messages import (
     CancelAll,
     CancelAllReported,
     ClockMeasured,
+    FetchMarkets,
     FillsFetched,
     Market,
     MarketChanged,
@@ -65,6 +66,9 @@ MARKET_SILENCE_NS = Nanos(3 * SECOND)
 CANCEL_AGAIN_NS = Nanos(SECOND // 2)
 """How long a refused cancel that no market will repeat waits before it is sent again."""
 
+OVERDUE_NS = Nanos(3 * SECOND)
+"""A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
+
 
 class OrderDesk:
     """Orders, positions and cash of the account, and the way to the venue.
@@ -95,6 +99,7 @@ class OrderDesk:
         self._pulse_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
+        self._markets_asked_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -160,6 +165,9 @@ class OrderDesk:
             elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
         self.reconciliation.chase_fills(now, step, owed=owed)
+        if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now):
+            self._markets_asked_ns = now
+            step.requests.append(FetchMarkets("RESOLVED"))
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -247,6 +255,14 @@ class OrderDesk:
             step.events.append(MarketListed(market))
         elif known != market:
             step.events.append(MarketChanged(market, event))
+
+    def _overdue(self, now: Nanos) -> bool:
+        """Whether a market's end has passed without a word on how it ended: snapshots leave out what is resolved."""
+        ended_ns = now + self.offset_ns - OVERDUE_NS
+        return any(
+            market.expires_venue_ns < ended_ns and market.status is not MarketStatus.RESOLVED
+            for market in self.markets.values()
+        )
 
     def _book(self, report: BookReported, step: Step) -> None:
         if report.market in self.markets:

@@ -155,13 +155,15 @@ def run(
         runtime: "actors" runs the whole program; "core" its pure objects alone, much faster, to the same orders.
         interleaving: seed of a random legal order of events, None for the canonical one; for actors only.
         progress: takes a line about every five seconds.
-        rules: what the auditor holds the orders to.
+        rules: what the auditor holds the orders to; the configuration's own if not given.
         events: records what every Maker handled; closed at the end; for actors only.
 
     Raises:
         ValueError: the core has no interleaving and records no events.
     """
-    auditor = Auditor(rules, account=None)
+    if rules is None:
+        rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    auditor = Auditor(rules)
     tap = Tap(auditor)
     twin: Twin | DirectRun
     if runtime == "actors":

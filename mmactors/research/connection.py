@@ -16,8 +16,10 @@ from mmactors.feeds.binance import BinanceParser
 from mmactors.messages import (
     FeedConnected,
     FetchFills,
+    FetchMarkets,
     FetchOrder,
     FillsFetched,
+    MarketReported,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -119,7 +121,7 @@ class TwinLink:
                 self._talk.send_cancel_all(request)
             case WatchBook():
                 self._talk.watch(request)
-            case FetchFills() | FetchOrder():
+            case FetchFills() | FetchOrder() | FetchMarkets():
                 self._out.send(request)
 
     def stop(self) -> None:
@@ -136,7 +138,7 @@ class TwinLink:
         floor = self._floor
         now_ms = floor.clock.now_ms()
         floor.simulation.advance(now_ms)
-        if isinstance(frame, FetchFills | FetchOrder):
+        if isinstance(frame, FetchFills | FetchOrder | FetchMarkets):
             self._fetch(frame)
             return
         if self._socket.session is not None:
@@ -147,9 +149,15 @@ class TwinLink:
         """A frame of ours is at the venue."""
         self._socket.hear(frame)
 
-    def _fetch(self, request: FetchFills | FetchOrder) -> None:
+    def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets) -> None:
         account = self._floor.simulation.account(ACCOUNT)
-        if isinstance(request, FetchFills):
+        if isinstance(request, FetchMarkets):
+            now_ms = self._floor.clock.now_ms()
+            listed = [m for m in self._floor.simulation.venue.markets.values() if m.status == request.status]
+            raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
+            for market in self._codec.markets(raw)[0]:
+                self._deliver(MarketReported("snapshot", market))
+        elif isinstance(request, FetchFills):
             told = [wire.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
             fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
             self._deliver(FillsFetched(request.since_seq, fills))
@@ -171,6 +179,7 @@ class TwinFeed:
         simulator = stage.config.simulator
         self.counters: dict[str, int] = {}
         self._timeline = stage.timeline
+        self._recorder = stage.venue.recorder
         self._tickers = {ticker.symbol[:-4].upper(): ticker for ticker in stage.tickers}
         self._deliver = deliver
         self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
@@ -195,7 +204,10 @@ class TwinFeed:
         if not self.live:
             return
         now = self._timeline.clock.now()
+        recorder = self._recorder
         for asset, ticker in self._tickers.items():
+            if recorder is not None:
+                recorder.ticked(asset, now // MILLISECOND)
             self._send(asset, ticker, now // MILLISECOND)
         self._timeline.call_at(now + self._period_ns, self._tick)
 

@@ -142,6 +142,16 @@ class Tally(SpotRecorder):
         if self._chained is not None:
             self._chained.spot(asset, price, now_ms)
 
+    def ticked(self, asset: str, now_ms: int) -> None:
+        """Pass on that a feed spoke."""
+        if self._chained is not None:
+            self._chained.ticked(asset, now_ms)
+
+    def session(self, event: str, account: str, session: str, now_ms: int) -> None:
+        """Pass on that an order session is up or down."""
+        if self._chained is not None:
+            self._chained.session(event, account, session, now_ms)
+
     def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
         """Count a message."""
         if self._chained is not None:

@@ -6,13 +6,14 @@ configuration and seed, same trace.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from mmactors.actors import names
 from mmactors.actors.feed import FeedActor
-from mmactors.actors.gateway import GatewayActor
+from mmactors.actors.gateway import GatewayActor, Link
 from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
@@ -67,6 +68,8 @@ class Twin:
         recorder: is told what truly happens at the venue.
         trace: whether to keep the hash of everything handled.
         events: is told what every Maker handled; its owner closes it, after `end`.
+        link: makes the way to the venue.
+        feed: makes the way from the exchange.
     """
 
     config: Config
@@ -75,6 +78,8 @@ class Twin:
     trace: bool = True
     observer: Observer | None = None
     events: EventLog | None = None
+    link: Callable[..., Link] = TwinLink
+    feed: Callable[..., TwinFeed] = TwinFeed
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
 
@@ -136,7 +141,7 @@ class Twin:
         return {
             names.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
             names.GATEWAY: partial(
-                GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(TwinLink, stage)
+                GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(self.link, stage)
             ),
             names.RISK: partial(RiskActor, rules=RiskRules(risk)),
             **{
@@ -148,5 +153,5 @@ class Twin:
                 )
                 for asset in config.assets
             },
-            names.feed(SOURCE): partial(FeedActor, connect=partial(TwinFeed, stage)),
+            names.feed(SOURCE): partial(FeedActor, connect=partial(self.feed, stage)),
         }

@@ -24,6 +24,7 @@ class Ticker:
     """One asset's frames: the best bid and ask a cent apart around the price, and trades at one of them."""
 
     def __init__(self, asset: str, path: PricePath, rng: Random, start_ms: int) -> None:
+        self.asset = asset
         self.symbol = f"{asset.lower()}usdt"
         self._upper = self.symbol.upper()
         self._path = path

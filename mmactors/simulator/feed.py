@@ -5,6 +5,7 @@ Owns subscriptions, server pings, the inbound message limit and the delay of eve
 """
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -37,6 +38,10 @@ class FeedSocket:
         """Queue an event of a stream, if this socket follows it."""
         if self.outbound is not None and stream in self.streams:
             self.outbound.put(encode({"stream": stream, "data": event} if self.combined else event))
+
+    def follows(self, symbol: str) -> bool:
+        """Tell whether this socket is sent a symbol's every price."""
+        return self.outbound is not None and f"{symbol}@bookTicker" in self.streams
 
     def too_many(self, now_ms: int) -> bool:
         """Count an inbound message and tell whether there were too many in the last second."""
@@ -74,6 +79,7 @@ class Feed:
         world: the prices.
         ticks_per_s: bookTicker frames a second.
         latency: delay of each frame.
+        ticked: told of each asset whose price went to anybody.
         ping_every_ms, pong_within_ms: the exchange's keep-alive.
     """
 
@@ -85,12 +91,14 @@ class Feed:
         latency: Latency,
         seed: int,
         *,
+        ticked: Callable[[str, int], None] | None = None,
         ping_every_ms: int = 20_000,
         pong_within_ms: int = 60_000,
     ) -> None:
         self.period_s = 1 / ticks_per_s
         self._clock = clock
         self._latency = latency
+        self._ticked = ticked
         self._ping_every_ms = ping_every_ms
         self._pong_within_ms = pong_within_ms
         self._tickers = [
@@ -129,6 +137,8 @@ class Feed:
             for stream, event in events:
                 for consumer in self.sockets:
                     consumer.send(stream, event)
+            if self._ticked is not None and any(consumer.follows(ticker.symbol) for consumer in self.sockets):
+                self._ticked(ticker.asset, now_ms)
 
     async def _keep_alive(self, consumer: FeedSocket, now_ms: int) -> None:
         if consumer.outbound is None or consumer.socket is None:

@@ -131,6 +131,7 @@ class Floor:
         for left in [other for other, holder in self._attached.items() if holder is listener]:
             del self._attached[left]
         self._attached[key] = listener
+        self._note("up", session)
 
     def leave(self, listener: Listener) -> None:
         """Forget a socket; its session's orders stay until their time is over."""
@@ -140,6 +141,7 @@ class Floor:
         session = listener.session
         if session is not None and self._attached.get((session.account, session.name)) is listener:
             del self._attached[session.account, session.name]
+            self._note("down", session)
 
     def subscribe(self, listener: Listener, channel: object, market_id: object) -> None:
         """Start a subscription and send its snapshot, if the channel has one.
@@ -244,6 +246,10 @@ class Floor:
                 frame = self.voice.book_delta(market, self.clock.now_ms())
                 for listener in subscribers:
                     listener.put(frame, market_id)
+
+    def _note(self, event: str, session: OrderSession) -> None:
+        if self.simulation.recorder is not None:
+            self.simulation.recorder.session(event, session.account, session.name, self.clock.now_ms())
 
     def _send(self, key: tuple[str, str], frame: Any) -> None:
         for listener in self._channels[key]:

@@ -86,6 +86,7 @@ class SimulatorServer:
             config.feed_ticks_per_s,
             Latency(config.feed_latency_ms, config.latency_jitter_ms, rng),
             config.world.seed,
+            ticked=None if self._truth is None else self._truth.ticked,
             ping_every_ms=ping_every_ms,
             pong_within_ms=pong_within_ms,
         )

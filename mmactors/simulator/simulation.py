@@ -35,6 +35,12 @@ class SpotRecorder(Recorder, Protocol):
     def spot(self, asset: str, price: float, now_ms: int) -> None:
         """Note an asset's true price, once a second."""
 
+    def ticked(self, asset: str, now_ms: int) -> None:
+        """Note that a feed told somebody of an asset's price."""
+
+    def session(self, event: str, account: str, session: str, now_ms: int) -> None:
+        """Note that an account's order session is up or down."""
+
 
 def build_world(config: SimulatorConfig, start_ms: int, recordings: dict[str, Recording] | None = None) -> World:
     """Make the prices of every asset that has sessions.
@@ -79,7 +85,7 @@ class SimulatedVenue:
         )
         self.notices: list[str] = []
         self._desk = Desk(self.venue)
-        self._recorder = recorder
+        self.recorder = recorder
         self._step_ms = config.step_ms
         self._next_step = start_ms
         self._next_spot = start_ms
@@ -147,10 +153,10 @@ class SimulatedVenue:
                 due = self._run_agenda(now - 1)
             self.now_ms = now
             self.world.advance(now)
-            if self._recorder is not None and now >= self._next_spot:
+            if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
-                    self._recorder.spot(asset, path.price, now)
+                    self.recorder.spot(asset, path.price, now)
             if due <= now:
                 due = self._run_agenda(now)
             for crowd in self._crowds.values():

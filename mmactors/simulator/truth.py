@@ -1,8 +1,9 @@
 """The simulator's append-only log, one JSON object a line: the truth others check the program against.
 
 Owns its format and its buffer. Every line stands alone: money in integer micro-dollars, prices in integer ticks of the
-line's market, times in integer milliseconds UTC, with the true spot price of that moment. Written are all orders of
-clients (not the participants' own), all fills and cash of everyone, all markets, and every asset's price each second.
+line's market, times in integer milliseconds UTC, with the true spot price of that moment and the time (`tick`) at which
+a feed here last told anybody of the asset's price. Written are all orders of clients (not the participants' own), all
+fills and cash of everyone, all markets, every asset's price each second, and the order sessions' comings and goings.
 It decides nothing and knows no clock: whoever drives it calls `flush`.
 """
 
@@ -30,6 +31,7 @@ class TruthLog:
         self._file = file
         self._spot = spot
         self._assets: dict[str, str] = {}
+        self._ticks: dict[str, int] = {}
         self._buffer = bytearray()
         self._encode = msgspec.json.Encoder().encode
 
@@ -39,7 +41,15 @@ class TruthLog:
 
     def spot(self, asset: str, price: float, now_ms: int) -> None:
         """Note an asset's true price, once a second."""
-        self._write({"t": now_ms, "type": "spot", "asset": asset, "price": price})
+        self._write({"t": now_ms, "type": "spot", "asset": asset, "price": price, "tick": self._ticks.get(asset)})
+
+    def ticked(self, asset: str, now_ms: int) -> None:
+        """Note that a feed told somebody of an asset's price; the lines that follow say so."""
+        self._ticks[asset] = now_ms
+
+    def session(self, event: str, account: str, session: str, now_ms: int) -> None:
+        """Note an account's order session: up with a login, down when its connection ends."""
+        self._write({"t": now_ms, "type": "session", "event": event, "account": account, "session": session})
 
     def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
         """Note what became of a client's order: accepted, replaced, cancelled or expired."""
@@ -66,6 +76,7 @@ class TruthLog:
                 "post_only": order.post_only,
                 "ioc": order.ioc,
                 "spot": self._spot_of(order.market),
+                "tick": self._ticks.get(self._assets.get(order.market, "")),
             }
         )
 

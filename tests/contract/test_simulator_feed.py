@@ -1,7 +1,9 @@
 """The simulator's price feed against Binance's protocol, over a real socket."""
 
 import asyncio
+import json
 import time
+from pathlib import Path
 
 import aiohttp
 from simulator_client import Peer, running
@@ -118,3 +120,30 @@ def test_pings_are_sent_and_a_client_that_never_answers_is_cut() -> None:
             assert mute.close_code == 1008
             assert len(await reading) == 75
             assert not polite.socket.closed
+
+
+def test_the_log_says_when_the_last_price_went_to_anybody_and_who_is_connected(tmp_path: Path) -> None:
+    log = tmp_path / "venue.jsonl"
+
+    def lines(kind: str) -> list[dict[str, object]]:
+        return [line for line in map(json.loads, log.read_text().splitlines()) if line["type"] == kind]
+
+    async def scene() -> None:
+        async with running(feed_ticks_per_s=100.0, log=log) as s:
+            venue, peer = await s.peer(), await s.peer(f"/stream?streams={BOOK}")
+            await venue.log_in()
+            await ticks(peer, 3)
+            await venue.call(5, "place", order=s.order(0.3))
+            await peer.socket.close()
+            clock, left_ms = s.server.floor.clock, s.server.floor.clock.now_ms()
+            await s.eventually(lambda: clock.now_ms() > left_ms + 300, "a while in which nobody hears a price")
+            await venue.call(6, "place", order=s.order(0.31))
+            await venue.call(7, "logout")
+            await venue.closed()
+            await s.eventually(lambda: not s.server.floor.listeners)
+
+    asyncio.run(scene())
+    heard, unheard = lines("order")[:2]
+    assert heard["t"] - heard["tick"] < 200
+    assert unheard["t"] - unheard["tick"] >= 250
+    assert [(line["event"], line["account"]) for line in lines("session")] == [("up", "a-1"), ("down", "a-1")]

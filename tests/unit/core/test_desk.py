@@ -21,6 +21,7 @@ from mmactors.messages import (
     CancelOrder,
     ClockMeasured,
     FetchFills,
+    FetchMarkets,
     FetchOrder,
     FillsFetched,
     ItemResult,
@@ -396,6 +397,27 @@ def test_a_late_fill_of_a_settled_market_is_no_exposure(resting):
     rig.report(MarketReported("resolved", replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.NO)))
     rig.report(late)
     assert sum(rig.desk.portfolio.worst_losses.values()) == 0
+
+
+def test_a_market_that_resolves_while_nobody_listens_is_asked_about_until_it_is_known(resting):
+    rig = resting
+    rig.venue.fill(rig.venue.of("run7-1"), 30)
+    rig.settle()
+    rig.report(MarketReported("closed", replace(MARKET, status=MarketStatus.CLOSED)))
+    rig.now = MARKET.expires_venue_ns
+    rig.clear()
+    rig.check(2.0)
+    assert not rig.asked(FetchMarkets), "it may take the venue a moment"
+    for _ in range(100):
+        rig.check(0.1)
+    assert rig.asked(FetchMarkets) == [FetchMarkets("RESOLVED")] * 3
+    rig.report(MarketReported("snapshot", replace(MARKET, status=MarketStatus.RESOLVED, resolution=Resolution.YES)))
+    assert [event.resolution for event in rig.told(MarketResolved)] == [Resolution.YES]
+    assert rig.desk.account.cash_micros == rig.venue.cash + micros(30.0)
+    rig.out.clear()
+    for _ in range(100):
+        rig.check(0.1)
+    assert not rig.asked(FetchMarkets)
 
 
 def test_a_market_of_others_is_neither_listed_nor_resolved_when_it_is_over(rig):

@@ -55,12 +55,12 @@ TO_MAKER = (OrderEvent, BookChanged | MarketHydrated | MarketResolved | VenueSta
 
 
 class World:
-    def __init__(self, params, f=0.99):
+    def __init__(self, params, f=0.99, cash=1_000_000_000_000):
         self.params = params
         self.now = START + round((1 - f) * 300 * SECOND)
         self.desk = OrderDesk(lambda _: params, prefix="run7", ack_timeout_ns=nanos(2.0))
         self.maker = Maker("m", 1, "run7-m", params)
-        self.venue = VenueModel()
+        self.venue = VenueModel(cash=cash)
         self.spot = 97_000.0
         self.intents, self.requests, self.events = deque(), deque(), deque()
         self.told, self.sent = [], 0
@@ -186,7 +186,22 @@ class World:
                         grown[move.order_id] = max(grown.get(move.order_id, 0), more)
         return places + sum(grown.values())
 
+    def cost_in_flight(self):
+        """The most that requests on their way could add to what the live orders may cost."""
+        places, grown = 0, {}
+        for request in self.requests:
+            if isinstance(request, SendBatch):
+                places += sum(p.size * p.price_micros for p in request.places)
+                for move in request.replaces:
+                    order = self.venue.orders.get(move.order_id)
+                    if order is not None and order.left:
+                        more = (move.size - order.filled) * move.price_micros - order.left * order.price
+                        grown[move.order_id] = max(grown.get(move.order_id, 0), more)
+        return places + sum(grown.values())
+
     def check(self):
+        live = sum(o.left * o.price for o in self.venue.live())
+        assert live + self.cost_in_flight() <= self.venue.cash, "beyond the cash"
         net = self.venue.net("m")
         room = schedule.room(1.0, self.params.inventory)
         for outcome, signed in ((YES, net), (NO, -net)):
@@ -279,6 +294,12 @@ def test_the_room_holds_for_all_that_may_fill_under_any_interleaving(script):
     world = World(TIGHT)
     play(world, script)
     world.end()
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(st.lists(st.one_of(calm, calm, calm, faults), max_size=60), st.integers(20, 90))
+def test_the_cash_holds_for_all_that_may_fill_whatever_happens(script, dollars):
+    play(World(PARAMS, cash=dollars * 1_000_000), script)
 
 
 @settings(max_examples=examples(250), deadline=None)

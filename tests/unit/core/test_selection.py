@@ -1,8 +1,13 @@
 """Which markets are quoted when there are more than may be."""
 
 import random
+from dataclasses import replace
 
-from mmactors.core.selection import Candidate, select
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmactors.core.selection import MIN_F, Candidate, select
+from tests.depth import examples
 
 
 def test_seed_defect_07_selection_scores_before_cutting():
@@ -54,3 +59,45 @@ def test_the_order_of_the_candidates_does_not_matter():
         shuffled = candidates[:]
         random.Random(seed).shuffle(shuffled)
         assert chosen == select(shuffled, limit=8)
+
+
+# --- properties -----------------------------------------------------------------------------------
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        market=st.text("abc", min_size=1, max_size=3),
+        f=st.floats(0, 1) | st.sampled_from([0.0, MIN_F, 0.5, 1.0]),
+        incumbent=st.booleans(),
+        net=st.sampled_from([0, 0, 0, -700, 3, 50]),
+        max_position=st.sampled_from([100, 1000]),
+    ),
+    unique_by=lambda candidate: candidate.market,
+    max_size=15,
+)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(candidates, st.integers(0, 12), st.randoms(use_true_random=False))
+def test_selection_is_stable(given_, limit, rng):
+    """It keeps to its choice, does not depend on order, and does not miss what it did not choose."""
+    chosen = select(given_, limit)
+    shuffled = given_[:]
+    rng.shuffle(shuffled)
+    assert select(shuffled, limit) == chosen
+    taken = [replace(c, incumbent=c.market in chosen) for c in given_]
+    assert set(select(taken, limit)) == set(chosen)
+    assert select([c for c in given_ if c.market in chosen], limit) == chosen
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(candidates, st.integers(0, 12))
+def test_selection_drops_no_inventory_and_no_incumbent_for_a_newcomer(given_, limit):
+    chosen = select(given_, limit)
+    held = {c.market for c in given_ if c.net}
+    assert held <= set(chosen)
+    assert len(chosen) == len(set(chosen)) <= max(limit, len(held))
+    fresh = {c.market for c in given_ if not c.net and not c.incumbent}
+    if fresh & set(chosen):
+        assert {c.market for c in given_ if c.incumbent and not c.net and c.f > 0} <= set(chosen)
+    assert all(c.f >= MIN_F for c in given_ if c.market in fresh & set(chosen))

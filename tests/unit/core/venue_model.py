@@ -13,6 +13,7 @@ from mmactors.messages import (
     CancelAllReported,
     CancelItem,
     FetchFills,
+    FetchMarkets,
     FetchOrder,
     FillsFetched,
     ItemResult,
@@ -167,7 +168,7 @@ class VenueModel:
             case FetchOrder() if answer:
                 order = self.of(request.client_id)
                 self.rest.append(OrderFetched(request.client_id, order.told() if order is not None else None))
-            case WatchBook() | FetchFills() | FetchOrder():
+            case WatchBook() | FetchFills() | FetchOrder() | FetchMarkets():
                 pass
             case _:
                 raise AssertionError(f"unexpected {request}")
