@@ -43,6 +43,16 @@ _RULES: tuple[_Rule, ...] = (
         "needs floor <= prior <= cap",
     ),
     (
+        ("reference.widen_bp", "reference.stop_bp"),
+        lambda widen, stop: widen >= stop,
+        "sources would end quoting before they widen it",
+    ),
+    (
+        ("reference.jump_bp", "reference.stop_bp"),
+        lambda jump, stop: jump > stop,
+        "a price would end quoting before it is held",
+    ),
+    (
         ("volatility.lag_s", "volatility.step_s"),
         lambda lag, step: round(lag / step) < 1 or abs(lag / step - round(lag / step)) > 1e-9,
         "the lag must be a whole multiple of the step",
@@ -119,7 +129,7 @@ def _effective(config: "Config", name: str, asset: str | None, duration: str | N
     """The value that holds for an asset and duration, and the key it was given under."""
     section, field = name.split(".")
     layers = [(section, getattr(config, section))]
-    if section != "risk":
+    if section not in ("risk", "reference"):
         layers += [
             (f"overrides[{index}].{section}", getattr(over, section))
             for index, over in config.overrides_for(asset, duration)

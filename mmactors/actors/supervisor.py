@@ -21,6 +21,7 @@ from mmactors.messages import (
     ActorReady,
     AllCancelled,
     CancelAll,
+    IndexSettled,
     Market,
     MarketChanged,
     MarketListed,
@@ -204,6 +205,10 @@ class SupervisorActor(Actor):
         self._told &= self._markets.keys()
 
     def _resolved(self, market: Market) -> None:
+        if market.settlement_price is not None:
+            at_ns, window_s = Nanos(market.expires_venue_ns - self._offset_ns), market.settlement.window_s
+            settled = IndexSettled(market.asset, market.settlement_price, at_ns, window_s)
+            self.tell(names.reference(market.asset), settled)
         if names.market(market.id) in self._factories:
             self._markets[market.id] = market
         else:  # never traded here

@@ -219,6 +219,7 @@ class Maker:
             previous_bid=self._yes.best,
             previous_ask=None if best_no is None else self._other(best_no),
             reduce_only=self.state is TradingState.REDUCING,
+            uncertainty=reference.uncertainty,
         )
 
     def _obstacle(self, market: Market, open_ns: int, now: Nanos, *, priced: bool) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing import d2, fair_value, normal_cdf, normal_pdf
+from mmactors.core.pricing import d2, delta_per_dollar, fair_value, normal_cdf, normal_pdf
 from mmactors.core.schedule import Phase
 from mmactors.messages import Market, Outcome, SettlementRule
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
@@ -40,6 +40,7 @@ class QuoteInputs:
         settlement: the rule deciding at expiry; None takes the market's.
         previous_bid, previous_ask: best prices of the ladder that stands, for hysteresis.
         reduce_only: the account may only cut |net|, whatever the time.
+        uncertainty: dollars by which the underlying's sources are in doubt.
     """
 
     spot: float
@@ -59,6 +60,7 @@ class QuoteInputs:
     previous_bid: Ticks | None = None
     previous_ask: Ticks | None = None
     reduce_only: bool = False
+    uncertainty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def quote(inputs: QuoteInputs, market: Market, params: MakerParams) -> Ladder:
     reaction_s = max(inputs.latency_s, quoting.latency_floor_s) + max(inputs.age_s, 0.0)
     pick_off = quoting.k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / max(tau_s, 0.5))
     half = quoting.spread / 2 + pick_off
+    if inputs.uncertainty > 0.0:
+        half += inputs.uncertainty * delta_per_dollar(deviations, inputs.spot, inputs.sigma, max(tau_s, 0.5))
     if inputs.fee_micros is None:
         yes_fee, no_fee = market.maker_bps * 1e-4 * fair, market.maker_bps * 1e-4 * (1.0 - fair)
     else:
@@ -179,7 +183,7 @@ def quote(inputs: QuoteInputs, market: Market, params: MakerParams) -> Ladder:
         sigma=inputs.sigma,
         phase=phase,
         dead=dead,
-        why=_why(phase, dead, lean, room, net, weight, yes_left, no_left, short_of_cash),
+        why=_why(phase, dead, lean, room, net, weight, yes_left, no_left, short_of_cash, inputs.uncertainty),
         raw_bid=raw_bid,
         raw_ask=raw_ask,
     )
@@ -290,6 +294,7 @@ def _why(
     yes_left: int,
     no_left: int,
     short_of_cash: bool,
+    uncertainty: float,
 ) -> str:
     if phase is Phase.CLOSED:
         return "closed"
@@ -305,4 +310,6 @@ def _why(
             said += ", no room for YES"
         if no_left == 0:
             said += ", no room for NO"
+    if uncertainty > 0.0:
+        said += f", sources apart: price +-${uncertainty:.2f}"
     return said + ", short of cash" if short_of_cash else said
