@@ -19,6 +19,10 @@ from mmactors.units import SECOND, YEAR_S, Nanos
 BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
+LEAST_PRICE = 1e-12
+MOST_PRICE = 1e15
+"""Nothing costs less or more dollars; beyond these, ratios of prices leave the floats."""
+
 JUMP_SD = 8.0
 JUMP_SHARE = 0.003
 """A price beyond both of these from the last is held until it is confirmed; `jump_bp` beside another live source."""
@@ -88,7 +92,7 @@ class Reference:
             return None
         source = self._sources.get(tick.source)
         price = tick.price
-        if not 0.0 < price < math.inf:
+        if not LEAST_PRICE < price < MOST_PRICE:
             self.counts["invalid"] += 1
             return self._bad(source) if source is not None else None
         if source is None:
