@@ -13,6 +13,7 @@ from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.reference import Reference
 from mmactors.messages import FeedWentStale, IndexSettled, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos
+from tests.depth import examples
 
 START = nanos(1_700_000_000)
 PRICE = 97_000.0
@@ -110,7 +111,7 @@ def test_one_price_of_a_source_gone_quiet_has_no_say():
 @given(
     st.lists(st.tuples(st.sampled_from([A, B, C]), st.floats(-60, 60), st.integers(0, 900)), min_size=1, max_size=60)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_it_lies_among_the_corrected_prices_of_what_lives(ticks):
     desk = Desk()
     for source, offset, pause_ms in ticks:
@@ -130,7 +131,7 @@ WILD = st.one_of(
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B, C]), WILD, st.integers(0, 3000)), max_size=80))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_ever_makes_it_no_price_and_life_never_goes_back(ticks):
     desk, life = Desk(index=True), 0
     for source, price, pause_ms in ticks:
@@ -145,7 +146,7 @@ def test_nothing_ever_makes_it_no_price_and_life_never_goes_back(ticks):
 
 
 @given(st.integers(0, 1 << 30), st.permutations([A, B, C]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_the_sources_names_and_order_do_not_matter(seed, names):
     draw = random.Random(seed)
     prices = [[draw.gauss(3.0 * k, 0.5) for k in range(3)] for _ in range(100)]
