@@ -15,7 +15,8 @@ LEAST_SAMPLES = 300.0
 
 LEAST_CORRELATION = 0.05
 SIGNIFICANT_SD = 4.0
-"""The peak must stand so far above its mirror image: a source leads only if the other one does not lead it as well."""
+"""The peak, or its whole side, must stand so far above its mirror image: one leads only if the other does not as well.
+"""
 
 
 class LeadLag:
@@ -42,22 +43,27 @@ class LeadLag:
         self._second.clear()
 
     def estimate(self) -> tuple[float, float]:
-        """Return by how many steps the first leads (negative: follows) and the correlation there; 0 if neither does."""
+        """Return by how many steps the first leads (negative: follows) and the highest correlation; 0 if neither does.
+
+        The lead is the middle of what is at least half as high as the peak: a feed that speaks now and then is late by
+        anything between nothing and its pause.
+        """
         scale = math.sqrt(self._first_squares * self._second_squares)
         if self._moves < LEAST_SAMPLES or scale <= 0.0:
             return 0.0, 0.0
         lags = self._lags
-        found = [float(each) / scale for each in self._sums]
+        found = [each / scale for each in self._sums.tolist()]
         peak = max(range(2 * lags + 1), key=lambda at: (found[at], -abs(at - lags)))
-        height, mirror = found[peak], found[2 * lags - peak]
-        if height < LEAST_CORRELATION or height - mirror < SIGNIFICANT_SD * math.sqrt(2.0 / self._moves):
+        if found[peak] < LEAST_CORRELATION or peak == lags:
             return 0.0, found[lags]
-        between = 0.0
-        if 0 < peak < 2 * lags:  # the vertex of the parabola through the peak and its neighbours
-            left, right = found[peak - 1], found[peak + 1]
-            bend = left - 2.0 * height + right
-            between = 0.5 * (left - right) / bend if bend < 0.0 else 0.0
-        return peak - lags + between, height
+        towards = 1.0 if peak > lags else -1.0
+        whole = towards * (sum(found[lags + 1 :]) - sum(found[:lags]))
+        alone = found[peak] - found[2 * lags - peak]
+        sd = math.sqrt(2.0 / self._moves)
+        if alone < SIGNIFICANT_SD * sd and whole < SIGNIFICANT_SD * sd * math.sqrt(lags):
+            return 0.0, found[lags]
+        high = [(at, each) for at, each in enumerate(found) if 2.0 * each >= found[peak]]
+        return sum((at - lags) * each for at, each in high) / sum(each for _, each in high), found[peak]
 
     def _take_block(self) -> None:
         lags = self._lags

@@ -19,6 +19,9 @@ from mmactors.units import SECOND, YEAR_S, Nanos
 BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
+LEAST_MOVE_BP = 0.05
+"""Of several sources: less than this is their weights' breathing and waits for the timer (a third of a cent, a minute before expiry)."""
+
 LEAST_PRICE = 1e-12
 MOST_PRICE = 1e15
 """Nothing costs less or more dollars; beyond these, ratios of prices leave the floats."""
@@ -79,6 +82,7 @@ class Reference:
         self._since_ns = Nanos(0)
         self._apart_ns = Nanos(0)
         self._latency_s = 0.0
+        self._sigma = params.prior  # as last told
         self._lost = False
         self._told: tuple[float, Nanos] | None = None
         self._seen: deque[tuple[Nanos, float]] = deque()
@@ -154,8 +158,8 @@ class Reference:
         if self._params.index and (not self._levels or now - self._levels[-1][0] >= SECOND):
             self._levels.append((now, math.log(self._level)))
         if len(self._live) > 1:
-            log_level, sigma = math.log(self._level), self._volatility.sigma()
-            self._fusion.learn(self._sources.values(), self._live, log_level, sigma, self._since_ns, now)
+            log_level = math.log(self._level)
+            self._fusion.learn(self._sources.values(), self._live, log_level, self._sigma, self._since_ns, now)
         return self._moved() if self._told != (self._price, self._life_ns) else None
 
     def history(self, event: HistoryFetched) -> bool:
@@ -375,10 +379,12 @@ class Reference:
         if len(live) == 1:
             level = live[0].price if not live[0].basis else live[0].price * math.exp(-live[0].basis)
         else:
-            level = math.exp(self._fusion.log_price(live, self._volatility.sigma(), now))
+            level = math.exp(self._fusion.log_price(live, self._sigma, now))
         self._level = level
-        before, self._price = self._price, level if self._index == 1.0 else level * self._index
-        return self._price != before
+        self._price = level if self._index == 1.0 else level * self._index
+        if self._told is None or len(live) == 1:
+            return self._told is None or self._price != self._told[0]
+        return abs(self._price - self._told[0]) >= LEAST_MOVE_BP * BP * self._price
 
     def _verdict(self, now: Nanos, *, moved: bool, held: bool = False) -> ReferenceMoved | ReferenceLost | None:
         if len(self._sources) > 1:
@@ -400,11 +406,12 @@ class Reference:
         self._lost = False
         self._told = (self._price, self._life_ns)
         span = self._fusion.span_bp
+        self._sigma = self._volatility.sigma()
         doubt = max(span - self._params.widen_bp, 0.0) / 2 * BP * self._price
         return ReferenceMoved(
             self.asset,
             self._price,
-            self._volatility.sigma(),
+            self._sigma,
             self._price_ns,
             self._life_ns,
             self._latency_s,
