@@ -69,7 +69,7 @@ class ReferenceActor(Actor):
             case FeedConnected():
                 pass
             case HistoryFetched():
-                self._warm(message)
+                self._warm(message, now)
             case IndexSettled():
                 self._reference.settled(message)
             case SubscribeReference():
@@ -92,8 +92,8 @@ class ReferenceActor(Actor):
             self.tell(names.JOURNAL, news)
         self._lost = lost
 
-    def _warm(self, history: HistoryFetched) -> None:
-        if self._reference.history(history):
+    def _warm(self, history: HistoryFetched, now: Nanos) -> None:
+        if self._reference.history(history, now):
             closes, sigma = len(history.closes), self._reference.sigma()
             self.notes.info("{}: sigma begins at {:.3f}, from {} closes of {}", self, sigma, closes, history.source)
 

@@ -120,6 +120,15 @@ class Fusion:
             return self._look(sources)
         return False
 
+    def lead_told(self) -> str:
+        """Return in words who leads whom, by how much and at what correlation."""
+        told = []
+        for (first, second), (lead_s, correlation) in sorted(self.leads.items()):
+            ahead, after = (first, second) if lead_s > 0.0 else (second, first)
+            if lead_s:
+                told.append(f"{ahead} leads {after} by {abs(lead_s) * 1000:.0f} ms (correlation {correlation:.2f})")
+        return ", ".join(told) or "no source leads"
+
     def _projected(self, source: Source, fresh: Sequence[Source]) -> float:
         leader = self.leader
         x = source.adjusted

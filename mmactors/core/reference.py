@@ -1,18 +1,20 @@
 """The reference price of one asset: what its sources say together, whether they live, and how volatile it is.
 
-Owns which sources count, what is held back, when the sources' disagreement ends quoting, and sigma. How prices become
-one is `core/fusion.py`'s, the state of one source `core/sources.py`'s. Knows no socket, market or quote, and has no
-clock: every call brings its `now`.
+Owns which sources count, when their disagreement ends quoting, sigma, and what is told. How prices become one is
+`core/fusion.py`'s, which are held back `core/jumps.py`'s, the state of one source `core/sources.py`'s. Knows no socket,
+market or quote, and has no clock: every call brings its `now`.
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter
 
 from mmactors.core.fusion import BP, Fusion
+from mmactors.core.index_basis import IndexBasis
+from mmactors.core.jumps import JUMP_SHARE, Jumps
 from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.sources import COMPARABLE_S, Source
 from mmactors.core.volatility import Volatility
-from mmactors.core.warmup import usable, warmed
+from mmactors.core.warmup import WarmStart
 from mmactors.messages import FeedWentStale, HistoryFetched, IndexSettled, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.units import SECOND, YEAR_S, Nanos
 
@@ -20,33 +22,14 @@ BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
 LEAST_MOVE_BP = 0.05
-"""Of several sources: less than this is their weights' breathing and waits for the timer (a third of a cent, a minute before expiry)."""
+"""Of several sources: less than this is their weights' breathing and waits for the timer (0.3 c a minute before expiry).
+"""
 
 LEAST_PRICE = 1e-12
 MOST_PRICE = 1e15
 """Nothing costs less or more dollars; beyond these, ratios of prices leave the floats."""
 
-JUMP_SD = 8.0
-JUMP_SHARE = 0.003
-"""A price beyond both of these from the last is held until it is confirmed; `jump_bp` beside another live source."""
-
-CONFIRM_SHARE = 0.001
-"""How close the second price must be to the held one."""
-
-HOLD_TIMES = 3
-"""So often a price beside another live source must repeat itself to count without that one's word."""
-
 MAX_LATENCY_S = 1.0
-
-HISTORY_WITHIN_S = 120.0
-"""A history that arrives later than this after the first price adds nothing to what has been seen live."""
-
-LEVELS_KEPT_S = 3600
-"""How long levels are remembered for the day a market says what it settled at."""
-
-SETTLED_SHARE = 0.1
-SETTLED_MOST_BP = 20.0
-"""Share of the basis to the index that the latest settlement decides, and the residual beyond which it is no basis."""
 
 
 class Reference:
@@ -67,15 +50,15 @@ class Reference:
         self.counts: Counter[str] = Counter()
         self._stale_after_ns = stale_after_ns
         self._params = fusion
-        self._volatility_params = params
         self._volatility = Volatility(params)
+        self._warm = WarmStart(params, self.counts)
         self._fusion = Fusion(fusion)
+        self._jumps = Jumps(fusion, self.counts)
+        self._index = IndexBasis(fusion.max_basis_bp)
         self._sources: dict[str, Source] = {}
         self._live: list[Source] = []
         self._names: tuple[str, ...] = ()
         self._level = 0.0  # the fused price; the reference is that times the index's factor
-        self._index = 1.0
-        self._settled = 0
         self._price = 0.0
         self._price_ns = Nanos(0)
         self._life_ns = Nanos(0)
@@ -85,9 +68,6 @@ class Reference:
         self._sigma = params.prior  # as last told
         self._lost = False
         self._told: tuple[float, Nanos] | None = None
-        self._seen: deque[tuple[Nanos, float]] = deque()
-        self._history_step_s = math.inf
-        self._levels: deque[tuple[Nanos, float]] = deque(maxlen=LEVELS_KEPT_S)
 
     def ticked(self, tick: SpotTicked, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Take a price; return the new snapshot if the reference moved or came back, or its loss if it ends here."""
@@ -151,60 +131,27 @@ class Reference:
             return lost
         self._volatility.update(self._price, now)
         self._latency_s = self._latency()
-        if now - self._since_ns < HISTORY_WITHIN_S * SECOND:
-            self._seen.append((now, self._price))
-        elif self._seen:
-            self._seen.clear()
-        if self._params.index and (not self._levels or now - self._levels[-1][0] >= SECOND):
-            self._levels.append((now, math.log(self._level)))
+        if not self._warm.closed(now):
+            self._warm.saw(self._price, now)
+        if self._params.index:
+            self._index.note(self._level, now)
         if len(self._live) > 1:
             log_level = math.log(self._level)
             self._fusion.learn(self._sources.values(), self._live, log_level, self._sigma, self._since_ns, now)
         return self._moved() if self._told != (self._price, self._life_ns) else None
 
-    def history(self, event: HistoryFetched) -> bool:
-        """Take an exchange's history, so that sigma starts warm; say whether it was used.
-
-        What has been seen live stays: closes since the first price are left out, and live prices are told after them.
-        Of several histories the finest counts.
-        """
-        if event.asset != self.asset or event.step_s >= self._history_step_s:
+    def history(self, event: HistoryFetched, now: Nanos) -> bool:
+        """Take an exchange's history, so that sigma starts warm; say whether it was used. What was seen live stays."""
+        warm = self._warm.take(event, now) if event.asset == self.asset else None
+        if warm is None:
             return False
-        if self._price and (not self._seen or self._seen[-1][0] - self._since_ns > HISTORY_WITHIN_S * SECOND):
-            self.counts["history_late"] += 1
-            return False
-        closes = usable(event.closes, self._since_ns if self._price else Nanos(1 << 62))
-        volatility = warmed(self._volatility_params, closes, event.step_s)
-        if volatility is None:
-            self.counts["history_short"] += 1
-            return False
-        for at, price in self._seen:
-            volatility.update(price, at)
-        self._volatility, self._history_step_s = volatility, event.step_s
+        self._volatility = warm
         return True
 
     def settled(self, event: IndexSettled) -> None:
-        """Learn from what a market settled at: the residual against the level then is the basis to its index.
-
-        Only if configured (`index`). The level is averaged over the market's own window where it settles on an average.
-        A residual beyond `SETTLED_MOST_BP` is no basis; the whole is within `max_basis_bp`.
-        """
-        end, price = event.at_ns, event.price
-        if not self._params.index or event.asset != self.asset or not 0.0 < price < math.inf:
-            return
-        begin = end - max(event.window_s, 2) * SECOND
-        levels = [level for at, level in self._levels if begin < at <= end]
-        if not levels:
-            return
-        residual = math.log(price) - sum(levels) / len(levels)
-        if abs(residual) > SETTLED_MOST_BP * BP:
-            self.counts["settled_far"] += 1
-            return
-        self._settled += 1
-        share = max(1.0 / self._settled, SETTLED_SHARE)
-        most = self._params.max_basis_bp * BP
-        basis = math.log(self._index)
-        self._index = math.exp(min(max(basis + share * (residual - basis), -most), most))
+        """Learn from what a market settled at how the index stands to the level, if configured (`index`)."""
+        if self._params.index and event.asset == self.asset:
+            self._index.learn(event)
 
     def snapshot(self) -> ReferenceMoved | None:
         """Return the present snapshot for a new subscriber; None before the first price and while it is lost."""
@@ -221,12 +168,7 @@ class Reference:
 
     def lead_told(self) -> str:
         """Return in words who leads whom, by how much and at what correlation."""
-        told = []
-        for (first, second), (lead_s, correlation) in sorted(self._fusion.leads.items()):
-            ahead, after = (first, second) if lead_s > 0.0 else (second, first)
-            if lead_s:
-                told.append(f"{ahead} leads {after} by {abs(lead_s) * 1000:.0f} ms (correlation {correlation:.2f})")
-        return ", ".join(told) or "no source leads"
+        return self._fusion.lead_told()
 
     def figures(self) -> dict[str, int]:
         """Return what is known of the sources as whole numbers by name, for counters and logs.
@@ -241,8 +183,8 @@ class Reference:
                 found[f"basis_{source.name}"] = round(source.basis / BP * 100)
         for (first, second), (lead_s, _) in self._fusion.leads.items():
             found[f"lead_{first}_{second}"] = round(lead_s * 1000)
-        if self._settled:
-            found["index"] = round(math.log(self._index) / BP * 100)
+        if self._index.settlements:
+            found["index"] = round(self._index.basis_bp * 100)
         return found
 
     # --- which prices count -----------------------------------------------------------------------
@@ -273,48 +215,15 @@ class Reference:
                 self._fusion.join(source, log_price, math.log(self._level))
         move = abs(math.log(price / self._level) - source.basis)
         share = JUMP_SHARE if alone else self._params.jump_bp * BP
-        elapsed_s = max((received - self._price_ns) / SECOND, 1.0)
-        if move <= share or move <= JUMP_SD * self._volatility.sigma() * math.sqrt(elapsed_s / YEAR_S):
-            if source.held is not None:
-                self.counts["jump_dropped"] += 1
-                source.held = None
+        if move <= share and source.held is None:
             return True
-        if self._confirmed(source, price, move, alone=alone):
-            self.counts["jump_confirmed"] += 1
-            for other in self._sources.values():
-                if other.held is not None and other is not source and not alone and not other.spoilt:
-                    other.take(other.held, other.held_ns)
-                    self._lives(other, other.price_ns)
-                other.held = None
-            return True
-        return self._hold(source, price, received, move)
-
-    def _confirmed(self, source: Source, price: float, move: float, *, alone: bool) -> bool:
-        """A price that is held confirms one near it, another live source's present one too; alone, one's own will do.
-
-        Near means nearer than the reference is.
-        """
-        adjusted, near = math.log(price) - source.basis, min(CONFIRM_SHARE, move / 2)
-        for other in self._sources.values():
-            if other is source and not alone:
-                continue
-            if other.held is not None and abs(adjusted - math.log(other.held) + other.basis) <= near:
-                return True
-            if other is not source and other.alive and abs(adjusted - other.adjusted) <= near:
-                return True
-        return False
-
-    def _hold(self, source: Source, price: float, received: Nanos, move: float) -> bool:
-        self.counts["jump_held"] += 1
-        repeats = source.held is not None and abs(price / source.held - 1.0) <= min(CONFIRM_SHARE, move / 2)
-        source.hold(price, received, repeats=repeats)
-        if not repeats:
-            source.judged(good=False)
-        patient = source.held_times >= HOLD_TIMES and received - source.held_since >= self._params.hold_s * SECOND
-        if patient and move < self._params.stop_bp * BP:
-            self.counts["jump_persisted"] += 1
-            return True
-        return False
+        sd = self._volatility.sigma() * math.sqrt(max((received - self._price_ns) / SECOND, 1.0) / YEAR_S)
+        confirmed = self._jumps.plausible(source, price, received, move, sd, self._sources.values(), alone=alone)
+        for other in confirmed or ():
+            assert other.held is not None
+            other.take(other.held, other.held_ns)
+            self._lives(other, other.price_ns)
+        return confirmed is not None
 
     # --- which sources count ----------------------------------------------------------------------
 
@@ -348,21 +257,11 @@ class Reference:
         self._lost = True
         return ReferenceLost(self.asset, since_ns=self._life_ns, reason=reason)
 
-    def _apart_bp(self, now: Nanos) -> float:
-        """How far the sources are apart, a price that one of two insists on included."""
-        apart = self._fusion.span_bp
-        for source in self._sources.values():
-            if source.held is None or source.held_times < 2 or source.spoilt:
-                continue
-            others = len(self._live) - source.alive
-            if others == 1 and now - source.held_ns <= self._stale_after_ns and source.held_ns > source.lost_ns:
-                apart = max(apart, abs(math.log(source.held / self._level) - source.basis) / BP)
-        return apart
-
     def _check_agreed(self, now: Nanos) -> ReferenceLost | None:
         if not self._level:
             return None
-        apart = self._apart_bp(now)
+        insisted = self._jumps.insisted_bp(self._sources.values(), math.log(self._level), self._stale_after_ns, now)
+        apart = max(self._fusion.span_bp, insisted)
         if apart <= self._params.stop_bp:
             self._apart_ns = Nanos(0)
             return None
@@ -381,7 +280,7 @@ class Reference:
         else:
             level = math.exp(self._fusion.log_price(live, self._sigma, now))
         self._level = level
-        self._price = level if self._index == 1.0 else level * self._index
+        self._price = level if self._index.factor == 1.0 else level * self._index.factor
         if self._told is None or len(live) == 1:
             return self._told is None or self._price != self._told[0]
         return abs(self._price - self._told[0]) >= LEAST_MOVE_BP * BP * self._price

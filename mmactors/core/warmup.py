@@ -1,15 +1,18 @@
 """Sigma before the first live price: an estimator that starts with what an exchange's history tells.
 
-Owns the checks of a history and how coarse candles become knowledge. Knows no source and no clock.
+Owns the checks of a history, how coarse candles become knowledge, and that what was seen live stays. Knows no source
+and no clock.
 """
 
 import math
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from mmactors.core.params import VolatilityParams
 from mmactors.core.volatility import GAP_S, Volatility
+from mmactors.messages import HistoryFetched
 from mmactors.units import SECOND, YEAR_S, Nanos
 
 LEAST_CLOSES = 20
@@ -17,6 +20,9 @@ LEAST_CLOSES = 20
 
 OUTLIER = 16.0
 """A squared return of candles counts at most as this many times their median-based mean: a jump is not a level."""
+
+WITHIN_S = 120.0
+"""A history that arrives later than this after the first live price adds nothing to what has been seen."""
 
 _MEDIAN_OF_SQUARE = 0.4549
 """The median of a squared standard normal."""
@@ -62,3 +68,46 @@ def warmed(params: VolatilityParams, closes: Sequence[Close], step_s: float) -> 
     variance = (total + params.prior**2 / YEAR_S * params.prior_weight_s) / weight_s
     prior = min(max(math.sqrt(variance * YEAR_S), params.floor), params.cap)
     return Volatility(replace(params, prior=prior, prior_weight_s=weight_s))
+
+
+class WarmStart:
+    """Remembers the first two minutes of live prices, so that a history can still be put before them."""
+
+    def __init__(self, params: VolatilityParams, counts: Counter[str]) -> None:
+        self._params = params
+        self._counts = counts
+        self._since_ns: Nanos | None = None
+        self._seen: deque[tuple[Nanos, float]] = deque()
+        self._step_s = math.inf
+
+    def saw(self, price: float, now: Nanos) -> None:
+        """Note a live price, every 100 ms or so; `closed` after two minutes."""
+        if self._since_ns is None:
+            self._since_ns = now
+        self._seen.append((now, price))
+        if self.closed(now):
+            self._seen.clear()
+
+    def closed(self, now: Nanos) -> bool:
+        """Whether it is too late for a history."""
+        return self._since_ns is not None and now - self._since_ns > WITHIN_S * SECOND
+
+    def take(self, event: HistoryFetched, now: Nanos) -> Volatility | None:
+        """Return an estimator that has seen the history and then what was live; None if it adds nothing.
+
+        Closes since the first live price are left out. Of several histories the finest counts.
+        """
+        if event.step_s >= self._step_s:
+            return None
+        if self.closed(now):
+            self._counts["history_late"] += 1
+            return None
+        before = now if self._since_ns is None else self._since_ns
+        volatility = warmed(self._params, usable(event.closes, before), event.step_s)
+        if volatility is None:
+            self._counts["history_short"] += 1
+            return None
+        for at, price in self._seen:
+            volatility.update(price, at)
+        self._step_s = event.step_s
+        return volatility
