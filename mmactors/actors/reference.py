@@ -5,6 +5,7 @@ from typing import Any
 from mmactors.actors import names
 from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.reference import Reference
+from mmactors.core.sources import GRID_NS
 from mmactors.messages import (
     FeedConnected,
     FeedWentStale,
@@ -19,9 +20,10 @@ from mmactors.messages import (
 )
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
-from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.units import SECOND, Nanos
 
-LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+LOOK_EVERY_NS = GRID_NS
+"""Bases and lead-lag are learned on the timer: it is as fine as their grid."""
 
 TELL_EVERY_NS = Nanos(5 * SECOND)
 """How often the figures about the sources are copied out."""

@@ -22,8 +22,7 @@ BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
 LEAST_MOVE_BP = 0.05
-"""Of several sources: less than this is their weights' breathing and waits for the timer (0.3 c a minute before expiry).
-"""
+"""Of several sources: less than this is their weights' breathing and waits for the timer."""
 
 LEAST_PRICE = 1e-12
 MOST_PRICE = 1e15

@@ -19,7 +19,7 @@ from mmactors.messages import (
 )
 from mmactors.runtime import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime
-from mmactors.units import MILLISECOND, SECOND, YEAR_S, nanos
+from mmactors.units import SECOND, YEAR_S, nanos
 
 START = 1_700_000_000 * SECOND
 NAME = names.reference("BTC")
@@ -103,11 +103,3 @@ def test_who_leads_is_among_the_counters(stage):
         stage.hear(path[k], "binance")
     assert stage.counters()["lead_binance_coinbase"] == pytest.approx(-300, abs=40)
     assert abs(stage.counters()["basis_binance"]) < 100
-
-
-def test_the_timer_is_the_grid(stage):
-    """Lead-lag and bases are learned on the timer; it must be as fine as their grid."""
-    from mmactors.actors.reference import LOOK_EVERY_NS
-    from mmactors.core.sources import GRID_NS
-
-    assert LOOK_EVERY_NS == GRID_NS == 100 * MILLISECOND

@@ -238,6 +238,15 @@ def test_a_jump_of_both_is_followed_with_the_seconds_word(desk):
     assert not desk.losses
 
 
+def test_only_what_agrees_with_the_confirmed_price_is_taken_with_it():
+    desk = Desk()
+    desk.run(5, alpha=0.0, beta=0.0, gamma=0.0)
+    desk.hear(A, at(100.0))
+    desk.hear(C, at(-300.0))
+    assert isinstance(desk.hear(B, at(100.0)), ReferenceMoved)
+    assert 99.0 < desk.offset < 101.0
+
+
 def test_one_of_two_that_insists_ends_quoting_until_they_agree(desk):
     desk.run(1.5, alpha=100.0, beta=0.0)
     assert [loss.reason for loss in desk.losses] == ["sources disagree by 100 bp"]
