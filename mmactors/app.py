@@ -296,6 +296,7 @@ def _children(
             asset=asset,
             params=config.volatility_params(asset),
             stale_after_ns=config.risk_params().stale_after_ns,
+            fusion=config.reference_params(),
         )
     symbols = {symbol: priced for symbol in config.feeds.binance.symbols if (priced := asset_of(symbol)) is not None}
     if config.feeds.binance.enabled:

@@ -31,7 +31,14 @@ from pydantic import (
 from mmactors import config_file
 from mmactors.config_checks import contradictions
 from mmactors.config_file import INVALID, ConfigError, Schema
-from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams, VolatilityParams
+from mmactors.core.params import (
+    InventoryParams,
+    MakerParams,
+    QuotingParams,
+    ReferenceParams,
+    RiskParams,
+    VolatilityParams,
+)
 from mmactors.units import MILLISECOND, Contracts, Nanos, micros, nanos
 
 __all__ = ["Config", "ConfigError", "Resolved", "Urls", "load", "resolve"]
@@ -92,6 +99,7 @@ HttpUrl = Annotated[
     str, _url("http", "https"), _said("an http:// or https:// URL without user, password, query or spaces")
 ]
 SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password, query or spaces")]
+Basis = Annotated[float, Field(gt=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=10_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
 Usd = Annotated[float, Field(gt=0, le=1e9)]
@@ -170,6 +178,22 @@ class VolatilityConfig(Section):
     fast_half_life_s: Seconds = Field(default=60.0, description="s; of that liveliness")
     fast_share: Probability = Field(default=1.0, description="power of the liveliness in the variance; 0: none")
     prior_weight_s: Seconds = Field(default=120.0, description="s; of data that weigh as much as the prior")
+
+
+class ReferenceConfig(Section):
+    """How several price sources become one price; a bp is 1e-4 of the price. One source alone needs none of it."""
+
+    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), _said("a source's name, or nothing")] = Field(
+        default="", description="source at whose level the reference is; empty: the middle of all"
+    )
+    basis_half_life_s: PositiveFloat = Field(default=300.0, description="s; of what is learned of a source's basis")
+    max_basis_bp: Basis = Field(default=30.0, description="bp; a source further off is wrong, not different")
+    noise_bp: Basis = Field(default=0.5, description="bp; sd of one source's price about the common one, at no age")
+    jump_bp: Basis = Field(default=10.0, description="bp; a price this far off waits for another source's word")
+    widen_bp: Basis = Field(default=3.0, description="bp apart from which sources make the price uncertain")
+    stop_bp: Basis = Field(default=25.0, description="bp apart from which they end quoting")
+    hold_s: Annotated[float, Field(gt=0, le=5)] = Field(default=0.5, description="s; how long they may contradict so")
+    index: bool = Field(default=False, description="whether resolved markets teach the basis to their index")
 
 
 class QuotingConfig(Section):
@@ -362,6 +386,7 @@ class Config(Section):
     )
     venue: VenueConfig = VenueConfig()
     feeds: FeedsConfig = FeedsConfig()
+    reference: ReferenceConfig = ReferenceConfig()
     volatility: VolatilityConfig = VolatilityConfig()
     quoting: QuotingConfig = QuotingConfig()
     inventory: InventoryConfig = InventoryConfig()
@@ -419,6 +444,10 @@ class Config(Section):
         """Return how the asset's sigma is estimated; it is one for all its sessions."""
         overs = [over.volatility for _, over in self.overrides_for(asset, None)]
         return VolatilityParams(**_laid(VolatilityConfig(), [self.volatility, *overs]).model_dump())
+
+    def reference_params(self) -> ReferenceParams:
+        """Return how sources are fused; it is one for all assets."""
+        return ReferenceParams(**self.reference.model_dump())
 
     def risk_params(self) -> RiskParams:
         """Return the account's limits."""

@@ -44,6 +44,16 @@ _RULES: tuple[_Rule, ...] = (
         "needs floor <= prior <= cap",
     ),
     (
+        ("reference.widen_bp", "reference.stop_bp"),
+        lambda widen, stop: widen >= stop,
+        "sources would end quoting before they widen it",
+    ),
+    (
+        ("reference.jump_bp", "reference.stop_bp"),
+        lambda jump, stop: jump > stop,
+        "a price would end quoting before it is held",
+    ),
+    (
         ("volatility.lag_s", "volatility.step_s"),
         lambda lag, step: round(lag / step) < 1 or abs(lag / step - round(lag / step)) > 1e-9,
         "the lag must be a whole multiple of the step",
@@ -170,7 +180,7 @@ def effective(config: "Config", name: str, asset: str | None, duration: str | No
     """Return the key that holds for an asset and duration, and its value (`name` is such as quoting.size)."""
     section, field = name.split(".")
     layers = [(section, getattr(config, section))]
-    if section != "risk":
+    if section not in ("risk", "reference"):
         layers += [
             (f"overrides[{index}].{section}", getattr(over, section))
             for index, over in config.overrides_for(asset, duration)

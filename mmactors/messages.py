@@ -110,7 +110,8 @@ class ReferenceMoved:
     """The asset's reference price and volatility.
 
     `price_ns` is when the newest price in it was received, `life_ns` the newest sign of life of any source;
-    `sigma` is annualised; `feed_latency_s` the measured delay from exchange to here.
+    `sigma` is annualised; `feed_latency_s` the measured delay from exchange to here. `apart_bp` is how far the sources
+    are from each other, `uncertainty` how many dollars the price may be off because of it.
     """
 
     asset: str
@@ -120,15 +121,37 @@ class ReferenceMoved:
     life_ns: Nanos
     feed_latency_s: float
     sources: tuple[str, ...]
+    apart_bp: float = 0.0
+    uncertainty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLost:
-    """No source of the asset is alive: what rests must go."""
+    """No source of the asset is alive, or they contradict each other: what rests must go."""
 
     asset: str
     since_ns: Nanos
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFetched:
+    """What a source's exchange says of the time before: closes `step_s` apart, oldest first, each with its time."""
+
+    asset: str
+    source: str
+    step_s: float
+    closes: tuple[tuple[Nanos, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettled:
+    """A market of the asset settled at this price of its index, over `window_s` seconds ending then (0: the last)."""
+
+    asset: str
+    price: float
+    at_ns: Nanos
+    window_s: int
 
 
 # --- markets --------------------------------------------------------------------------------------

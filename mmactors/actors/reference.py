@@ -3,11 +3,14 @@
 from typing import Any
 
 from mmactors.actors import names
-from mmactors.core.params import VolatilityParams
+from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.reference import Reference
+from mmactors.core.sources import GRID_NS
 from mmactors.messages import (
     FeedConnected,
     FeedWentStale,
+    HistoryFetched,
+    IndexSettled,
     ReferenceLost,
     ReferenceMoved,
     SpotTicked,
@@ -17,9 +20,13 @@ from mmactors.messages import (
 )
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
-from mmactors.units import MILLISECOND, Nanos
+from mmactors.units import SECOND, Nanos
 
-LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+LOOK_EVERY_NS = GRID_NS
+"""Bases and lead-lag are learned on the timer: it is as fine as their grid."""
+
+TELL_EVERY_NS = Nanos(5 * SECOND)
+"""How often the figures about the sources are copied out."""
 
 
 class ReferenceActor(Actor):
@@ -34,14 +41,22 @@ class ReferenceActor(Actor):
         asset: str,
         params: VolatilityParams,
         stale_after_ns: Nanos,
+        fusion: ReferenceParams = ReferenceParams(),
     ) -> None:
         super().__init__(runtime, name, incarnation)
-        self._reference = Reference(asset, params, stale_after_ns)
+        self._reference = Reference(asset, params, stale_after_ns, fusion)
         self._subscribers: dict[str, None] = {}
         self._lost = False
+        self._leader = ""
+        self._look_ns = Nanos(0)
 
     def on_begin(self) -> None:
         self.every(LOOK_EVERY_NS, TimePassed())
+
+    def on_end(self) -> None:
+        self.counters.update(self._reference.figures())
+        told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+        self.notes.debug("{}: {}", self.name, told or "nothing came")
 
     def receive(self, message: Any) -> None:
         now = self.clock.now()
@@ -50,10 +65,15 @@ class ReferenceActor(Actor):
                 self._publish(self._reference.ticked(message, now))
             case TimePassed():
                 self._publish(self._reference.tick(now))
+                self._look(now)
             case FeedWentStale():
                 self._publish(self._reference.stale(message, now))
             case FeedConnected():
                 pass
+            case HistoryFetched():
+                self._warm(message, now)
+            case IndexSettled():
+                self._reference.settled(message)
             case SubscribeReference():
                 self._subscribers[message.subscriber] = None
                 snapshot = self._reference.snapshot()
@@ -73,3 +93,18 @@ class ReferenceActor(Actor):
         if lost or self._lost:  # the end and the return are news to people, too
             self.tell(names.JOURNAL, news)
         self._lost = lost
+
+    def _warm(self, history: HistoryFetched, now: Nanos) -> None:
+        if self._reference.history(history, now):
+            closes, sigma = len(history.closes), self._reference.sigma()
+            self.notes.info("{}: sigma begins at {:.3f}, from {} closes of {}", self, sigma, closes, history.source)
+
+    def _look(self, now: Nanos) -> None:
+        """Copy the figures out now and then, and say who leads when that changes."""
+        if now < self._look_ns:
+            return
+        self._look_ns = Nanos(now + TELL_EVERY_NS)
+        self.counters.update(self._reference.figures())
+        if self._reference.leader != self._leader:
+            self._leader = self._reference.leader
+            self.notes.info("{}: {}", self, self._reference.lead_told())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mmactors.core.schedule import f
 from mmactors.core.selection import Candidate, select
-from mmactors.messages import AssetExposed, Market, MarketStatus
+from mmactors.messages import AssetExposed, IndexSettled, Market, MarketStatus
 from mmactors.units import Nanos
 
 
@@ -37,12 +37,16 @@ class Roster:
         """Take note of how much of its limit an asset's exposure uses."""
         self._exposed[told.asset] = 1.0 if told.barred else min(abs(told.share), 0.99)
 
-    def resolve(self, market: Market, taken: bool) -> None:
-        """Take note of a market's end; one that was never traded here is forgotten."""
+    def resolve(self, market: Market, taken: bool) -> IndexSettled | None:
+        """Take note of a market's end, and return what it says of its index; one never traded here is forgotten."""
         if taken:
             self.markets[market.id] = market
         else:
             self.markets.pop(market.id, None)
+        if market.settlement_price is None:
+            return None
+        at_ns = Nanos(market.expires_venue_ns - self.offset_ns)
+        return IndexSettled(market.asset, market.settlement_price, at_ns, market.settlement.window_s)
 
     def retire(self, market_id: str) -> None:
         """Forget a market that is done."""

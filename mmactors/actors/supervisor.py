@@ -131,7 +131,9 @@ class SupervisorActor(Actor):
                 self._roster.note(message.market)
                 self._choose()
             case MarketResolved():
-                self._roster.resolve(message.market, self._is_taken(message.market.id))
+                settled = self._roster.resolve(message.market, self._is_taken(message.market.id))
+                if settled is not None and names.reference(settled.asset) in self._factories:
+                    self.tell(names.reference(settled.asset), settled)
             case MarketRetired():
                 self._retire(message)
             case VenuePosition():

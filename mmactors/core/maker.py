@@ -239,6 +239,7 @@ class Maker:
             yes.best,
             None if best_no is None else Ticks(quoter.per_dollar - best_no),
             self.state is _REDUCING,
+            uncertainty=reference.uncertainty,
         )
 
     def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:

@@ -35,6 +35,33 @@ class VolatilityParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceParams:
+    """How several sources become one price; a bp is 1e-4 of the price. With one source none of it matters.
+
+    Attributes:
+        anchor: the source at whose level the reference is; empty or unheard: the middle of all.
+        basis_half_life_s: half-life of what is learned of a source's basis.
+        max_basis_bp: a source further away than this has no basis but is wrong.
+        noise_bp: standard deviation of one source's price about the common one, at no age.
+        jump_bp: a price this far from the reference waits for another source's word.
+        widen_bp: sources further apart than this make the price uncertain, by half of what is beyond.
+        stop_bp: sources further apart than this for `hold_s` end quoting.
+        hold_s: how long a contradiction may last.
+        index: whether the basis to the settlement index is learned from resolved markets.
+    """
+
+    anchor: str = ""
+    basis_half_life_s: float = 300.0
+    max_basis_bp: float = 30.0
+    noise_bp: float = 0.5
+    jump_bp: float = 10.0
+    widen_bp: float = 3.0
+    stop_bp: float = 25.0
+    hold_s: float = 0.5
+    index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QuotingParams:
     """The ladder's shape. Dollars unless the name says otherwise.
 

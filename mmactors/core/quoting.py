@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing import d2, fair_value, normal_cdf, normal_pdf
+from mmactors.core.pricing import d2, delta_per_dollar, fair_value, normal_cdf, normal_pdf
 from mmactors.core.schedule import Phase
 from mmactors.messages import Market, Outcome, SettlementRule
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
@@ -52,6 +52,7 @@ class QuoteInputs:
         reduce_only: the account may only cut |net|, whatever the time.
         fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
         settlement: the rule deciding at expiry; None takes the market's.
+        uncertainty: dollars by which the underlying's sources are in doubt.
     """
 
     spot: float
@@ -70,13 +71,14 @@ class QuoteInputs:
     reduce_only: bool = False
     fee_micros: Micros | None = None
     settlement: SettlementRule | None = None
+    uncertainty: float = 0.0
 
 
 @dataclass(slots=True)
 class Aim:
     """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
 
-    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in.
+    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in; `uncertainty` as in the inputs.
     """
 
     d2: float
@@ -88,6 +90,7 @@ class Aim:
     half_ask: float
     raw_bid: float
     raw_ask: float
+    uncertainty: float = 0.0
 
     @property
     def half_spread(self) -> float:
@@ -141,6 +144,8 @@ class Ladder:
                 said += ", no room for YES"
             if allowed.no_left == 0:
                 said += ", no room for NO"
+        if aim.uncertainty > 0.0:
+            said += f", sources apart: price +-${aim.uncertainty:.2f}"
         return said + ", short of cash" if self.short_of_cash else said
 
 
@@ -213,6 +218,9 @@ class Quoter:
             reaction_s += inputs.age_s
         pick_off = self._k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / (tau_s if tau_s > 0.5 else 0.5))
         half_bid = half_ask = self._half + pick_off
+        if inputs.uncertainty > 0.0:
+            worth = delta_per_dollar(deviations, inputs.spot, inputs.sigma, tau_s if tau_s > 0.5 else 0.5)
+            half_bid = half_ask = half_bid + inputs.uncertainty * worth
         if inputs.fee_micros is not None:
             half_bid = half_ask = half_bid + inputs.fee_micros / DOLLAR
         elif self._fee:
@@ -236,7 +244,8 @@ class Quoter:
             raw_bid, raw_ask = min(raw_bid, last - 2 * self._least * self.per_dollar), float(last)
         elif net < 0 and raw_bid < 1 <= highest * self.per_dollar:
             raw_bid, raw_ask = 1.0, max(raw_ask, 1 + 2 * self._least * self.per_dollar)
-        return Aim(deviations, fair, f, weight, lean, half_bid, half_ask, raw_bid, raw_ask)
+        halves = half_bid, half_ask
+        return Aim(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty)
 
     def allowance(self, inputs: QuoteInputs) -> Allowance:
         """Return how many contracts either side may have resting."""

@@ -21,6 +21,7 @@ from mmactors.messages import (
     ActorReady,
     AssetExposed,
     FairMoved,
+    IndexSettled,
     LadderDue,
     Market,
     MarketChanged,
@@ -120,7 +121,9 @@ class _SupervisorPart:
                 self._roster.note(message.market)
                 self._choose(now)
             case MarketResolved():
-                self._roster.resolve(message.market, self._is_taken(message.market.id))
+                settled = self._roster.resolve(message.market, self._is_taken(message.market.id))
+                if settled is not None and settled.asset in self._run.references:
+                    self._run.references[settled.asset].post.tell(settled)
             case MarketRetired():
                 self._retire(message)
             case VenuePosition():
@@ -232,7 +235,7 @@ class _RiskPart:
 class _ReferencePart:
     def __init__(self, run: DirectRun, asset: str) -> None:
         params, stale_after_ns = run.config.volatility_params(asset), run.config.risk_params().stale_after_ns
-        self._reference = Reference(asset, params, stale_after_ns)
+        self._reference = Reference(asset, params, stale_after_ns, run.config.reference_params())
         self._run = run
         self._subscribers: dict[str, Post] = {}
         self.post = Post(run.runtime, self._begin, self._receive)
@@ -254,6 +257,8 @@ class _ReferencePart:
                 post.tell(snapshot)
         elif kind is UnsubscribeReference:
             self._subscribers.pop(message.subscriber, None)
+        elif kind is IndexSettled:
+            self._reference.settled(message)
         if news is not None and self._subscribers:
             *others, last = self._subscribers.values()
             for post in others:

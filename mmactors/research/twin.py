@@ -150,6 +150,7 @@ class Twin:
                     asset=asset,
                     params=config.volatility_params(asset),
                     stale_after_ns=risk.stale_after_ns,
+                    fusion=config.reference_params(),
                 )
                 for asset in config.assets
             },

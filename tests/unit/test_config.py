@@ -571,6 +571,14 @@ WRONG = [
     ("risk: {min_spread: 0.03}", "risk.min_spread = 0.03, quoting.spread = 0.02: the least spread may not exceed"),
     ("quoting: {size: 1001}", "quoting.size = 1001, inventory.max_position = 1000: one level must fit"),
     ("quoting: {levels: 10, spacing: 0.06}", "quoting.levels = 10, quoting.spacing = 0.06: the outermost level lies"),
+    (
+        "reference: {widen_bp: 25}",
+        "reference.widen_bp = 25.0, reference.stop_bp = 25.0: sources would end quoting before they widen it",
+    ),
+    (
+        "reference: {jump_bp: 30}",
+        "reference.jump_bp = 30.0, reference.stop_bp = 25.0: a price would end quoting before it is held",
+    ),
     ("volatility: {floor: 0.6}", "volatility.floor = 0.6, volatility.prior = 0.5: needs floor <= prior <= cap"),
     ("volatility: {cap: 0.4}", "volatility.prior = 0.5, volatility.cap = 0.4: needs floor <= prior <= cap"),
     ("volatility: {lag_s: 2.5}", "volatility.lag_s = 2.5, volatility.step_s = 1.0: the lag must be a whole multiple"),

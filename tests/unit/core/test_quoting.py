@@ -9,7 +9,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
-from mmactors.core.pricing import normal_pdf
+from mmactors.core.pricing import delta_per_dollar, normal_pdf
 from mmactors.core.quoting import QuoteInputs, Quoter
 from mmactors.core.schedule import Phase
 from mmactors.core.standing import Standing
@@ -143,6 +143,18 @@ def test_the_quote_widens_with_age_and_latency():
     assert half(age_s=0.3, latency_s=0.1) == pytest.approx(half(age_s=0.1, latency_s=0.3))
     expected = 0.01 + 1.5 * normal_pdf(0.0) * math.sqrt(0.4 / 300)
     assert expected == pytest.approx(half(spot=spot_at(0.0), latency_s=0.4), abs=1e-9)
+
+
+def test_sources_apart_widen_by_what_their_doubt_is_worth():
+    def half(**changes):
+        return quote(inputs(**changes), MARKET, PARAMS).half_spread
+
+    at_the_money, doubt = quote(inputs(), MARKET, PARAMS), 10.0
+    worth = doubt * delta_per_dollar(at_the_money.d2, STRIKE, 0.5, 300.0)
+    assert half(uncertainty=doubt) - half() == pytest.approx(worth)
+    assert half(uncertainty=doubt, tau_s=30.0) > half(uncertainty=doubt)
+    assert "sources apart: price +-$10.00" in quote(inputs(uncertainty=doubt), MARKET, PARAMS).why
+    assert "apart" not in at_the_money.why
 
 
 def test_the_latency_has_a_floor():

@@ -102,7 +102,7 @@ def test_word_of_an_unknown_source_or_asset_is_nothing(reference):
     assert reference.counts["foreign"] == 1
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0, -1.0])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0, -1.0, 5e-324, 1e300])
 def test_what_is_no_price_is_counted_and_dropped(reference, bad):
     take(reference, 97_000.0, 0)
     assert take(reference, bad, 0.1) is None
