@@ -114,7 +114,7 @@ def _parser() -> _Parser:
         "--runtime",
         choices=("actors", "core"),
         default="actors",
-        help="actors: the whole program (default); core: its pure objects alone, the same orders several times faster",
+        help="actors: the whole program (default); core: its pure objects alone, faster, to the same orders",
     )
     backtest.add_argument(
         "--interleaving", type=int, metavar="I", help="seed of a random legal order of events (actors only)"

@@ -152,7 +152,7 @@ def run(
     Args:
         config: what to run; the simulator's section is the world and its seed.
         sessions: how many to settle.
-        runtime: "actors" runs the whole program; "core" its pure objects alone, much faster, to the same orders.
+        runtime: "actors" runs the whole program; "core" its pure objects alone, faster, to the same orders.
         interleaving: seed of a random legal order of events, None for the canonical one; for actors only.
         progress: takes a line about every five seconds.
         rules: what the auditor holds the orders to; the configuration's own if not given.

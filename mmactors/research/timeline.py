@@ -8,7 +8,8 @@ the same. Nothing is contained: an error ends the run. It knows no message but b
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from functools import partial
+from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Any
 
@@ -62,10 +63,11 @@ class Timeline:
 
 
 class _Timer:
-    __slots__ = ("due_ns", "message", "period_ns")
+    __slots__ = ("due_ns", "message", "period_ns", "turn")
 
-    def __init__(self, due_ns: int, message: object, period_ns: int) -> None:
+    def __init__(self, due_ns: int, message: object, period_ns: int, turn: Callable[["_Timer"], None]) -> None:
         self.due_ns = due_ns
+        self.turn = partial(turn, self)
         self.message = message
         self.period_ns = period_ns
 
@@ -128,7 +130,7 @@ class Post:
 
     def every(self, period_ns: int, message: object) -> None:
         """Tell oneself at every multiple of a period from now."""
-        self._arm(_Timer(self._clock.ns + period_ns, message, period_ns))
+        self._arm(_Timer(self._clock.ns + period_ns, message, period_ns, self._ring))
 
     def close(self) -> None:
         """Ask for the end; it does not queue."""
@@ -155,6 +157,20 @@ class Post:
             return
         self._receive(item, now)
 
+    def _ring(self, timer: _Timer) -> None:
+        """A timer's turn; as a rule nothing else waits and it is the timer itself that is handled."""
+        now, timers = self._clock.ns, self._timers
+        if self._fifo or self._slots or not self._usual or timers[0][2] is not timer or timer.due_ns > now:
+            self._turn()
+            return
+        timer.due_ns += timer.period_ns
+        heapreplace(timers, (timer.due_ns, self._order(), timer))
+        self._timeline.call_at(timer.due_ns, timer.turn)
+        self._due_ns = timers[0][0]
+        if self._due_ns <= now:
+            self._collect(now)
+        self._receive(timer.message, now)
+
     def _begin_or_end(self) -> None:
         if self._begin is not None:
             begin, self._begin, self._usual = self._begin, None, True
@@ -175,7 +191,7 @@ class Post:
     def _arm(self, timer: _Timer) -> None:
         heappush(self._timers, (timer.due_ns, self._order(), timer))
         self._due_ns = self._timers[0][0]
-        self._timeline.call_at(timer.due_ns, self._next)
+        self._timeline.call_at(timer.due_ns, timer.turn)
 
     def _empty_slots(self, prefixes: tuple[Key, ...]) -> None:
         for key in [key for key in self._slots if any(key[: len(prefix)] == prefix for prefix in prefixes)]:
