@@ -89,6 +89,7 @@ class Admission:
             if denial is None:
                 self._portfolio.replace(replace, now)
                 replaces.append(replace)
+                context.moved.add(order.client_id)
                 continue
             self._counters[f"denied_{denial.rule}"] += 1
             code = f"DENIED_{denial.rule}"
@@ -98,6 +99,7 @@ class Admission:
             must_not_stay = replace.ticks < order.target[0] or replace.size < order.target[1]
             if must_not_stay and not order.cancelling and order.client_id not in cancels:
                 cancels.append(order.client_id)
+                context.leaving.add(order.client_id)
         for name in cancels:
             self._table.cancel(name, now)
             self._entry.budget.take_cancels()
@@ -159,11 +161,15 @@ class Admission:
         return None if budget.take() else Denial("rate", "the rate budget is spent", budget.wait_ms)
 
     def _opposing_ticks(self, context: "_Context", outcome: Outcome) -> int | None:
-        """The best price of the other outcome's orders that stay, in its ticks."""
+        """The best price of the other outcome's orders that may stay, in its ticks.
+
+        What this intent moves or cancels is done before what comes after it; of what was sent earlier and is not
+        answered, nobody knows yet whether the venue did it.
+        """
         best: int | None = None
         for order in self._table.side(context.market.id, _NO if outcome is _YES else _YES).orders.values():
-            if not (order.final or order.cancelling or order.client_id in context.leaving):
-                ticks = order.worst_ticks if order.unknown else order.target[0]
+            if not (order.final or order.client_id in context.leaving):
+                ticks = order.target[0] if order.client_id in context.moved else order.worst_ticks
                 if best is None or ticks > best:
                     best = ticks
         return best
@@ -172,7 +178,7 @@ class Admission:
 class _Context:
     """What is the same for every item of an intent."""
 
-    __slots__ = ("conditions", "intent", "leaving", "market", "params")
+    __slots__ = ("conditions", "intent", "leaving", "market", "moved", "params")
 
     def __init__(self, intent: QuoteIntent, market: Market, params: MakerParams, conditions: Conditions) -> None:
         self.intent = intent
@@ -180,3 +186,4 @@ class _Context:
         self.params = params
         self.conditions = conditions
         self.leaving = {cancel.client_id for cancel in intent.cancels}
+        self.moved: set[str] = set()

@@ -35,10 +35,12 @@ def ours(prices: Array, ages_s: Array, params: VolatilityParams, rate_hz: int = 
     sigmas = np.empty(prices.size)
     step = SECOND // rate_hz
     for second, (price, age_s) in enumerate(zip(prices.tolist(), ages_s.tolist(), strict=True)):
-        if age_s <= SILENT_S:
-            for k in range(rate_hz):
-                volatility.update(price, Nanos(second * SECOND + k * step))
-        sigmas[second] = volatility.sigma()
+        for k in range(rate_hz if age_s <= SILENT_S else 0):
+            volatility.update(price, Nanos(second * SECOND + k * step))
+            if k == 0:
+                sigmas[second] = volatility.sigma()
+        if age_s > SILENT_S:
+            sigmas[second] = volatility.sigma()
     return sigmas
 
 

@@ -150,7 +150,7 @@ def a_standing_connection_is_a_living_price(patch: Patch) -> None:
 
     def planted(self, now):
         for source in self._sources.values():
-            source.life_ns = now
+            self._lives(source, now)
         return tick(self, now)
 
     patch.setattr(Reference, "tick", planted)
