@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -48,9 +48,11 @@ from mmactors.runtime.threads import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Micros, nanos
-from mmactors.venue.credentials import MissingSecret, TokenSource
+from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.wallet import VARIABLE as WALLET_VARIABLE
+from mmactors.venue.wallet import WalletLogin, wallet_key
 
 ACCOUNT = "mmactors"
 """The account on our own simulator."""
@@ -144,9 +146,11 @@ def trade(
             resolved = folder / "config.json"
             resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
             truth = (folder / "venue.jsonl").resolve()
-            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=environ)
+            known = {k: v for k, v in environ.items() if k not in (config.venue.api_key_env, WALLET_VARIABLE)}
+            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
         token = token_source(config, environ, clock)
-        set_up_logs(folder, config.logs.level, secrets=[token()])
+        token.check()
+        set_up_logs(folder, config.logs.level, secrets=token.secrets)
         return _trade(config, clock, store, number, folder, simulator, token, ending, stop_after_s, report)
     except SimulatorError as failed:
         return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
@@ -165,7 +169,7 @@ def _trade(
     number: int,
     folder: Path,
     simulator: SimulatorProcess | None,
-    token: Callable[[], str],
+    token: Credentials,
     ending: Ending,
     stop_after_s: float | None,
     report: Path | None,
@@ -252,7 +256,7 @@ def _children(
     number: int,
     folder: Path,
     urls: Urls,
-    token: Callable[[], str],
+    token: Credentials,
     desk: OrderDesk,
     narrator: Narrator,
     run: Run,
@@ -285,7 +289,16 @@ def _children(
             ),
             assets=frozenset(config.assets),
         ),
-        names.RISK: partial(RiskActor, rules=RiskRules(config.risk_params(), lost_before=lost, day=day)),
+        names.RISK: partial(
+            RiskActor,
+            rules=RiskRules(
+                config.risk_params(),
+                lost_before=lost,
+                day=day,
+                reduce_before_ns=nanos(config.venue.reduce_before_s),
+                cancel_before_ns=nanos(config.venue.cancel_before_s),
+            ),
+        ),
     }
     for asset in config.assets:
         children[names.reference(asset)] = partial(
@@ -312,19 +325,27 @@ def _children(
     return children
 
 
-def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:
-    """Return where the venue's token comes from: the environment or a file; for our own simulator, made here."""
+def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Credentials:
+    """Return where the venue's token comes from: environment, file or wallet; for our own simulator, made here."""
     venue = config.venue
     ours = venue.rest_url is None and venue.ws_url is None
-    given = environ.get(venue.api_key_env) or venue.api_key_file is not None
+    key = wallet_key(environ)
+    given = environ.get(venue.api_key_env) or venue.api_key_file is not None or key is not None
     if config.simulator.embedded or (ours and not given):  # a real venue's token is no business of the simulator's
         claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
         try:
             made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
         except BadSecret as bad:
             raise MissingSecret(str(bad)) from None
-        return lambda: made
-    return TokenSource(venue.api_key_env, venue.api_key_file, environ)
+        return Credentials(lambda: made, where="the simulator's own token", rotates=False)
+    stored = TokenSource(venue.api_key_env, venue.api_key_file, environ)
+    log_in = None
+    if key is not None:
+        url = config.urls().rest_url
+        log_in = WalletLogin(key, lambda: VenueRest(url, None, clock.now, venue.request_timeout_s))
+    return Credentials(
+        stored, where=stored.where, rotates=stored.rotates, log_in=log_in, secrets=() if key is None else (key,)
+    )
 
 
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
@@ -337,7 +358,7 @@ def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
     return _cancel_by_rest(config, config.urls(), token, clock)
 
 
-def _cancel_by_rest(config: Config, urls: Urls, token: Callable[[], str], clock: SystemClock) -> int:
+def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> int:
     rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
     try:
         cancelled = rest.cancel_all()
@@ -362,7 +383,7 @@ def _check(
     folder: Path,
     simulator: SimulatorProcess | None,
     urls: Urls,
-    token: Callable[[], str],
+    token: Credentials,
     clock: SystemClock,
     desk: OrderDesk,
 ) -> VenueCheck | None:

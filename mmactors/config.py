@@ -123,6 +123,15 @@ class VenueConfig(Section):
     cod_timeout_ms: PositiveInt = Field(
         default=3000, description="ms; silence after which the venue cancels what rests"
     )
+    renew_before_s: PositiveFloat = Field(
+        default=300.0, description="s before the token's end; from here a newer one is looked for"
+    )
+    reduce_before_s: PositiveFloat = Field(
+        default=60.0, description="s before the token's end; from here only |net| is cut"
+    )
+    cancel_before_s: PositiveFloat = Field(
+        default=10.0, description="s before the token's end; from here nothing rests"
+    )
 
 
 class FeedConfig(Section):
@@ -291,6 +300,7 @@ class SimulatorConfig(Section):
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
     orders_per_s: PositiveFloat = Field(default=100.0, description="rate limit")
     burst: PositiveFloat = Field(default=200.0, description="its bucket")
+    wallet_token_s: PositiveFloat = Field(default=3600.0, description="s; life of a token given for a wallet's login")
     listed_before_s: NonNegativeFloat = Field(default=10.0, description="s; before the open")
     maker_bps: float = Field(default=0.0, description="fee; negative pays")
     taker_bps: float = Field(default=0.0, description="fee")

@@ -94,6 +94,11 @@ def contradictions(config: "Config") -> list[Problem]:
     if venue.heartbeat_ms >= venue.cod_timeout_ms:
         pairs = {"venue.heartbeat_ms": venue.heartbeat_ms, "venue.cod_timeout_ms": venue.cod_timeout_ms}
         found.append(_problem(pairs, "a heartbeat must come before the venue cancels"))
+    margins = {
+        f"venue.{name}": getattr(venue, name) for name in ("renew_before_s", "reduce_before_s", "cancel_before_s")
+    }
+    if list(margins.values()) != sorted(set(margins.values()), reverse=True):
+        found.append(_problem(margins, "a token is renewed first, then trading reduces, then everything is cancelled"))
     return found
 
 

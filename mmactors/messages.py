@@ -636,6 +636,14 @@ class VenueConnected:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRenewed:
+    """The venue took a newer token on the live session; it ends then, by the venue's clock (None: nobody says)."""
+
+    expires_venue_ns: Nanos | None
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
 class VenueDisconnected:
     """The order session is gone; what was in flight is unknown."""
 
@@ -765,6 +773,7 @@ class BookReported:
 
 VenueReport = (
     VenueConnected
+    | TokenRenewed
     | VenueDisconnected
     | ClockMeasured
     | AccountSnapshot

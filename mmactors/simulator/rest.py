@@ -49,8 +49,8 @@ class Rest:
             web.get("/balance", self._private(self._balance)),
             web.post("/positions/merge", self._private(self._merge)),
             web.post("/heartbeat", self._private(self._heartbeat)),
-            web.get("/auth/message", self._no_wallet),
-            web.post("/auth", self._no_wallet),
+            web.get("/auth/message", self._wallet(self._message)),
+            web.post("/auth", self._wallet(self._log_in)),
         ]
 
     def _public(self, answer: Public) -> Endpoint:
@@ -83,8 +83,27 @@ class Rest:
 
         return endpoint
 
-    async def _no_wallet(self, _request: web.Request) -> web.Response:
-        return refused(Refusal("UNAVAILABLE", "wallet login is not offered here; use a token"), status=501)
+    def _wallet(self, answer: Callable[[object], Json]) -> Endpoint:
+        async def endpoint(request: web.Request) -> web.Response:
+            raw = await request.read()
+            await asyncio.sleep(self._latency.draw_s())
+            try:
+                response = web.Response(text=encode(answer(_decode(raw))), content_type="application/json")
+            except Refusal as refusal:
+                response = refused(refusal, status=501 if refusal.code == "UNAVAILABLE" else None)
+            await asyncio.sleep(self._latency.draw_s())
+            return response
+
+        return endpoint
+
+    def _message(self, _body: object) -> Json:
+        return {"message": self._floor.wallets.message(self._floor.clock.now_ms())}
+
+    def _log_in(self, body: object) -> Json:
+        content = parse.mapping(body, "the body")
+        address, message, signature = (parse.text(content, key) for key in ("address", "message", "signature"))
+        token, expires_at = self._floor.wallets.log_in(address, message, signature, self._floor.clock.now_ms())
+        return {"token": token, "expires_at": expires_at}
 
     # --- market data ----------------------------------------------------------------------------------
 

@@ -182,6 +182,8 @@ class VenueSocket:
             identity, account = self._floor.identify(frame.get("token"))
         except Refusal as refusal:
             self._refuse(frame, refusal)
+            if self.account is not None:  # a newer token that is no good leaves the one in use
+                return
             self.close(4401 if refusal.code == "TOKEN_EXPIRED" else 4001, refusal.message)
             return
         if self.account is not None and self.account is not account:

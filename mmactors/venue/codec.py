@@ -98,6 +98,10 @@ class Codec:
             cod_timeout_ms=cod_timeout_ms,
         )
 
+    def wallet_login(self, address: str, message: str, signature: str) -> bytes:
+        """Return the body of `POST /auth`."""
+        return _encode(address=address, message=message, signature=signature)
+
     def subscribe(self, op_id: int, channel: str, market: str | None = None) -> bytes:
         """Return the frame that subscribes, or asks for a fresh snapshot."""
         if market is None:
@@ -329,6 +333,14 @@ class Codec:
     def cancelled(self, body: bytes) -> tuple[str, ...]:
         """Read `DELETE /orders`: the ids. Raises WireError."""
         return tuple(wire.read(body, wire.Cancelled).cancelled)
+
+    def login_message(self, body: bytes) -> str:
+        """Read `GET /auth/message`: what the wallet is to sign. Raises WireError."""
+        return wire.read(body, wire.LoginMessage).message
+
+    def token(self, body: bytes) -> str:
+        """Read `POST /auth`. Raises WireError."""
+        return wire.read(body, wire.Login).token
 
     def server_time(self, body: bytes) -> Nanos:
         """Read `GET /time`. Raises WireError."""

@@ -24,6 +24,7 @@ from mmactors.messages import (
     SendBatch,
     SendCancelAll,
     StreamGapped,
+    TokenRenewed,
     VenueConnected,
     VenueReport,
     WatchBook,
@@ -32,6 +33,7 @@ from mmactors.units import MILLISECOND, Micros, Nanos, nanos
 from mmactors.venue.batches import Batches
 from mmactors.venue.book import Book
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
+from mmactors.venue.credentials import decode_expiry, utc
 from mmactors.venue.frames import (
     Acked,
     AuthAcked,
@@ -48,17 +50,20 @@ from mmactors.venue.frames import (
 )
 from mmactors.venue.wire import WireError
 
+RENEWAL = "token's renewal"
+
 EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
 
 
 class ConversationOver(Exception):  # noqa: N818 - an end, not our mistake
-    """The connection is of no more use; `fatal` if another would fare no better."""
+    """The connection is of no more use; `fatal` if another would fare no better, `expired` if a newer token might."""
 
-    def __init__(self, reason: str, fatal: bool = False) -> None:
+    def __init__(self, reason: str, fatal: bool = False, expired: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.fatal = fatal
+        self.expired = expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,13 @@ class Tally:
 
 
 class Conversation:
-    """One connection's state. `up` once the account's first snapshot is in."""
+    """One connection's state.
+
+    Attributes:
+        up: whether the account's first snapshot is in.
+        ends_venue_ns: when the token in use ends, by the venue's clock; None if nobody says.
+        expiring: the venue has announced that end.
+    """
 
     def __init__(
         self,
@@ -117,6 +128,8 @@ class Conversation:
         tally: where to count.
         """
         self.up = False
+        self.ends_venue_ns: Nanos | None = None
+        self.expiring = False
         self._terms = terms
         self._send = send
         self._deliver = deliver
@@ -130,6 +143,8 @@ class Conversation:
         self._books = {market: Book() for market in sorted(watched)}
         self._best: dict[str, tuple[Micros | None, Micros | None]] = {}
         self._login: AuthAcked | None = None
+        self._token_ends: Nanos | None = None
+        self._renewed: Callable[[bool], None] | None = None
         self._login_sent_ns = Nanos(0)
         self._heard_ns = Nanos(0)
         self._beat_due_ns = Nanos(0)
@@ -147,8 +162,23 @@ class Conversation:
         """Log in."""
         self._login_sent_ns = self._heard_ns = now
         self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
+        self._authenticate("login", token)
+
+    @property
+    def offset_ns(self) -> Nanos:
+        """The venue's clock minus ours, as far as is known."""
+        return Nanos(0 if self._best_exchange is None else self._best_exchange[1])
+
+    def renew(self, token: str, done: Callable[[bool], None]) -> None:
+        """Log in again with a newer token, on the live connection; `done` is told whether the venue takes it."""
+        if self._login is not None and self._renewed is None:
+            self._renewed = done
+            self._authenticate(RENEWAL, token)
+
+    def _authenticate(self, what: str, token: str) -> None:
+        self._token_ends = decode_expiry(token)
         terms = self._terms
-        self._ask("login", self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
+        self._ask(what, self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
 
     def tend(self, now: Nanos) -> Nanos:
         """Do what is due and return when something will be.
@@ -265,20 +295,33 @@ class Conversation:
             case Acked():
                 self._asked.pop(frame.op_id, None)
             case Notice():
+                self.expiring = self.expiring or frame.code == "AUTH_EXPIRING"
                 logger.warning("venue: notice {} {}", frame.code, frame.message)
             case Skipped():
                 self._tally.count(f"skipped_{frame.type}")
 
     def _on_login(self, login: AuthAcked, now: Nanos) -> None:
         self._asked.pop(login.op_id, None)
+        told = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
         if self._login is not None:
+            if self._renewed is not None:
+                self.ends_venue_ns, self.expiring = min(told, default=None), False
+                self._renewal_decided(accepted=True)
+                logger.info("venue: the token is renewed on the live session, good until {}", utc(self.ends_venue_ns))
+                self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
+        self.ends_venue_ns = min(told, default=None)
         self._beat_due_ns = now
         if login.server_ns is not None:
             self._measure(self._login_sent_ns, now, login.server_ns)
         self._subscribe("orders")
         self._subscribe("markets")
+
+    def _renewal_decided(self, *, accepted: bool) -> None:
+        done, self._renewed = self._renewed, None
+        if done is not None:
+            done(accepted)
 
     def _on_snapshot(self, snapshot: AccountSnapshot, now: Nanos) -> None:
         login = self._login
@@ -297,7 +340,7 @@ class Conversation:
                     capabilities=login.capabilities,
                     orders_per_s=login.orders_per_s,
                     burst=login.burst,
-                    expires_venue_ns=login.expires_venue_ns,
+                    expires_venue_ns=self.ends_venue_ns,
                     at_ns=now,
                 )
             )
@@ -377,7 +420,12 @@ class Conversation:
         what = self._asked.pop(op_id, None)
         request = self._cancel_alls.pop(op_id, None)
         if what in ("login", "orders"):
-            raise ConversationOver(f"{what} refused: {said}", error.code in CREDENTIAL_CODES)
+            expired = error.code == "TOKEN_EXPIRED"
+            raise ConversationOver(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
+        if what == RENEWAL:
+            self._tally.warn_once(what + said, f"the newer token was refused: {said}")
+            self._renewal_decided(accepted=False)
+            return
         if what is not None:
             self._tally.count("subscriptions_refused")
             self._tally.warn_once(what + error.code, f"subscription to {what} refused: {said}")

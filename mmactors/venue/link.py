@@ -23,9 +23,10 @@ from mmactors.messages import (
     VenueReport,
     VenueRequest,
 )
-from mmactors.units import Nanos
+from mmactors.units import Nanos, nanos
 from mmactors.venue.batches import items_of
 from mmactors.venue.conversation import Terms
+from mmactors.venue.credentials import Credentials
 from mmactors.venue.rest import RestWorker, VenueRest
 from mmactors.venue.session import VenueSession
 
@@ -49,7 +50,7 @@ class VenueLink:
         ws_url: str,
         rest_url: str,
         session: str,
-        token: Callable[[], str],
+        token: Credentials,
         deliver: Callable[[VenueReport], None],
         now: Callable[[], Nanos],
         random: Random,
@@ -60,7 +61,7 @@ class VenueLink:
         ws_url: the WebSocket's address.
         rest_url: the REST root.
         session: this run's name.
-        token: called at each login and request.
+        token: asked at each login and request.
         deliver: called, in the link's threads, with each report; must not block or raise.
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter of reconnecting.
@@ -83,6 +84,7 @@ class VenueLink:
             unsent=self._unsent,
             now=now,
             random=random,
+            renew_before_ns=nanos(config.renew_before_s),
             sslopt=sslopt,
         )
         self._workers = {

@@ -45,7 +45,14 @@ LONGEST_RETRY_S = 10.0
 
 
 class VenueUnreachable(Exception):  # noqa: N818 - read as a sentence where it is caught
-    """Nobody answered, or not in the venue's language: what was asked may or may not have been done."""
+    """Nobody answered, or not in the venue's language: what was asked may or may not have been done.
+
+    `status` is that of an HTTP answer, if there was one.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class CredentialsRefused(Exception):  # noqa: N818
@@ -55,9 +62,10 @@ class CredentialsRefused(Exception):  # noqa: N818
 class RefusedByVenue(Exception):  # noqa: N818
     """The venue said no (or, in `error.kind`, later)."""
 
-    def __init__(self, error: VenueError) -> None:
+    def __init__(self, error: VenueError, status: int | None = None) -> None:
         super().__init__(f"refused by the venue: {error.code} {error.message}".strip())
         self.error = error
+        self.status = status
 
 
 VENUE_FAILURES = (VenueUnreachable, CredentialsRefused, RefusedByVenue, MissingSecret)
@@ -74,6 +82,11 @@ class _Bearer(AuthBase):
         return request
 
 
+def _no_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep a netrc file from adding what nobody asked for."""
+    return request
+
+
 class VenueRest:
     """The venue's REST interface. One thread at a time.
 
@@ -83,7 +96,7 @@ class VenueRest:
     def __init__(
         self,
         url: str,
-        token: Callable[[], str],
+        token: Callable[[], str] | None,
         now: Callable[[], Nanos],
         timeout_s: float = 5.0,
         wire_asks: Literal["buy_no", "as_ask"] = "buy_no",
@@ -92,7 +105,7 @@ class VenueRest:
     ) -> None:
         """Args:
         url: the venue's REST root.
-        token: called at each request.
+        token: called at each request; None sends none.
         now: the clock, nanoseconds UTC.
         timeout_s: limit for connecting and for each silence of the venue; a whole answer may take twice that.
         wire_asks: see `Codec`.
@@ -107,7 +120,7 @@ class VenueRest:
         self._codec = Codec(wire_asks)
         self._skipped: set[str] = set()
         self._session = requests.Session()
-        self._session.auth = _Bearer(token)
+        self._session.auth = _Bearer(token) if token is not None else _no_token
 
     def close(self) -> None:
         """Close the connections."""
@@ -173,28 +186,45 @@ class VenueRest:
         """Return cash, and what of it is reserved, in micro-dollars."""
         return self._read(self._codec.balance, self._call("GET", "/balance"))
 
-    def _call(self, method: str, path: str, params: Mapping[str, str] | None = None) -> bytes:
+    def login_message(self, address: str) -> str:
+        """Return what the wallet of this address is to sign."""
+        return self._read(self._codec.login_message, self._call("GET", "/auth/message", {"address": address}))
+
+    def log_in(self, address: str, message: str, signature: str) -> str:
+        """Exchange a signed message for a token."""
+        content = self._codec.wallet_login(address, message, signature)
+        return self._read(self._codec.token, self._call("POST", "/auth", content=content))
+
+    def _call(
+        self, method: str, path: str, params: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> bytes:
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         for left in reversed(range(self._attempts)):
-            status, headers, body = self._exchange(method, path + query)
+            status, headers, body = self._exchange(method, path + query, content)
             if 200 <= status < 300:
                 return body
             error = self._codec.refusal(status, body)
             if status in (401, 403) or error.code in CREDENTIAL_CODES:
                 raise CredentialsRefused(f"the venue at {self._url} refuses our token: {error.code} {error.message}")
             if error.kind == "unknown":
-                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}")
+                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}", status)
             retry_s = _retry_s(headers.get("Retry-After"), error)
             if error.kind != "later" or left == 0 or retry_s > LONGEST_RETRY_S:
-                raise RefusedByVenue(error)
+                raise RefusedByVenue(error, status)
             self._pause(retry_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _exchange(self, method: str, target: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _exchange(self, method: str, target: str, content: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
         deadline = self._now() + nanos(2 * self._timeout_s)
         try:
             with self._session.request(
-                method, self._url + target, timeout=self._timeout_s, allow_redirects=False, stream=True
+                method,
+                self._url + target,
+                data=content,
+                headers={"Content-Type": "application/json"} if content is not None else None,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
             ) as response:
                 body = bytearray()
                 for chunk in response.iter_content(65_536):

@@ -30,7 +30,7 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.credentials import MissingSecret
+from mmactors.venue.credentials import Credentials, MissingSecret
 from mmactors.venue.link import VenueLink
 
 BATCH = SendBatch(
@@ -55,7 +55,7 @@ class Client:
             ws_url=server.ws_url,
             rest_url=server.rest_url,
             session="mm1-7",
-            token=token,
+            token=Credentials(token, where="the test", rotates=False),
             deliver=self.told.append,
             now=now,
             random=Random(1),
