@@ -73,6 +73,10 @@ def _said(words: str) -> Any:
     return Field(json_schema_extra={"allowed": words})
 
 
+Capability = Literal[
+    "ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect",
+    "client_order_id", "fills_since", "merge", "heartbeat",
+]  # fmt: skip
 Probability = Annotated[float, Field(ge=0, le=1)]
 Cents = Annotated[float, Field(gt=0, lt=1)]
 Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
@@ -300,6 +304,9 @@ class SimulatorConfig(Section):
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
     orders_per_s: PositiveFloat = Field(default=100.0, description="rate limit")
     burst: PositiveFloat = Field(default=200.0, description="its bucket")
+    without: tuple[Capability, ...] = Field(
+        default=(), description="what the venue lacks of the contract, to see what the program does instead"
+    )
     wallet_token_s: PositiveFloat = Field(default=3600.0, description="s; life of a token given for a wallet's login")
     listed_before_s: NonNegativeFloat = Field(default=10.0, description="s; before the open")
     maker_bps: float = Field(default=0.0, description="fee; negative pays")

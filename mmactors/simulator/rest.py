@@ -156,6 +156,8 @@ class Rest:
 
     def _orders(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         query = request.query
+        if "client_order_id" in query and "client_order_id" not in self._floor.simulation.capabilities:
+            raise parse.bad_request("this venue has no client_order_id")
         status, market, client_id = query.get("status"), query.get("market"), query.get("client_order_id")
         if client_id is not None:
             claim = account.claims.get(client_id)
@@ -178,6 +180,10 @@ class Rest:
     def _fills(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         since, limit = _whole(request, "since", -1), _whole(request, "limit", FILLS_LIMIT)
         limit = min(max(1, limit), FILLS_LIMIT)
+        if "fills_since" not in self._floor.simulation.capabilities:
+            if "since" in request.query:
+                raise parse.bad_request("this venue has no fills_since: it shows the last fills only")
+            return 200, {"fills": [wire.fill_json(fill) for fill in account.fills[-limit:]], "next": None}
         after = [fill for fill in account.fills if fill.seq > since]
         page = after[:limit]
         following = page[-1].seq if len(after) > limit else None
@@ -190,6 +196,8 @@ class Rest:
         return 200, self._submit(account, {**parse.mapping(body, "the body"), "op": "merge"})["result"]
 
     def _heartbeat(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        if "heartbeat" in self._floor.simulation.config.without:
+            raise web.HTTPNotFound
         ttl_ms = parse.milliseconds(parse.mapping(body, "the body"), "ttl_ms")
         if ttl_ms is None:
             raise parse.bad_request("ttl_ms is missing")

@@ -78,7 +78,7 @@ class SimulatedVenue:
             orders_per_s=config.orders_per_s, burst=config.burst, run=run, first_seq=first_seq, recorder=recorder
         )
         self.notices: list[str] = []
-        self._desk = Desk(self.venue)
+        self._desk = Desk(self.venue, config.without)
         self._recorder = recorder
         self._step_ms = config.step_ms
         self._next_step = start_ms
@@ -118,6 +118,11 @@ class SimulatedVenue:
         """
         self.advance(now_ms)
         return self._desk.submit(account, frame, self.now_ms, session)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What of the contract's capabilities this venue has."""
+        return self._desk.capabilities
 
     def takes(self, op: object) -> bool:
         """Tell whether `op` names a trading operation."""

@@ -146,6 +146,24 @@ class Codec:
         op = "cancel" if isinstance(item, CancelItem) else "replace"
         return _encode(id=op_id, op=op, **self._item(item))
 
+    def rest_item(self, item: ReplaceItem | PlaceItem) -> bytes:
+        """Return the body of `POST /orders` or `PATCH /orders/:id`."""
+        body = self._item(item)
+        body.pop("order_id", None)
+        return _encode(**body)
+
+    def rest_places(self, items: Sequence[PlaceItem]) -> bytes:
+        """Return the body of `POST /orders` for several."""
+        return _encode(orders=[self._item(item) for item in items])
+
+    def rest_cancels(self, items: Sequence[CancelItem]) -> bytes:
+        """Return the body of `DELETE /orders` for several."""
+        return _encode(ids=[item.order_id or f"c:{item.client_id}" for item in items])
+
+    def keep_alive(self, ttl_ms: int) -> bytes:
+        """Return the body of `POST /heartbeat`."""
+        return _encode(ttl_ms=ttl_ms)
+
     def _item(self, item: CancelItem | ReplaceItem | PlaceItem) -> dict[str, Any]:
         match item:
             case CancelItem(client_id, None):
@@ -352,6 +370,27 @@ class Codec:
             return self._refusal(wire.read(body, wire.Refusal).error, status)[1]
         except wire.WireError:
             return VenueError(kind_of("", status), f"HTTP_{status}", "")
+
+    def rest_order(self, body: bytes) -> ItemReply:
+        """Read the answer about one order; what cannot be read is unknown."""
+        try:
+            return ItemReply(self._order(wire.read(body, wire.Order)), None)
+        except wire.WireError:
+            return ItemReply(None, UNREADABLE)
+
+    def rest_results(self, body: bytes) -> tuple[ItemReply, ...]:
+        """Read the answer about several orders; what cannot be read is unknown."""
+        try:
+            return tuple(self._reply(each) for each in wire.read(body, wire.Results).results)
+        except wire.WireError:
+            return ()
+
+    def rest_refusal(self, status: int | None, body: bytes) -> ItemReply:
+        """Read a refusal with the order that it tells of, if any."""
+        try:
+            return ItemReply(*self._refusal(wire.read(body, wire.Refusal).error, status))
+        except wire.WireError:
+            return ItemReply(None, self.refusal(status or 0, body))
 
     # --- orders and fills -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ What is not answered before the end is forgotten, never guessed at.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from loguru import logger
@@ -19,17 +19,22 @@ from mmactors.messages import (
     BookReported,
     CancelAllReported,
     ClockMeasured,
+    ItemResult,
     MarketReported,
     OrderReported,
+    Outcome,
+    PlaceItem,
     SendBatch,
     SendCancelAll,
     StreamGapped,
     TokenRenewed,
     VenueConnected,
+    VenueError,
     VenueReport,
     WatchBook,
 )
-from mmactors.units import MILLISECOND, Micros, Nanos, nanos
+from mmactors.units import DOLLAR, MILLISECOND, Micros, Nanos, nanos
+from mmactors.venue.abilities import EVERYTHING, Abilities
 from mmactors.venue.batches import Batches
 from mmactors.venue.book import Book
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
@@ -51,6 +56,7 @@ from mmactors.venue.frames import (
 from mmactors.venue.wire import WireError
 
 RENEWAL = "token's renewal"
+BOOK_WAIT_MS = 200
 
 EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
@@ -110,6 +116,7 @@ class Conversation:
         up: whether the account's first snapshot is in.
         ends_venue_ns: when the token in use ends, by the venue's clock; None if nobody says.
         expiring: the venue has announced that end.
+        abilities: what the venue can do.
     """
 
     def __init__(
@@ -130,6 +137,7 @@ class Conversation:
         self.up = False
         self.ends_venue_ns: Nanos | None = None
         self.expiring = False
+        self.abilities = EVERYTHING
         self._terms = terms
         self._send = send
         self._deliver = deliver
@@ -203,13 +211,40 @@ class Conversation:
 
     def send_batch(self, batch: SendBatch, now: Nanos) -> None:
         """Send a ladder refresh: one frame, or several where the venue's limits ask for it."""
-        assert self._login is not None
-        frames = self._batches.cut(batch, self._last_id + 1, "batch" in self._login.capabilities)
+        batch = self.hold_back(batch, now)
+        frames = self._batches.cut(batch, self._last_id + 1, self.abilities.batch)
         self._last_id += len(frames)
         for frame in frames:
             self._send(frame)
         if not frames:
             self._deliver(BatchReported(batch.op_id, (), now))
+
+    def hold_back(self, batch: SendBatch, now: Nanos) -> SendBatch:
+        """Return a batch without what must rest and would take instead; that is reported as refused.
+
+        Where the venue keeps post-only itself, all of it.
+        """
+        if self.abilities.post_only:
+            return batch
+        refused = {item.client_id: error for item in batch.places if (error := self._would_take(item)) is not None}
+        if refused:
+            results = tuple(ItemResult("place", name, None, error) for name, error in refused.items())
+            self._deliver(BatchReported(batch.op_id, results, now))
+        places = tuple(replace(item, post_only=False) for item in batch.places if item.client_id not in refused)
+        return replace(batch, places=places)
+
+    def _would_take(self, item: PlaceItem) -> VenueError | None:
+        if not item.post_only:
+            return None
+        book = self._books.get(item.market)
+        if book is None or not book.usable:
+            return VenueError("later", "BOOK_UNKNOWN", "whether it would rest is not known yet", BOOK_WAIT_MS)
+        bid, ask = book.best
+        if item.outcome is Outcome.YES:
+            takes = ask is not None and item.price_micros >= ask
+        else:
+            takes = bid is not None and DOLLAR - item.price_micros <= bid
+        return VenueError("refused", "POST_ONLY_WOULD_CROSS", "by the book as it is known") if takes else None
 
     def send_cancel_all(self, request: SendCancelAll) -> None:
         """Cancel everything of a market or of the account."""
@@ -311,6 +346,9 @@ class Conversation:
                 self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
+        self.abilities = Abilities.of(login.capabilities)
+        if self.abilities.told:
+            self._tally.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
         self.ends_venue_ns = min(told, default=None)
         self._beat_due_ns = now
         if login.server_ns is not None:
@@ -337,7 +375,7 @@ class Conversation:
                 VenueConnected(
                     account=login.account,
                     session=login.session or self._terms.session,
-                    capabilities=login.capabilities,
+                    capabilities=self.abilities.usable,
                     orders_per_s=login.orders_per_s,
                     burst=login.burst,
                     expires_venue_ns=self.ends_venue_ns,

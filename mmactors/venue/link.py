@@ -19,15 +19,18 @@ from mmactors.messages import (
     ItemResult,
     SendBatch,
     SendCancelAll,
+    VenueConnected,
     VenueError,
     VenueReport,
     VenueRequest,
 )
 from mmactors.units import Nanos, nanos
+from mmactors.venue.abilities import Abilities
 from mmactors.venue.batches import items_of
 from mmactors.venue.conversation import Terms
 from mmactors.venue.credentials import Credentials
-from mmactors.venue.rest import RestWorker, VenueRest
+from mmactors.venue.rest import VenueRest
+from mmactors.venue.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.session import VenueSession
 
 NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
@@ -41,7 +44,9 @@ class Link(Protocol):
 
 
 class VenueLink:
-    """The WebSocket session and two REST workers: one for audits, one that cancels never queue behind."""
+    """The WebSocket session and REST workers: for audits, for cancel-alls, which queue behind nothing, and for orders
+    and heartbeats where the venue takes them no other way.
+    """
 
     def __init__(
         self,
@@ -80,8 +85,9 @@ class VenueLink:
             url=ws_url,
             terms=terms,
             token=token,
-            deliver=deliver,
+            deliver=self._heard,
             unsent=self._unsent,
+            by_rest=self._by_rest,
             now=now,
             random=random,
             renew_before_ns=nanos(config.renew_before_s),
@@ -89,9 +95,12 @@ class VenueLink:
         )
         self._workers = {
             name: RestWorker(
-                f"venue-{name}", VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks), deliver
+                f"venue-{name}",
+                VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts),
+                deliver,
+                now,
             )
-            for name in ("audit", "cancel")
+            for name, attempts in (("audit", 3), ("cancel", 3), ("orders", 1), ("heartbeat", 1))
         }
 
     @property
@@ -125,6 +134,18 @@ class VenueLink:
             logger.info("venue: {}", told)
         for worker in self._workers.values():
             worker.stop(timeout_s)
+
+    def _heard(self, report: VenueReport) -> None:
+        if isinstance(report, VenueConnected):
+            for worker in self._workers.values():
+                worker.know(Abilities.of(report.capabilities))
+        self._deliver(report)
+
+    def _by_rest(self, request: SendBatch | KeepAlive) -> None:
+        if isinstance(request, SendBatch):
+            self._workers["orders"].submit(request)
+        elif self._workers["heartbeat"].idle:  # one that is late is not made up for
+            self._workers["heartbeat"].submit(request)
 
     def _unsent(self, request: VenueRequest) -> None:
         if isinstance(request, SendBatch):

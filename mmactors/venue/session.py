@@ -25,11 +25,13 @@ from mmactors.messages import (
 )
 from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.sockets import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
-from mmactors.units import SECOND, Nanos, nanos, seconds
+from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
+from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
 from mmactors.venue.credentials import Credentials, MissingSecret, decode_expiry, utc
 from mmactors.venue.renewal import Errand, Renewal
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueUnreachable
+from mmactors.venue.rest_worker import KeepAlive
 from mmactors.venue.wire import WireError
 
 FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
@@ -37,6 +39,9 @@ TOKEN_EXPIRED_CLOSE = 4401
 
 RENEW_BEFORE_NS = Nanos(300 * SECOND)
 DAY_NS = Nanos(86_400 * SECOND)
+
+NOBODYS_OP = 0
+"""The number of a cancel-all that nobody asked for."""
 
 LINGER_S = 1.0
 """How long a goodbye waits for the venue's last words."""
@@ -53,6 +58,7 @@ class VenueSession:
         token: Credentials,
         deliver: Callable[[VenueReport], None],
         unsent: Callable[[VenueRequest], None],
+        by_rest: Callable[[SendBatch | KeepAlive], None],
         now: Callable[[], Nanos],
         random: Random,
         renew_before_ns: Nanos = RENEW_BEFORE_NS,
@@ -64,6 +70,7 @@ class VenueSession:
         token: asked at each login, and for a newer one before its end.
         deliver: called in the session's thread with each report; must not block or raise.
         unsent: called likewise with requests that provably never left, and with cancel-alls that nobody answered.
+        by_rest: called likewise with what this venue takes over REST only.
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter.
         renew_before_ns: how long before a token's end a newer one is looked for.
@@ -74,12 +81,15 @@ class VenueSession:
         self._token = token
         self._deliver = deliver
         self._unsent = unsent
+        self._by_rest = by_rest
+        self._alive_due_ns = 0
         self._now = now
         self._backoff = Backoff(random)
         self._sslopt = sslopt
         self._tally = Tally()
         self._requests: deque[VenueRequest] = deque()
         self._watched: set[str] = set()
+        self._abilities = EVERYTHING
         self._writing: list[int] = []
         self._wake = Wake()
         self._stopping = threading.Event()
@@ -129,6 +139,8 @@ class VenueSession:
             began = self._now()
             reason, fatal = self._one_life()
             was_up = self._end_life()
+            if was_up and not self._abilities.cancel_on_disconnect:
+                self._unsent(SendCancelAll(NOBODYS_OP, None))  # nobody looks after what rests
             if self._stopping.is_set():
                 break
             if was_up or fatal or reason != told:
@@ -219,6 +231,7 @@ class VenueSession:
         assert self._socket is not None
         assert self._talk is not None
         if self._talk.up:
+            self._look_after(self._talk, now)
             self._send_requests(self._talk)
         else:
             self._return_requests()
@@ -263,15 +276,26 @@ class VenueSession:
     def _send_requests(self, talk: Conversation) -> None:
         while self._requests:
             match self._requests.popleft():
+                case SendBatch() as batch if not talk.abilities.ws_orders:
+                    self._by_rest(talk.hold_back(batch, self._now()))
                 case SendBatch() as batch:
                     talk.send_batch(batch, self._now())
                     self._writing.append(batch.op_id)
-                case SendCancelAll() as request:
+                case SendCancelAll() as request if talk.abilities.ws_orders and talk.abilities.mass_cancel:
                     talk.send_cancel_all(request)
                 case WatchBook() as request:
                     self._watch(request)
                 case request:
                     self._unsent(request)
+
+    def _look_after(self, talk: Conversation, now: Nanos) -> None:
+        """Where the venue does not cancel for a client that goes silent, see to it by other means."""
+        begins, self._abilities = talk.abilities is not self._abilities, talk.abilities
+        if begins and not talk.abilities.cancel_on_disconnect:
+            self._unsent(SendCancelAll(NOBODYS_OP, None))
+        if not talk.abilities.cancel_on_disconnect and now >= self._alive_due_ns:
+            self._alive_due_ns = now + self._terms.heartbeat_ms * MILLISECOND
+            self._by_rest(KeepAlive(self._terms.cod_timeout_ms))
 
     def _note_written(self, socket: FrameSocket) -> None:
         if self._writing and not socket.unsent:

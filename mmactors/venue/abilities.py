@@ -1,0 +1,63 @@
+"""What a venue can do of what the contract calls capabilities, and what is done where it cannot: decided here alone.
+
+| without | instead |
+|---|---|
+| `ws_orders` | orders go over REST, one batch after the other, and are reported likewise |
+| `batch` | every item travels alone |
+| `replace` | an order that is to move is cancelled, and placed anew once the cancel is confirmed |
+| `post_only` | what would cross the book as it is known is refused here; what crosses all the same is accepted |
+| `mass_cancel` | the open orders are listed and cancelled one by one |
+| `cancel_on_disconnect` | the REST heartbeat; and everything is cancelled when a session is lost and when one begins |
+| `fills_since` | the last fills are read, and refused if they do not reach back far enough |
+| `client_order_id` | none: orders that come back without their name are cancelled as a stranger's |
+| `merge` | pairs are held until the market settles |
+
+The venue's replace keeps no promise about post-only where there is none: without `post_only` nothing is moved either.
+"""
+
+from dataclasses import dataclass
+
+_INSTEAD = {
+    "ws_orders": "orders go over REST",
+    "batch": "every order travels alone",
+    "replace": "orders are cancelled and placed anew",
+    "post_only": "orders are held back by the book as it is known, and may take",
+    "mass_cancel": "open orders are cancelled one by one",
+    "cancel_on_disconnect": "a heartbeat over REST is tried",
+    "fills_since": "only the last fills can be read",
+    "client_order_id": "orders that come back without their name will be cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """A venue's capabilities as the program uses them."""
+
+    ws_orders: bool = True
+    batch: bool = True
+    replace: bool = True
+    post_only: bool = True
+    mass_cancel: bool = True
+    cancel_on_disconnect: bool = True
+    fills_since: bool = True
+    client_order_id: bool = True
+
+    @classmethod
+    def of(cls, capabilities: frozenset[str]) -> "Abilities":
+        """Return what the venue's own words come to."""
+        told = {name: name in capabilities for name in _INSTEAD}
+        return cls(**{**told, "replace": told["replace"] and told["post_only"]})
+
+    @property
+    def usable(self) -> frozenset[str]:
+        """The capabilities that the program may count on."""
+        return frozenset(name for name in _INSTEAD if getattr(self, name))
+
+    @property
+    def told(self) -> str:
+        """What is missing and what is done instead, for people; empty if nothing is."""
+        missing = [f"no {name}: {instead}" for name, instead in _INSTEAD.items() if not getattr(self, name)]
+        return "; ".join(missing)
+
+
+EVERYTHING = Abilities()
