@@ -45,6 +45,7 @@ from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.runtime.tls import BadCertificates, Trust, trusted
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Micros, nanos
@@ -151,11 +152,12 @@ def trade(
         token = token_source(config, environ, clock)
         token.check()
         set_up_logs(folder, config.logs.level, secrets=token.secrets)
-        return _trade(config, clock, store, number, folder, simulator, token, ending, stop_after_s, report)
+        trust = trusted(config.venue_ca), trusted(config.feed_ca)
+        return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
     except SimulatorError as failed:
         return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
-    except MissingSecret as missing:
-        return _refuse(78, missing)
+    except (MissingSecret, BadCertificates) as unusable:
+        return _refuse(78, unusable)
     finally:
         store.close()
         if simulator is not None:
@@ -170,6 +172,7 @@ def _trade(
     folder: Path,
     simulator: SimulatorProcess | None,
     token: Credentials,
+    trust: tuple[Trust, Trust],
     ending: Ending,
     stop_after_s: float | None,
     report: Path | None,
@@ -188,7 +191,7 @@ def _trade(
         names.SUPERVISOR,
         partial(
             SupervisorActor,
-            children=_children(config, clock, store, number, folder, urls, token, desk, narrator, run),
+            children=_children(config, clock, store, number, folder, urls, token, trust, desk, narrator, run),
             market_factory=lambda market: partial(
                 MarketActor,
                 market=market,
@@ -257,6 +260,7 @@ def _children(
     folder: Path,
     urls: Urls,
     token: Credentials,
+    trust: tuple[Trust, Trust],
     desk: OrderDesk,
     narrator: Narrator,
     run: Run,
@@ -286,6 +290,7 @@ def _children(
                 deliver=deliver,
                 now=clock.now,
                 random=Random(),  # noqa: S311
+                trust=trust[0],
             ),
             assets=frozenset(config.assets),
         ),
@@ -320,6 +325,7 @@ def _children(
                 now=clock.now,
                 random=Random(),  # noqa: S311
                 timing=FeedTiming(stale_after=config.risk.stale_after),
+                sslopt=trust[1].sslopt,
             ),
         )
     return children
@@ -342,7 +348,11 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
     log_in = None
     if key is not None:
         url = config.urls().rest_url
-        log_in = WalletLogin(key, lambda: VenueRest(url, None, clock.now, venue.request_timeout_s))
+
+        def client() -> VenueRest:
+            return VenueRest(url, None, clock.now, venue.request_timeout_s, trust=trusted(config.venue_ca))
+
+        log_in = WalletLogin(key, client)
     return Credentials(
         stored, where=stored.where, rotates=stored.rotates, log_in=log_in, secrets=() if key is None else (key,)
     )
@@ -353,13 +363,14 @@ def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
     clock = SystemClock()
     try:
         token = token_source(config, environ, clock)
-    except MissingSecret as missing:
-        return _refuse(78, f"cancel-all: {missing}")
+        trusted(config.venue_ca)
+    except (MissingSecret, BadCertificates) as unusable:
+        return _refuse(78, f"cancel-all: {unusable}")
     return _cancel_by_rest(config, config.urls(), token, clock)
 
 
 def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> int:
-    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+    rest = _rest(config, urls, token, clock)
     try:
         cancelled = rest.cancel_all()
     except VenueUnreachable as failed:
@@ -374,6 +385,12 @@ def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: Syste
         rest.close()
     _say(f"cancel-all: {len(cancelled)} orders cancelled at {urls.rest_url}")
     return 0
+
+
+def _rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> VenueRest:
+    venue = config.venue
+    trust = trusted(config.venue_ca)
+    return VenueRest(urls.rest_url, token, clock.now, venue.request_timeout_s, venue.wire_asks, trust=trust)
 
 
 def _check(
@@ -396,7 +413,7 @@ def _check(
         except OSError as failed:
             logger.error("the simulator's log cannot be read: {}", failed)
             return None
-    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+    rest = _rest(config, urls, token, clock)
     try:
         balance, _ = rest.balance()
         return check_rest(rest.open_orders(), rest.fills(desk.start_seq), balance, fills=fills, cash_micros=cash)

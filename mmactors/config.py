@@ -115,6 +115,9 @@ class VenueConfig(Section):
         Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
     )
     api_key_file: Path | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
+    ca_file: Path | None = Field(
+        default=None, description="PEM; certificates to trust instead of the system's, for a private authority"
+    )
     wire_asks: Literal["buy_no", "as_ask"] = Field(
         default="buy_no", description="how a YES ask leaves; NO bids need no stock"
     )
@@ -142,6 +145,7 @@ class FeedConfig(Section):
     """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
 
     ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
+    ca_file: Path | None = Field(default=None, description="PEM; certificates to trust instead of the system's")
     symbols: tuple[Symbol, ...] = Field(default=("btcusdt",), description="one per asset")
     enabled: bool = Field(default=True, description="whether to connect at all")
 
@@ -304,6 +308,8 @@ class SimulatorConfig(Section):
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
     orders_per_s: PositiveFloat = Field(default=100.0, description="rate limit")
     burst: PositiveFloat = Field(default=200.0, description="its bucket")
+    tls: bool = Field(default=False, description="whether it serves https and wss, with a certificate of its own")
+    certificate: Path | None = Field(default=None, description="where that goes; unset: simulator.pem in logs.dir/name")
     without: tuple[Capability, ...] = Field(
         default=(), description="what the venue lacks of the contract, to see what the program does instead"
     )
@@ -375,6 +381,23 @@ class Config(Section):
         """Where this instance keeps its journal and logs."""
         return self.logs.dir / self.name
 
+    @property
+    def simulator_certificate(self) -> Path:
+        """Where the simulator's own certificate is."""
+        return self.simulator.certificate or self.folder / "simulator.pem"
+
+    @property
+    def venue_ca(self) -> Path | None:
+        """The certificates to trust at the venue: those given, our own simulator's, or (None) the system's."""
+        ours = self.simulator.tls and self.venue.rest_url is None and self.venue.ws_url is None
+        return self.venue.ca_file or (self.simulator_certificate if ours else None)
+
+    @property
+    def feed_ca(self) -> Path | None:
+        """The certificates to trust at the feed, likewise."""
+        ours = self.simulator.tls and self.feeds.binance.ws_url is None
+        return self.feeds.binance.ca_file or (self.simulator_certificate if ours else None)
+
     def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
         """Return the overrides that apply, with their indices, weakest first: by asset, by duration, by both."""
         hits = [
@@ -426,11 +449,12 @@ class Config(Section):
         """Return where to connect; `port` is the simulator's actual one if it took a free one."""
         where = f"{self.simulator.host}:{self.simulator.port if port is None else port}"
         rest, socket = self.venue.rest_url, self.venue.ws_url
+        secure = "s" if self.simulator.tls else ""
         if rest is None:
-            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http://{where}"
+            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http{secure}://{where}"
         if socket is None:
             socket = "ws" + rest[4:] + "/ws"
-        feed = self.feeds.binance.ws_url or f"ws://{where}/stream"
+        feed = self.feeds.binance.ws_url or f"ws{secure}://{where}/stream"
         # The specification names Binance's single streams (/ws); the combined one is beside them.
         return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
 

@@ -730,7 +730,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchReported:
-    """The acknowledgement of one `SendBatch`."""
+    """The acknowledgement of one `SendBatch`, or of some of its items where they travel apart."""
 
     op_id: int
     results: tuple[ItemResult, ...]
@@ -826,7 +826,7 @@ class CancelItem:
 
 @dataclass(frozen=True, slots=True)
 class SendBatch:
-    """One ladder refresh: cancels, then replaces, then places; answered by one `BatchReported`."""
+    """One ladder refresh: cancels, then replaces, then places; answered by `BatchReported`, once or in parts."""
 
     op_id: int
     cancels: tuple[CancelItem, ...]

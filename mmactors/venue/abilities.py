@@ -2,7 +2,7 @@
 
 | without | instead |
 |---|---|
-| `ws_orders` | orders go over REST, one batch after the other, and are reported likewise |
+| `ws_orders` | orders go over REST, a request each, and are reported as they are answered |
 | `batch` | every item travels alone |
 | `replace` | an order that is to move is cancelled, and placed anew once the cancel is confirmed |
 | `post_only` | what would cross the book as it is known is refused here; what crosses all the same is accepted |

@@ -152,14 +152,6 @@ class Codec:
         body.pop("order_id", None)
         return _encode(**body)
 
-    def rest_places(self, items: Sequence[PlaceItem]) -> bytes:
-        """Return the body of `POST /orders` for several."""
-        return _encode(orders=[self._item(item) for item in items])
-
-    def rest_cancels(self, items: Sequence[CancelItem]) -> bytes:
-        """Return the body of `DELETE /orders` for several."""
-        return _encode(ids=[item.order_id or f"c:{item.client_id}" for item in items])
-
     def keep_alive(self, ttl_ms: int) -> bytes:
         """Return the body of `POST /heartbeat`."""
         return _encode(ttl_ms=ttl_ms)
@@ -377,13 +369,6 @@ class Codec:
             return ItemReply(self._order(wire.read(body, wire.Order)), None)
         except wire.WireError:
             return ItemReply(None, UNREADABLE)
-
-    def rest_results(self, body: bytes) -> tuple[ItemReply, ...]:
-        """Read the answer about several orders; what cannot be read is unknown."""
-        try:
-            return tuple(self._reply(each) for each in wire.read(body, wire.Results).results)
-        except wire.WireError:
-            return ()
 
     def rest_refusal(self, status: int | None, body: bytes) -> ItemReply:
         """Read a refusal with the order that it tells of, if any."""

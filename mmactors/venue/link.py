@@ -6,7 +6,8 @@ nothing of actors. `Link` is all that the gateway needs, so that a venue without
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
+from zlib import crc32
 
 from loguru import logger
 
@@ -24,14 +25,18 @@ from mmactors.messages import (
     VenueReport,
     VenueRequest,
 )
+from mmactors.runtime.tls import Trust
 from mmactors.units import Nanos, nanos
-from mmactors.venue.abilities import Abilities
-from mmactors.venue.batches import items_of
+from mmactors.venue.abilities import EVERYTHING, Abilities
+from mmactors.venue.batches import apart, items_of
 from mmactors.venue.conversation import Terms
 from mmactors.venue.credentials import Credentials
 from mmactors.venue.rest import VenueRest
 from mmactors.venue.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.session import VenueSession
+
+REST_LANES = 8
+"""How many orders may be on their way at once where each is a request of its own."""
 
 NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
@@ -59,7 +64,7 @@ class VenueLink:
         deliver: Callable[[VenueReport], None],
         now: Callable[[], Nanos],
         random: Random,
-        sslopt: dict[str, Any] | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Args:
         config: the venue's section of the configuration.
@@ -70,10 +75,12 @@ class VenueLink:
         deliver: called, in the link's threads, with each report; must not block or raise.
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter of reconnecting.
-        sslopt: passed to the WebSocket's TLS layer.
+        trust: whose certificates to believe; the system's without.
         """
         self._deliver = deliver
         self._now = now
+        self._abilities = EVERYTHING
+        self._stopped = False
         terms = Terms(
             session=session,
             wire_asks=config.wire_asks,
@@ -91,17 +98,15 @@ class VenueLink:
             now=now,
             random=random,
             renew_before_ns=nanos(config.renew_before_s),
-            sslopt=sslopt,
+            sslopt=None if trust is None else trust.sslopt,
         )
-        self._workers = {
-            name: RestWorker(
-                f"venue-{name}",
-                VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts),
-                deliver,
-                now,
-            )
-            for name, attempts in (("audit", 3), ("cancel", 3), ("orders", 1), ("heartbeat", 1))
-        }
+
+        def worker(name: str, attempts: int) -> RestWorker:
+            rest = VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts, trust=trust)
+            return RestWorker(f"venue-{name}", rest, self._answered, now)
+
+        self._worker = worker
+        self._workers = {name: worker(name, attempts=3) for name in ("audit", "cancel")}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -128,24 +133,42 @@ class VenueLink:
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """Send what is queued, log out, and end the threads; each is waited for at most `timeout_s`."""
+        self._stopped = True
         self.session.stop(timeout_s)
         if any(name.startswith("dropped_") for name in self.counters):
             told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
             logger.info("venue: {}", told)
-        for worker in self._workers.values():
+        for worker in tuple(self._workers.values()):
             worker.stop(timeout_s)
 
     def _heard(self, report: VenueReport) -> None:
         if isinstance(report, VenueConnected):
+            self._abilities = Abilities.of(report.capabilities)
             for worker in self._workers.values():
-                worker.know(Abilities.of(report.capabilities))
+                worker.know(self._abilities)
         self._deliver(report)
 
+    def _answered(self, report: VenueReport) -> None:
+        if not self._stopped:  # else whoever asked has gone
+            self._deliver(report)
+
     def _by_rest(self, request: SendBatch | KeepAlive) -> None:
-        if isinstance(request, SendBatch):
-            self._workers["orders"].submit(request)
-        elif self._workers["heartbeat"].idle:  # one that is late is not made up for
-            self._workers["heartbeat"].submit(request)
+        """Take what the venue takes over REST only: what concerns one order in order, different orders side by side."""
+        if isinstance(request, KeepAlive):
+            beats = self._own("heartbeat")
+            if beats.idle:  # one that is late is not made up for
+                beats.submit(request)
+            return
+        for single in apart(request):
+            ((_, item),) = items_of(single)
+            self._own(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
+
+    def _own(self, name: str) -> RestWorker:
+        if name not in self._workers:
+            self._workers[name] = self._worker(name, attempts=1)
+            self._workers[name].know(self._abilities)
+            self._workers[name].start()
+        return self._workers[name]
 
     def _unsent(self, request: VenueRequest) -> None:
         if isinstance(request, SendBatch):

@@ -22,6 +22,7 @@ from mmactors.messages import (
     VenueOrder,
     VenuePosition,
 )
+from mmactors.runtime.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
 from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
@@ -94,6 +95,7 @@ class VenueRest:
         wire_asks: Literal["buy_no", "as_ask"] = "buy_no",
         attempts: int = 3,
         pause: Callable[[float], object] | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Args:
         url: the venue's REST root.
@@ -103,6 +105,7 @@ class VenueRest:
         wire_asks: see `Codec`.
         attempts: how often a request is made in all while the venue says 429.
         pause: waits out a Retry-After, seconds; by default an uninterrupted sleep.
+        trust: whose certificates to believe; the system's without.
         """
         self._url = url.rstrip("/")
         self._now = now
@@ -112,6 +115,7 @@ class VenueRest:
         self.codec = Codec(wire_asks)
         self.abilities = EVERYTHING
         self._skipped: set[str] = set()
+        self._verify = (trust or trusted()).bundle if self._url.startswith("https") else True
         self._session = requests.Session()
         self._session.auth = _Bearer(token) if token is not None else _no_token
 
@@ -256,6 +260,7 @@ class VenueRest:
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 stream=True,
+                verify=self._verify,
             ) as response:
                 body = bytearray()
                 for chunk in response.iter_content(65_536):
@@ -292,6 +297,8 @@ def _root(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is seen:
             break
         seen = inner
+    if (told := trouble(seen)) is not None:
+        return told
     strerror = getattr(seen, "strerror", None)
     text = str(strerror) if strerror else str(seen).rsplit(": ", 1)[-1]
     return re.sub(r"^\[Errno -?\d+\] ", "", text) or type(seen).__name__

@@ -139,7 +139,7 @@ class VenueSession:
             began = self._now()
             reason, fatal = self._one_life()
             was_up = self._end_life()
-            if was_up and not self._abilities.cancel_on_disconnect:
+            if was_up and not self._abilities.cancel_on_disconnect and not self._stopping.is_set():
                 self._unsent(SendCancelAll(NOBODYS_OP, None))  # nobody looks after what rests
             if self._stopping.is_set():
                 break

@@ -285,12 +285,6 @@ class FillsPage(Struct, frozen=True):
     next: int | None = None
 
 
-class Results(Struct, frozen=True):
-    """A result per item."""
-
-    results: list[Raw]
-
-
 class PositionsPage(Struct, frozen=True):
     """`GET /positions`."""
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,6 +20,7 @@ from mmactors.config import SessionsConfig, SimulatorConfig, VenueConfig
 from mmactors.messages import (
     BatchReported,
     CancelItem,
+    ItemResult,
     MarketReported,
     Outcome,
     PlaceItem,
@@ -24,6 +28,7 @@ from mmactors.messages import (
     SendBatch,
     VenueReport,
 )
+from mmactors.runtime.tls import trusted
 from mmactors.simulator.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
 from mmactors.venue.credentials import Credentials
@@ -37,9 +42,12 @@ def now() -> Nanos:
 class LiveVenue:
     """A running simulator, and what is true at it."""
 
-    def __init__(self, server: SimulatorServer, loop: asyncio.AbstractEventLoop, said: list[str]) -> None:
+    def __init__(
+        self, server: SimulatorServer, loop: asyncio.AbstractEventLoop, said: list[str], certificate: Path | None
+    ) -> None:
         self.server = server
         self.said = said
+        self.certificate = certificate
         self._loop = loop
         where = json.loads(server.listening())["listening"]
         self.rest_url, self.ws_url = where["rest_url"], where["ws_url"]
@@ -71,24 +79,26 @@ def live(**config: Any) -> Iterator[LiveVenue]:
         **config,
     }
     loop = asyncio.new_event_loop()
+    certificate = Path(tempfile.mkdtemp()) / "simulator.pem"
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     said: list[str] = []
     simulator = SimulatorConfig(**settings)
 
     async def make() -> SimulatorServer:
-        server = SimulatorServer(simulator, SECRET, said.append)
+        server = SimulatorServer(simulator, SECRET, said.append, certificate=certificate)
         await server.start()
         return server
 
     server = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
     try:
-        yield LiveVenue(server, loop, said)
+        yield LiveVenue(server, loop, said, certificate if simulator.tls else None)
     finally:
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()
+        shutil.rmtree(certificate.parent)
 
 
 class Desk:
@@ -105,6 +115,7 @@ class Desk:
             deliver=self.told.append,
             now=now,
             random=Random(1),
+            trust=trusted(venue.certificate),
         )
         self._ops = count(1)
         self.link.start()
@@ -129,15 +140,25 @@ class Desk:
     def place(self, name: str, ticks: int = 40, size: int = 10, outcome: Outcome = Outcome.YES) -> PlaceItem:
         return PlaceItem(name, self.market, outcome, Micros(ticks * 10_000), Contracts(size), True, False)
 
-    def send(
+    def submit(
         self,
         *,
         cancels: tuple[CancelItem, ...] = (),
         replaces: tuple[ReplaceItem, ...] = (),
         places: tuple[PlaceItem, ...] = (),
-    ) -> BatchReported:
-        """Send a batch and wait for what became of it."""
+    ) -> int:
+        """Send a batch; return its number."""
         op = next(self._ops)
         self.link.submit(SendBatch(op, cancels, replaces, places))
-        reports = eventually(lambda: [r for r in self.of(BatchReported) if r.op_id == op], f"answer to {op}")
-        return reports[0]  # type: ignore[no-any-return]
+        return op
+
+    def send(self, **items: Any) -> BatchReported:
+        """Send a batch and wait for what became of all of it, in its order."""
+        op, wanted = self.submit(**items), sum(map(len, items.values()))
+
+        def results() -> list[ItemResult]:
+            return [result for r in self.of(BatchReported) if r.op_id == op for result in r.results]
+
+        eventually(lambda: len(results()) >= wanted, f"answer to {op}")
+        names = [item.client_id for kind in ("cancels", "replaces", "places") for item in items.get(kind, ())]
+        return BatchReported(op, tuple(sorted(results(), key=lambda r: names.index(r.client_id))), now())
