@@ -136,7 +136,7 @@ def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(l
             assert desk.wait(CancelAllReported).op_id == 0, "what was left from before goes first"
             desk.send(places=(desk.place("c1"),))
             held = eventually(lambda: venue.ask(lambda: dict(venue.server.floor.sessions.heartbeats)), "a heartbeat")
-            eventually(lambda: venue.ask(lambda: venue.server.floor.clock.now_ms()) > held["a-1"] + 100, "its end")
+            eventually(lambda: venue.ask(venue.server.floor.clock.now_ms) > held["a-1"] + 100, "its end")
             assert venue.resting() == 1, "kept up"
         eventually(lambda: venue.resting() == 0, "the switch going off")
     assert not [line for line in lines if "rest until" in line]
