@@ -224,7 +224,8 @@ def _urls(config: "Config") -> Iterator[Problem]:
         text = "the embedded simulator would not be traded on; set embedded: false, or leave the URLs out"
         yield _problem({"simulator.embedded": True, **given}, text)
     for key, url in given.items():
-        if urlsplit(url).scheme in ("http", "ws") and not _local(urlsplit(url).hostname or ""):
+        plain = urlsplit(url).scheme in ("http", "ws") and not simulator.embedded
+        if plain and not _local(urlsplit(url).hostname or ""):
             yield _problem({key: url}, "would send the token in clear; use https:// and wss://")
     missing = [] if given else ["venue.rest_url", "venue.ws_url"]
     if config.feeds.binance.enabled and config.feeds.binance.ws_url is None:

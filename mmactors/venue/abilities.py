@@ -15,7 +15,14 @@
 The venue's replace keeps no promise about post-only where there is none: without `post_only` nothing is moved either.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from mmactors.messages import ItemResult, Outcome, PlaceItem, SendBatch, VenueError
+from mmactors.units import DOLLAR
+from mmactors.venue.book import Book
+
+BOOK_WAIT_MS = 200
 
 _INSTEAD = {
     "ws_orders": "orders go over REST",
@@ -61,3 +68,25 @@ class Abilities:
 
 
 EVERYTHING = Abilities()
+
+
+def hold_back(batch: SendBatch, books: Mapping[str, Book]) -> tuple[SendBatch, tuple[ItemResult, ...]]:
+    """Keep post-only for a venue that does not: return the batch without it, and the refusals of what would take."""
+    refused = {item.client_id: error for item in batch.places if (error := _would_take(item, books)) is not None}
+    places = tuple(replace(item, post_only=False) for item in batch.places if item.client_id not in refused)
+    results = tuple(ItemResult("place", name, None, error) for name, error in refused.items())
+    return replace(batch, places=places), results
+
+
+def _would_take(item: PlaceItem, books: Mapping[str, Book]) -> VenueError | None:
+    if not item.post_only:
+        return None
+    book = books.get(item.market)
+    if book is None or not book.usable:
+        return VenueError("later", "BOOK_UNKNOWN", "whether it would rest is not known yet", BOOK_WAIT_MS)
+    bid, ask = book.best
+    if item.outcome is Outcome.YES:
+        takes = ask is not None and item.price_micros >= ask
+    else:
+        takes = bid is not None and DOLLAR - item.price_micros <= bid
+    return VenueError("refused", "POST_ONLY_WOULD_CROSS", "by the book as it is known") if takes else None

@@ -7,7 +7,7 @@ What is not answered before the end is forgotten, never guessed at.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from loguru import logger
@@ -19,22 +19,18 @@ from mmactors.messages import (
     BookReported,
     CancelAllReported,
     ClockMeasured,
-    ItemResult,
     MarketReported,
     OrderReported,
-    Outcome,
-    PlaceItem,
     SendBatch,
     SendCancelAll,
     StreamGapped,
     TokenRenewed,
     VenueConnected,
-    VenueError,
     VenueReport,
     WatchBook,
 )
-from mmactors.units import DOLLAR, MILLISECOND, Micros, Nanos, nanos
-from mmactors.venue.abilities import EVERYTHING, Abilities
+from mmactors.units import MILLISECOND, Micros, Nanos, nanos
+from mmactors.venue.abilities import EVERYTHING, Abilities, hold_back
 from mmactors.venue.batches import Batches
 from mmactors.venue.book import Book
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
@@ -56,7 +52,6 @@ from mmactors.venue.frames import (
 from mmactors.venue.wire import WireError
 
 RENEWAL = "token's renewal"
-BOOK_WAIT_MS = 200
 
 EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
@@ -226,25 +221,10 @@ class Conversation:
         """
         if self.abilities.post_only:
             return batch
-        refused = {item.client_id: error for item in batch.places if (error := self._would_take(item)) is not None}
+        kept, refused = hold_back(batch, self._books)
         if refused:
-            results = tuple(ItemResult("place", name, None, error) for name, error in refused.items())
-            self._deliver(BatchReported(batch.op_id, results, now))
-        places = tuple(replace(item, post_only=False) for item in batch.places if item.client_id not in refused)
-        return replace(batch, places=places)
-
-    def _would_take(self, item: PlaceItem) -> VenueError | None:
-        if not item.post_only:
-            return None
-        book = self._books.get(item.market)
-        if book is None or not book.usable:
-            return VenueError("later", "BOOK_UNKNOWN", "whether it would rest is not known yet", BOOK_WAIT_MS)
-        bid, ask = book.best
-        if item.outcome is Outcome.YES:
-            takes = ask is not None and item.price_micros >= ask
-        else:
-            takes = bid is not None and DOLLAR - item.price_micros <= bid
-        return VenueError("refused", "POST_ONLY_WOULD_CROSS", "by the book as it is known") if takes else None
+            self._deliver(BatchReported(batch.op_id, refused, now))
+        return kept
 
     def send_cancel_all(self, request: SendCancelAll) -> None:
         """Cancel everything of a market or of the account."""

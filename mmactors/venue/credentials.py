@@ -119,8 +119,10 @@ class Credentials:
         Raises:
             MissingSecret: there is none. And whatever the wallet's login raises.
         """
+        if (token := self._in_use) is not None:  # a cancel must not wait while the wallet logs in
+            return token
         with self._lock:
-            return self._take(self._in_use or self._newest())
+            return self._take(self._newest())
 
     def log_in(self) -> str:
         """Return the newest token that is at hand, which is the one in use from now on.
