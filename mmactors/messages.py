@@ -645,11 +645,15 @@ class TokenRenewed:
 
 @dataclass(frozen=True, slots=True)
 class VenueDisconnected:
-    """The order session is gone; what was in flight is unknown."""
+    """The order session is gone; what was in flight is unknown.
+
+    `fatal`: for good, our credentials are refused; or, if `unfit`, the venue lacks what we cannot do without.
+    """
 
     reason: str
     at_ns: Nanos
     fatal: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ moment of the venue: nothing of another account comes between the items of a bat
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from mmactors.simulator import parse, wire
 from mmactors.simulator.engine import CANCEL_COST, PLACE_COST, Venue
@@ -68,12 +67,12 @@ class Desk:
         return self._place_item(account, frame.get("order"), now_ms, session)
 
     def _place_item(self, account: Account, item: object, now_ms: int, session: str | None) -> Json:
+        if isinstance(item, dict) and "client_order_id" not in self.capabilities:  # an unknown field to such a venue
+            item = {name: value for name, value in item.items() if name != "client_order_id"}
         try:
             body = parse.new_order(item)
             if body.post_only:
                 self._must_offer("post_only")
-            if "client_order_id" not in self.capabilities:
-                body = replace(body, client_order_id=None)  # to such a venue the field is an unknown one
         except Refusal:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise

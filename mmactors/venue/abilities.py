@@ -9,10 +9,11 @@
 | `mass_cancel` | the open orders are listed and cancelled one by one |
 | `cancel_on_disconnect` | the REST heartbeat; and everything is cancelled when a session is lost and when one begins |
 | `fills_since` | the last fills are read, and refused if they do not reach back far enough |
-| `client_order_id` | none: orders that come back without their name are cancelled as a stranger's |
+| `client_order_id` | nothing: the run ends (78) at the first order that comes back without its name |
 | `merge` | pairs are held until the market settles |
 
 The venue's replace keeps no promise about post-only where there is none: without `post_only` nothing is moved either.
+Cancel on disconnect goes by the order session, which orders over REST have none of: without `ws_orders` it is no help.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ _INSTEAD = {
     "mass_cancel": "open orders are cancelled one by one",
     "cancel_on_disconnect": "a heartbeat over REST is tried",
     "fills_since": "only the last fills can be read",
-    "client_order_id": "orders that come back without their name will be cancelled",
+    "client_order_id": "the first order that comes back without its name ends the run",
 }
 
 
@@ -53,7 +54,9 @@ class Abilities:
     def of(cls, capabilities: frozenset[str]) -> "Abilities":
         """Return what the venue's own words come to."""
         told = {name: name in capabilities for name in _INSTEAD}
-        return cls(**{**told, "replace": told["replace"] and told["post_only"]})
+        told["replace"] &= told["post_only"]
+        told["cancel_on_disconnect"] &= told["ws_orders"]
+        return cls(**told)
 
     @property
     def usable(self) -> frozenset[str]:

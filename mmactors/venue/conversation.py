@@ -53,18 +53,24 @@ from mmactors.venue.wire import WireError
 
 RENEWAL = "token's renewal"
 
+UNNAMED = "the venue keeps no client order ids: after a lost answer nobody could tell which orders are ours"
+
 EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
 
 
 class ConversationOver(Exception):  # noqa: N818 - an end, not our mistake
-    """The connection is of no more use; `fatal` if another would fare no better, `expired` if a newer token might."""
+    """The connection is of no more use; `fatal` if another would fare no better, `expired` if a newer token might.
 
-    def __init__(self, reason: str, fatal: bool = False, expired: bool = False) -> None:
+    `unfit`: the venue lacks what nothing replaces.
+    """
+
+    def __init__(self, reason: str, fatal: bool = False, expired: bool = False, unfit: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.fatal = fatal
+        self.fatal = fatal or unfit
         self.expired = expired
+        self.unfit = unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +292,8 @@ class Conversation:
 
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
+            case OrderReported() if not (frame.order.client_id or self.abilities.client_order_id):
+                raise ConversationOver(UNNAMED, unfit=True)
             case OrderReported() | AccountReported():
                 if self._in_order(frame.seq, now):
                     self._deliver(frame)

@@ -83,6 +83,7 @@ class VenueSession:
         self._unsent = unsent
         self._by_rest = by_rest
         self._alive_due_ns = 0
+        self._unfit = False
         self._now = now
         self._backoff = Backoff(random)
         self._sslopt = sslopt
@@ -147,7 +148,7 @@ class VenueSession:
                 told = reason
                 # The end of what was up, and a refusal for good, are told by whoever hears the report.
                 logger.log("DEBUG" if was_up or fatal else "WARNING", "venue: {}; trying again", reason)
-                self._deliver(VenueDisconnected(reason, self._now(), fatal))
+                self._deliver(VenueDisconnected(reason, self._now(), fatal, self._unfit))
             if fatal:
                 break
             self._pause(self._backoff.next_s(seconds(self._now() - began)))
@@ -171,6 +172,7 @@ class VenueSession:
                 return f"{FATAL_CLOSES[lost.code]}: {lost.reason}", True
             return lost.reason, False
         except ConversationOver as over:
+            self._unfit = over.unfit
             return self._expired(over.reason) if over.expired else (over.reason, over.fatal)
         except ConnectFailed as failed:
             where = self._url.split("?", 1)[0]

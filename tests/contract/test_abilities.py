@@ -18,6 +18,7 @@ from mmactors.messages import (
     ReplaceItem,
     SendCancelAll,
     VenueConnected,
+    VenueDisconnected,
     WatchBook,
 )
 from mmactors.units import Contracts, Micros
@@ -69,11 +70,12 @@ def trade(desk: Desk) -> None:
 def test_orders_go_as_the_venue_takes_them_and_the_answers_are_the_same(without: tuple[str, ...]) -> None:
     with live(without=without) as venue, Desk(venue) as desk:
         connected = desk.wait(VenueConnected)
-        assert connected.capabilities == EVERYTHING.usable - set(without)
+        assert connected.capabilities == Abilities.of(EVERYTHING.usable - set(without)).usable
         trade(desk)
         assert venue.resting() == 3
         desk.link.submit(SendCancelAll(99, None))
-        assert len(desk.wait(CancelAllReported).order_ids) == 3
+        (report,) = eventually(lambda: [r for r in desk.of(CancelAllReported) if r.op_id == 99], "the cancel")
+        assert len(report.order_ids) == 3
         assert venue.resting() == 0
 
 
@@ -82,7 +84,7 @@ def test_without_mass_cancel_each_order_is_cancelled(without: tuple[str, ...]) -
     with live(without=without) as venue, Desk(venue) as desk:
         desk.send(places=(desk.place("c1"), desk.place("c2", 41)))
         desk.link.submit(SendCancelAll(99, None))
-        report = desk.wait(CancelAllReported)
+        (report,) = eventually(lambda: [r for r in desk.of(CancelAllReported) if r.op_id == 99], "the cancel")
         assert (report.op_id, report.error, len(report.order_ids)) == (99, None, 2)
         assert venue.resting() == 0
         desk.send(places=(desk.place("c3"),))
@@ -129,8 +131,10 @@ def test_without_fills_since_the_last_fills_are_read() -> None:
         assert desk.wait(FillsFetched) == FillsFetched(0, ())
 
 
-def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(lines: list[str]) -> None:
-    with live(without=("cancel_on_disconnect",)) as venue:
+@pytest.mark.parametrize("without", ["cancel_on_disconnect", "ws_orders"])
+def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(lines: list[str], without: str) -> None:
+    """Orders over REST belong to no order session: it is no help to them."""
+    with live(without=(without,)) as venue:
         with Desk(venue, cod_timeout_ms=600) as desk:
             desk.wait(VenueConnected)
             assert desk.wait(CancelAllReported).op_id == 0, "what was left from before goes first"
@@ -157,8 +161,20 @@ def test_without_either_it_is_said_and_a_lost_session_is_cancelled_over_rest(lin
         desk.wait(VenueConnected, 2)
 
 
+@pytest.mark.parametrize("without", [("client_order_id",), ("client_order_id", "ws_orders")])
+def test_a_venue_that_keeps_no_client_order_ids_is_not_traded_on(without: tuple[str, ...]) -> None:
+    with live(without=without) as venue, Desk(venue, cod_timeout_ms=300) as desk:
+        desk.wait(VenueConnected)
+        desk.submit(places=(desk.place("c1"),))
+        lost = desk.wait(VenueDisconnected)
+        assert (lost.fatal, lost.unfit) == (True, True)
+        assert "keeps no client order ids" in lost.reason
+        eventually(lambda: venue.resting() == 0, "the venue's own cancel")
+
+
 def test_what_is_missing_is_one_line_and_nothing_missing_is_none() -> None:
     assert EVERYTHING.told == ""
     assert Abilities.of(EVERYTHING.usable) == EVERYTHING
+    assert Abilities.of(EVERYTHING.usable - {"ws_orders"}).cancel_on_disconnect is False
     assert Abilities.of(EVERYTHING.usable - {"post_only"}).usable == EVERYTHING.usable - {"post_only", "replace"}
     assert Abilities.of(frozenset()).told.count(";") == len(EVERYTHING.usable) - 1
