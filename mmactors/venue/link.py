@@ -26,7 +26,7 @@ from mmactors.messages import (
     VenueRequest,
 )
 from mmactors.runtime.tls import Trust
-from mmactors.units import Nanos, nanos
+from mmactors.units import Nanos, nanos, seconds
 from mmactors.venue.abilities import EVERYTHING, Abilities
 from mmactors.venue.batches import apart, items_of
 from mmactors.venue.conversation import Terms
@@ -132,14 +132,17 @@ class VenueLink:
             self.session.submit(request)
 
     def stop(self, timeout_s: float = 3.0) -> None:
-        """Send what is queued, log out, and end the threads; each is waited for at most `timeout_s`."""
+        """Send what is queued, log out, and end the threads; the session and the rest get `timeout_s` each."""
         self._stopped = True
         self.session.stop(timeout_s)
         if any(name.startswith("dropped_") for name in self.counters):
             told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
             logger.info("venue: {}", told)
-        for worker in tuple(self._workers.values()):
-            worker.stop(timeout_s)
+        workers, until = tuple(self._workers.values()), self._now() + nanos(timeout_s)
+        for worker in workers:  # all are told before any is waited for
+            worker.stop(0.0)
+        for worker in workers:
+            worker.stop(max(0.0, seconds(until - self._now())))
 
     def _heard(self, report: VenueReport) -> None:
         if isinstance(report, VenueConnected):
