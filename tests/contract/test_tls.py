@@ -28,7 +28,7 @@ from mmactors.venue.credentials import Credentials
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import VenueRest, VenueUnreachable
 
-SOCKETS, ROUNDS = 100, 6
+SOCKETS, ROUNDS, LEVELS = 100, 5, 4
 
 
 def test_a_hundred_sockets_under_load_both_ways_all_live() -> None:
@@ -45,8 +45,8 @@ def test_a_hundred_sockets_under_load_both_ways_all_live() -> None:
                 desk.link.submit(WatchBook(market, True))
             for turn in range(ROUNDS):
                 for desk in desks:
-                    places = tuple(desk.place(f"c{turn}-{level}", ticks=20 + level) for level in range(6))
-                    cancels = tuple(CancelItem(f"c{turn - 1}-{level}", None) for level in range(6)) if turn else ()
+                    places = tuple(desk.place(f"c{turn}-{level}", ticks=20 + level) for level in range(LEVELS))
+                    cancels = tuple(CancelItem(f"c{turn - 1}-{level}", None) for level in range(LEVELS)) if turn else ()
                     desk.submit(cancels=cancels, places=places)
             eventually(lambda: all(len(d.of(BatchReported)) == ROUNDS for d in desks), "every answer", 40)
             assert [d.of(VenueDisconnected) for d in desks if d.of(VenueDisconnected)] == []
@@ -55,7 +55,7 @@ def test_a_hundred_sockets_under_load_both_ways_all_live() -> None:
                 item.error for d in desks for report in d.of(BatchReported) for item in report.results if item.error
             ]
             assert errors == []
-            eventually(lambda: all(len(d.of(OrderReported)) == 6 * (2 * ROUNDS - 1) for d in desks), "the stream", 20)
+            eventually(lambda: all(len(d.of(OrderReported)) == LEVELS * (2 * ROUNDS - 1) for d in desks), "the stream", 20)
         finally:
             stopping = [threading.Thread(target=d.link.stop) for d in desks]
             for thread in stopping:
