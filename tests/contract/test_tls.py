@@ -55,7 +55,9 @@ def test_a_hundred_sockets_under_load_both_ways_all_live() -> None:
                 item.error for d in desks for report in d.of(BatchReported) for item in report.results if item.error
             ]
             assert errors == []
-            eventually(lambda: all(len(d.of(OrderReported)) == LEVELS * (2 * ROUNDS - 1) for d in desks), "the stream", 20)
+            eventually(
+                lambda: all(len(d.of(OrderReported)) == LEVELS * (2 * ROUNDS - 1) for d in desks), "the stream", 20
+            )
         finally:
             stopping = [threading.Thread(target=d.link.stop) for d in desks]
             for thread in stopping:

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jwt
@@ -29,7 +30,8 @@ def token(seconds: float) -> str:
     return jwt.encode(claims, DEVELOPMENT_SECRET, algorithm="HS256")
 
 
-def begun(desktop: Desktop) -> tuple[Program, Path]:
+def begun(desktop: Desktop, ready: Callable[[], object] = lambda: None) -> tuple[Program, Path]:
+    """Start a venue and, once that and what it needs is ready, the program; wait for its first quote."""
     conf = desktop.config(CONF)
     log = desktop.folder / "venue.jsonl"
     desktop.environ["MM__simulator__log"] = str(log)
@@ -37,6 +39,7 @@ def begun(desktop: Desktop) -> tuple[Program, Path]:
     venue.says("listening", 15)
     port = json.loads(venue.said)["listening"]["port"]
     desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": str(port)}
+    ready()
     program = desktop.start("run", "run.py", str(conf))
     program.says("first two-sided quote", 15)
     return program, log
@@ -71,11 +74,10 @@ def resting_at(log: Path, at_ms: int) -> dict[str, int]:
 def test_without_a_newer_token_everything_is_gone_before_its_end_and_with_one_trading_goes_on(desktop: Desktop) -> None:
     path = desktop.folder / "token"
     desktop.environ["MM__venue__api_key_file"] = str(path)
-    first, second = token(14), token(3600)
+    program, log = begun(desktop, lambda: path.write_text(token(20), encoding="utf-8"))
+    first, second = path.read_text(encoding="utf-8"), token(3600)
     ends_ms = jwt.decode(first, options={"verify_signature": False})["exp"] * 1000
-    path.write_text(first, encoding="utf-8")
-    program, log = begun(desktop)
-    program.says("REDUCING", 15)
+    program.says("REDUCING", 25)
     program.says("waiting for a fresh one from file", 15)
     assert resting_at(log, ends_ms - 6000), "what rests is seen"
     assert resting_at(log, ends_ms - 1000) == {}, "before the venue itself would have cancelled it"
