@@ -34,6 +34,14 @@ def lines() -> Iterator[list[str]]:
     logger.remove(sink)
 
 
+def begun(desk: Desk) -> VenueConnected:
+    """Wait until the session stands, and what was left from before is cancelled where nobody else sees to it."""
+    connected: VenueConnected = desk.wait(VenueConnected)
+    if "cancel_on_disconnect" not in connected.capabilities:
+        assert desk.wait(CancelAllReported).op_id == 0
+    return connected
+
+
 def trade(desk: Desk) -> None:
     """Place, move, cancel, and be told what is wrong."""
     placed = desk.send(places=(desk.place("c1"), desk.place("c2", 41), desk.place("c3", 42)))
@@ -69,7 +77,7 @@ def trade(desk: Desk) -> None:
 @pytest.mark.parametrize("without", [(), ("batch",), ("ws_orders",), ("ws_orders", "batch")])
 def test_orders_go_as_the_venue_takes_them_and_the_answers_are_the_same(without: tuple[str, ...]) -> None:
     with live(without=without) as venue, Desk(venue) as desk:
-        connected = desk.wait(VenueConnected)
+        connected = begun(desk)
         assert connected.capabilities == Abilities.of(EVERYTHING.usable - set(without)).usable
         trade(desk)
         assert venue.resting() == 3
@@ -82,6 +90,7 @@ def test_orders_go_as_the_venue_takes_them_and_the_answers_are_the_same(without:
 @pytest.mark.parametrize("without", [("mass_cancel",), ("mass_cancel", "ws_orders", "batch")])
 def test_without_mass_cancel_each_order_is_cancelled(without: tuple[str, ...]) -> None:
     with live(without=without) as venue, Desk(venue) as desk:
+        begun(desk)
         desk.send(places=(desk.place("c1"), desk.place("c2", 41)))
         desk.link.submit(SendCancelAll(99, None))
         (report,) = eventually(lambda: [r for r in desk.of(CancelAllReported) if r.op_id == 99], "the cancel")
@@ -136,8 +145,7 @@ def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(l
     """Orders over REST belong to no order session: it is no help to them."""
     with live(without=(without,)) as venue:
         with Desk(venue, cod_timeout_ms=600) as desk:
-            desk.wait(VenueConnected)
-            assert desk.wait(CancelAllReported).op_id == 0, "what was left from before goes first"
+            begun(desk)
             desk.send(places=(desk.place("c1"),))
             held = eventually(lambda: venue.ask(lambda: dict(venue.server.floor.sessions.heartbeats)), "a heartbeat")
             eventually(lambda: venue.ask(venue.server.floor.clock.now_ms) > held["a-1"] + 100, "its end")
@@ -164,7 +172,7 @@ def test_without_either_it_is_said_and_a_lost_session_is_cancelled_over_rest(lin
 @pytest.mark.parametrize("without", [("client_order_id",), ("client_order_id", "ws_orders")])
 def test_a_venue_that_keeps_no_client_order_ids_is_not_traded_on(without: tuple[str, ...]) -> None:
     with live(without=without) as venue, Desk(venue, cod_timeout_ms=300) as desk:
-        desk.wait(VenueConnected)
+        begun(desk)
         desk.submit(places=(desk.place("c1"),))
         lost = desk.wait(VenueDisconnected)
         assert (lost.fatal, lost.unfit) == (True, True)
