@@ -144,7 +144,7 @@ def test_without_fills_since_the_last_fills_are_read() -> None:
 def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(lines: list[str], without: str) -> None:
     """Orders over REST belong to no order session: it is no help to them."""
     with live(without=(without,)) as venue:
-        with Desk(venue, cod_timeout_ms=600) as desk:
+        with Desk(venue, cod_timeout_ms=2000) as desk:
             begun(desk)
             desk.send(places=(desk.place("c1"),))
             held = eventually(lambda: venue.ask(lambda: dict(venue.server.floor.sessions.heartbeats)), "a heartbeat")
