@@ -47,13 +47,16 @@ from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.runtime.tls import BadCertificates, Trust, trusted
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development
 from mmactors.units import SECOND, Micros, nanos
-from mmactors.venue.credentials import MissingSecret, TokenSource
+from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.wallet import VARIABLE as WALLET_VARIABLE
+from mmactors.venue.wallet import WalletLogin, wallet_key
 
 ACCOUNT = "mmactors"
 """The account on our own simulator."""
@@ -147,14 +150,17 @@ def trade(
             resolved = folder / "config.json"
             resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
             truth = (folder / "venue.jsonl").resolve()
-            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=environ)
+            known = {k: v for k, v in environ.items() if k not in (config.venue.api_key_env, WALLET_VARIABLE)}
+            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
         token = token_source(config, environ, clock)
-        set_up_logs(folder, config.logs.level, secrets=[token()])
-        return _trade(config, clock, store, number, folder, simulator, token, ending, stop_after_s, report)
+        token.check()
+        set_up_logs(folder, config.logs.level, secrets=token.secrets)
+        trust = trusted(config.venue_ca), trusted(config.feed_ca)
+        return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
     except SimulatorError as failed:
         return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
-    except MissingSecret as missing:
-        return _refuse(78, missing)
+    except (MissingSecret, BadCertificates) as unusable:
+        return _refuse(78, unusable)
     finally:
         store.close()
         if simulator is not None:
@@ -168,7 +174,8 @@ def _trade(
     number: int,
     folder: Path,
     simulator: SimulatorProcess | None,
-    token: Callable[[], str],
+    token: Credentials,
+    trust: tuple[Trust, Trust],
     ending: Ending,
     stop_after_s: float | None,
     report: Path | None,
@@ -187,7 +194,7 @@ def _trade(
         names.SUPERVISOR,
         partial(
             SupervisorActor,
-            children=_children(config, clock, store, number, folder, urls, token, desk, narrator, run),
+            children=_children(config, clock, store, number, folder, urls, token, trust, desk, narrator, run),
             market_factory=lambda market: partial(
                 MarketActor,
                 market=market,
@@ -255,7 +262,8 @@ def _children(
     number: int,
     folder: Path,
     urls: Urls,
-    token: Callable[[], str],
+    token: Credentials,
+    trust: tuple[Trust, Trust],
     desk: OrderDesk,
     narrator: Narrator,
     run: Run,
@@ -285,10 +293,20 @@ def _children(
                 deliver=deliver,
                 now=clock.now,
                 random=Random(),  # noqa: S311
+                trust=trust[0],
             ),
             assets=frozenset(config.assets),
         ),
-        names.RISK: partial(RiskActor, rules=RiskRules(config.risk_params(), lost_before=lost, day=day)),
+        names.RISK: partial(
+            RiskActor,
+            rules=RiskRules(
+                config.risk_params(),
+                lost_before=lost,
+                day=day,
+                reduce_before_ns=nanos(config.venue.reduce_before_s),
+                cancel_before_ns=nanos(config.venue.cancel_before_s),
+            ),
+        ),
     }
     for asset in config.assets:
         children[names.reference(asset)] = partial(
@@ -311,6 +329,7 @@ def _children(
                 now=clock.now,
                 random=Random(),  # noqa: S311
                 timing=FeedTiming(stale_after=config.risk.stale_after),
+                sslopt=trust[1].sslopt,
             ),
         )
     return children
@@ -320,26 +339,36 @@ class DevelopmentKey(MissingSecret):
     """The simulator's development key would go to a venue that is not on this machine."""
 
 
-def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:
-    """Return where the venue's token comes from: the environment or a file; for our own simulator, made here.
+def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Credentials:
+    """Return where the venue's token comes from: environment, file or wallet; for our own simulator, made here.
 
     Raises:
         MissingSecret: the secret to sign with is too short, or (DevelopmentKey) everybody's, for a venue elsewhere.
     """
     venue = config.venue
     ours = venue.rest_url is None and venue.ws_url is None
-    given = environ.get(venue.api_key_env) or venue.api_key_file is not None
-    source: Callable[[], str] = TokenSource(venue.api_key_env, venue.api_key_file, environ)
+    key = wallet_key(environ)
+    given = environ.get(venue.api_key_env) or venue.api_key_file is not None or key is not None
     if config.simulator.embedded or (ours and not given):  # a real venue's token is no business of the simulator's
         claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
         try:
             made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
         except BadSecret as bad:
             raise MissingSecret(str(bad)) from None
-        source = partial(str, made)
-    if not config.simulator.embedded:
-        _keep_development_key_here(config, source)
-    return source
+        return Credentials(lambda: made, where="the simulator's own token", rotates=False)
+    stored = TokenSource(venue.api_key_env, venue.api_key_file, environ)
+    _keep_development_key_here(config, stored)
+    log_in = None
+    if key is not None:
+        url = config.urls().rest_url
+
+        def client() -> VenueRest:
+            return VenueRest(url, None, clock.now, venue.request_timeout_s, trust=trusted(config.venue_ca))
+
+        log_in = WalletLogin(key, client)
+    return Credentials(
+        stored, where=stored.where, rotates=stored.rotates, log_in=log_in, secrets=() if key is None else (key,)
+    )
 
 
 def _keep_development_key_here(config: Config, source: Callable[[], str]) -> None:
@@ -367,13 +396,14 @@ def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
     clock = SystemClock()
     try:
         token = token_source(config, environ, clock)
-    except MissingSecret as missing:
-        return _refuse(78, f"cancel-all: {missing}")
+        trusted(config.venue_ca)
+    except (MissingSecret, BadCertificates) as unusable:
+        return _refuse(78, f"cancel-all: {unusable}")
     return _cancel_by_rest(config, config.urls(), token, clock)
 
 
-def _cancel_by_rest(config: Config, urls: Urls, token: Callable[[], str], clock: SystemClock) -> int:
-    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> int:
+    rest = _rest(config, urls, token, clock)
     try:
         cancelled = rest.cancel_all()
     except VenueUnreachable as failed:
@@ -390,6 +420,12 @@ def _cancel_by_rest(config: Config, urls: Urls, token: Callable[[], str], clock:
     return 0
 
 
+def _rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> VenueRest:
+    venue = config.venue
+    trust = trusted(config.venue_ca)
+    return VenueRest(urls.rest_url, token, clock.now, venue.request_timeout_s, venue.wire_asks, trust=trust)
+
+
 def _check(
     config: Config,
     store: JournalStore,
@@ -397,7 +433,7 @@ def _check(
     folder: Path,
     simulator: SimulatorProcess | None,
     urls: Urls,
-    token: Callable[[], str],
+    token: Credentials,
     clock: SystemClock,
     desk: OrderDesk,
 ) -> VenueCheck | None:
@@ -410,7 +446,7 @@ def _check(
         except OSError as failed:
             logger.error("the simulator's log cannot be read: {}", failed)
             return None
-    rest = VenueRest(urls.rest_url, token, clock.now, config.venue.request_timeout_s, config.venue.wire_asks)
+    rest = _rest(config, urls, token, clock)
     try:
         balance, _ = rest.balance()
         return check_rest(rest.open_orders(), rest.fills(desk.start_seq), balance, fills=fills, cash_micros=cash)

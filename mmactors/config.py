@@ -90,6 +90,10 @@ def _said(words: str) -> Any:
     return Field(json_schema_extra={"allowed": words})
 
 
+Capability = Literal[
+    "ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect",
+    "client_order_id", "fills_since", "merge", "heartbeat",
+]  # fmt: skip
 Probability = Annotated[float, Field(ge=0, le=1)]
 Cents = Annotated[float, Field(gt=0, lt=1)]
 Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
@@ -137,6 +141,9 @@ class VenueConfig(Section):
         Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
     )
     api_key_file: FilePath | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM; certificates to trust instead of the system's, for a private authority"
+    )
     wire_asks: Literal["buy_no", "as_ask"] = Field(
         default="buy_no", description="how a YES ask leaves; NO bids need no stock"
     )
@@ -147,12 +154,18 @@ class VenueConfig(Section):
     )
     heartbeat_ms: Heartbeat = Field(default=1000, description="ms; three fit into the dead man's switch")
     cod_timeout_ms: Heartbeat = Field(default=3000, description="ms; silence after which the venue cancels what rests")
+    renew_before_s: Seconds = Field(
+        default=300.0, description="s before the token's end; from here a newer one is looked for"
+    )
+    reduce_before_s: Seconds = Field(default=60.0, description="s before the token's end; from here only |net| is cut")
+    cancel_before_s: Seconds = Field(default=10.0, description="s before the token's end; from here nothing rests")
 
 
 class FeedConfig(Section):
     """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
 
     ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
+    ca_file: FilePath | None = Field(default=None, description="PEM; certificates to trust instead of the system's")
     symbols: tuple[Symbol, ...] = Field(
         default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
     )
@@ -341,6 +354,14 @@ class SimulatorConfig(Section):
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
     orders_per_s: Annotated[float, Field(ge=0.001, le=1e6)] = Field(default=100.0, description="rate limit")
     burst: Annotated[float, Field(ge=1, le=1e6)] = Field(default=200.0, description="its bucket")
+    tls: bool = Field(default=False, description="whether it serves https and wss, with a certificate of its own")
+    certificate: FilePath | None = Field(
+        default=None, description="where that goes; unset: simulator.pem in logs.dir/name"
+    )
+    without: tuple[Capability, ...] = Field(
+        default=(), description="what the venue lacks of the contract, to see what the program does instead"
+    )
+    wallet_token_s: Seconds = Field(default=3600.0, description="s; life of a token given for a wallet's login")
     listed_before_s: Annotated[float, Field(ge=0, le=86_400)] = Field(default=10.0, description="s; before the open")
     maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
     taker_bps: Bps = Field(default=0.0, description="fee")
@@ -412,6 +433,23 @@ class Config(Section):
         """Where this instance keeps its journal and logs."""
         return self.logs.dir / self.name
 
+    @property
+    def simulator_certificate(self) -> Path:
+        """Where the simulator's own certificate is."""
+        return self.simulator.certificate or self.folder / "simulator.pem"
+
+    @property
+    def venue_ca(self) -> Path | None:
+        """The certificates to trust at the venue: those given, our own simulator's, or (None) the system's."""
+        ours = self.simulator.tls and self.venue.rest_url is None and self.venue.ws_url is None
+        return self.venue.ca_file or (self.simulator_certificate if ours else None)
+
+    @property
+    def feed_ca(self) -> Path | None:
+        """The certificates to trust at the feed, likewise."""
+        ours = self.simulator.tls and self.feeds.binance.ws_url is None
+        return self.feeds.binance.ca_file or (self.simulator_certificate if ours else None)
+
     def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
         """Return the overrides that apply, with their indices, weakest first: by asset, by duration, by both."""
         hits = [
@@ -468,11 +506,12 @@ class Config(Section):
         """Return where to connect; `port` is the simulator's actual one if it took a free one."""
         where = f"{self.simulator.host}:{self.simulator.port if port is None else port}"
         rest, socket = self.venue.rest_url, self.venue.ws_url
+        secure = "s" if self.simulator.tls else ""
         if rest is None:
-            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http://{where}"
+            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http{secure}://{where}"
         if socket is None:
             socket = "ws" + rest[4:] + "/ws"
-        feed = self.feeds.binance.ws_url or f"ws://{where}/stream"
+        feed = self.feeds.binance.ws_url or f"ws{secure}://{where}/stream"
         # The specification names Binance's single streams (/ws); the combined one is beside them.
         return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
 

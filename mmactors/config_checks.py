@@ -4,10 +4,12 @@ Knows the meaning of the keys; knows nothing of files or of how values are parse
 for every asset and duration as the overrides make it, and names the keys that its values really come from.
 """
 
+import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mmactors.config_file import Problem, shown
 from mmactors.units import DOLLAR, micros
@@ -118,6 +120,12 @@ def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> lis
     if config.simulator.embedded and loss > cash:
         pairs = {"risk.max_daily_loss": loss, "simulator.start_cash": cash}
         found.append(_problem(pairs, "can never bind: there is less to lose"))
+    margins = {
+        f"venue.{name}": getattr(config.venue, name)
+        for name in ("renew_before_s", "reduce_before_s", "cancel_before_s")
+    }
+    if list(margins.values()) != sorted(set(margins.values()), reverse=True):
+        found.append(_problem(margins, "a token is renewed first, then trading reduces, then everything is cancelled"))
     return found
 
 
@@ -386,9 +394,21 @@ def _urls(config: "Config") -> Iterator[Problem]:
     if simulator.embedded and given:
         text = "the embedded simulator would not be traded on; set embedded: false, or leave the URLs out"
         yield _problem({"simulator.embedded": True, **given}, text)
+    for key, url in given.items():
+        plain = urlsplit(url).scheme in ("http", "ws") and not simulator.embedded
+        if plain and not _local(urlsplit(url).hostname or ""):
+            yield _problem({key: url}, "would send the token in clear; use https:// and wss://")
     missing = [] if given else ["venue.rest_url", "venue.ws_url"]
     if config.feeds.binance.enabled and config.feeds.binance.ws_url is None:
         missing.append("feeds.binance.ws_url")
     if not simulator.embedded and simulator.port == 0 and missing:
         text = f"nothing says where to connect; give {', '.join(missing)}, or the port of a running simulator"
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)
+
+
+def _local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

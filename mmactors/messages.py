@@ -674,12 +674,24 @@ class VenueConnected:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRenewed:
+    """The venue took a newer token on the live session; it ends then, by the venue's clock (None: nobody says)."""
+
+    expires_venue_ns: Nanos | None
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
 class VenueDisconnected:
-    """The order session is gone; what was in flight is unknown."""
+    """The order session is gone; what was in flight is unknown.
+
+    `fatal`: for good, our credentials are refused; or, if `unfit`, the venue lacks what we cannot do without.
+    """
 
     reason: str
     at_ns: Nanos
     fatal: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -760,7 +772,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class BatchReported:
-    """The acknowledgement of one `SendBatch`."""
+    """The acknowledgement of one `SendBatch`, or of some of its items where they travel apart."""
 
     op_id: int
     results: tuple[ItemResult, ...]
@@ -803,6 +815,7 @@ class BookReported:
 
 VenueReport = (
     VenueConnected
+    | TokenRenewed
     | VenueDisconnected
     | ClockMeasured
     | AccountSnapshot
@@ -855,7 +868,7 @@ class CancelItem:
 
 @dataclass(frozen=True, slots=True)
 class SendBatch:
-    """One ladder refresh: cancels, then replaces, then places; answered by one `BatchReported`."""
+    """One ladder refresh: cancels, then replaces, then places; answered by `BatchReported`, once or in parts."""
 
     op_id: int
     cancels: tuple[CancelItem, ...]

@@ -18,6 +18,7 @@ from mmactors.messages import (
     QuoteIntent,
     SendBatch,
     TimePassed,
+    TokenRenewed,
     TradingStateChanged,
     VenueConnected,
     VenueDisconnected,
@@ -81,6 +82,8 @@ class GatewayActor(Actor):
             if origin is not None:
                 self._latencies_us.append((message.at_ns - origin) / 1000)
         if isinstance(message, REPORTS):
+            if isinstance(message, VenueConnected | TokenRenewed):
+                self.tell(names.RISK, message)
             if isinstance(message, VenueConnected):
                 self.tell(names.JOURNAL, message)
                 self.tell(names.SUPERVISOR, message)

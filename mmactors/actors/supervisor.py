@@ -146,7 +146,9 @@ class SupervisorActor(Actor):
                 self._venue_seen = True
             case VenueDisconnected():
                 self._no_venue = message.reason
-                if message.fatal:
+                if message.unfit:
+                    self._conclude(78, f"this venue cannot be traded on: {message.reason}")
+                elif message.fatal:
                     self._conclude(77, f"the venue refuses our credentials: {message.reason}")
             case VenueOverdue() if not self._venue_seen and self._stopping is None:
                 waited = (self._venue_within_ns or 0) / SECOND

@@ -126,6 +126,7 @@ class Auditor:
             self._judge.ticks[asset] = tick
         for session in self._open.values():
             if session.asset == asset:
+                session.sigma = line.get("sigma")
                 self._judge.touch(session, t, price)
                 self._judge.room(session, t)
                 session.sample(t, price)

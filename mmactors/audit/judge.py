@@ -12,7 +12,8 @@ from mmactors.audit.verdict import Tally
 
 _DEAD_WITHIN_MS = 1000
 _SIGMA_MARGIN = 1.5
-"""How far the program's own sigma may be from the fixed one here before what rests on the dead side is its fault."""
+"""How far the program's own sigma may be from the true one (in a log without it, from a fixed one) before what rests
+on the dead side is its fault."""
 _TRANSIT_MS = 500
 """What a price's way to the program and the order's way to the venue may add to a price's age at the venue."""
 _GRACE_MS = 1000
@@ -117,7 +118,7 @@ class Judge:
             self._tally.broken("reduce-only", t, session, words)
         spot = line["spot"]
         if f <= limits.dead_f and spot is not None and session.strike and t < session.expires:
-            d2 = limits.d2(spot, session.strike, session.expires - t)
+            d2 = limits.d2(spot, session.strike, session.expires - t, session.sigma)
             if abs(d2) >= limits.dead_d2 and d2 * direction < 0:
                 words = f"{said(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
                 self._tally.broken("dead side accepted", t, session, words)
@@ -151,7 +152,7 @@ class Judge:
         limits = session.limits
         if not session.strike:
             return
-        d2 = limits.d2(spot, session.strike, session.expires - t)
+        d2 = limits.d2(spot, session.strike, session.expires - t, session.sigma)
         loser = 0 if abs(d2) < _SIGMA_MARGIN * limits.dead_d2 else -1 if d2 > 0 else 1
         if loser != session.dead:
             session.dead, session.dead_since, session.dead_told = loser, t, False
@@ -165,7 +166,7 @@ class Judge:
                 session.dead_told = True
                 outcome = "YES" if loser > 0 else "NO"
                 words = f"{resting} {outcome} still bid for, dead for {t - session.dead_since} ms, d2 {d2:+.2f}"
-                words += f" (dead if sigma is below {limits.sigma * abs(d2) / limits.dead_d2:.3f})"
+                words += f" (dead if sigma is below {(session.sigma or limits.sigma) * abs(d2) / limits.dead_d2:.3f})"
                 self._tally.broken("dead side resting", t, session, words)
 
     def _lasting(self, session: Session) -> None:

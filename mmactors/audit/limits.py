@@ -51,9 +51,9 @@ class Limits:
         """Return the time left from which nothing may rest, in milliseconds."""
         return min(self.close_threshold * 1000, max(1000.0, self.close_fraction * duration_ms))
 
-    def d2(self, spot: float, strike: float, left_ms: float) -> float:
-        """Return ln(S/K) / (sigma sqrt(tau)); tau is taken as at least a millisecond."""
-        return math.log(spot / strike) / (self.sigma * math.sqrt(max(left_ms, 1.0) / YEAR_MS))
+    def d2(self, spot: float, strike: float, left_ms: float, sigma: float | None = None) -> float:
+        """Return ln(S/K) / (sigma sqrt(tau)), with these limits' sigma or a better known one; tau at least 1 ms."""
+        return math.log(spot / strike) / ((sigma or self.sigma) * math.sqrt(max(left_ms, 1.0) / YEAR_MS))
 
 
 def normal_cdf(x: float) -> float:

@@ -103,7 +103,7 @@ class Sums:
 class Session:
     """The state of one market. Times in milliseconds; `begun` is when the log first named it.
 
-    `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`.
+    `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`. `sigma` is the true one, if the log tells it.
     """
 
     id: str
@@ -118,6 +118,7 @@ class Session:
     outcome: str | None = None
     rates: tuple[int, int] = (0, 0)
     spot: float | None = None
+    sigma: float | None = None
     orders: dict[str, Resting] = field(default_factory=dict)
     resting: list[int] = field(default_factory=lambda: [0, 0, 0])  # by direction: [0] unused, [1] YES, [-1] NO
     cost: list[int] = field(default_factory=lambda: [0, 0, 0])  # micro-dollars that the resting orders may cost

@@ -56,7 +56,11 @@ _YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it cost
 
 
 class Admission:
-    """Decides what leaves, enters it in the portfolio, and sends it."""
+    """Decides what leaves, enters it in the portfolio, and sends it.
+
+    `can_replace` is whether the venue can move an order; where it cannot, an order that is to move is cancelled, and
+    its market places it anew once that is confirmed.
+    """
 
     def __init__(
         self,
@@ -70,6 +74,7 @@ class Admission:
         self._table = portfolio.table
         self._entry = entry
         self._counters = counters
+        self.can_replace = True
 
     def admit(self, intent: QuoteIntent, market: Market, conditions: Conditions, step: Step) -> None:
         """Send what may leave of an intent, and tell the market of the rest."""
@@ -96,7 +101,9 @@ class Admission:
             step.events.append(
                 OrderUnchanged(market.id, order.client_id, "replace", code, denial.words, denial.wait_ms, denied=True)
             )
-            must_not_stay = replace.ticks < order.target[0] or replace.size < order.target[1]
+            must_not_stay = (
+                denial.rule == "replace" or replace.ticks < order.target[0] or replace.size < order.target[1]
+            )
             if must_not_stay and not order.cancelling and order.client_id not in cancels:
                 cancels.append(order.client_id)
                 context.leaving.add(order.client_id)
@@ -123,6 +130,8 @@ class Admission:
             return Denial("cancelling", "it is being cancelled")
         if order.unknown:
             return Denial("unknown", "nobody knows where it stands")
+        if not self.can_replace:
+            return Denial("replace", "the venue cannot move an order: it is cancelled, to be placed anew")
         denial = self._denied(context, move, order.outcome, order.filled)
         if denial is None and order.order_id is None:
             return Denial("unknown", "it is not known to rest")

@@ -204,6 +204,7 @@ class OrderDesk:
                 self.account_name = report.account
                 self.reconciliation.connect()
                 self.entry.connected(report, now)
+                self._admission.can_replace = "replace" in report.capabilities
             case VenueDisconnected():
                 if self.reconciliation.connected:
                     step.events.append(report)

@@ -19,8 +19,10 @@ from mmactors.messages import (
     MarketStatus,
     OrderFilled,
     Outcome,
+    TokenRenewed,
     TradingState,
     TradingStateChanged,
+    VenueConnected,
     VenuePosition,
     VenueStatus,
 )
@@ -34,6 +36,9 @@ TOLD_EVERY = 0.1
 
 PULSE_LIMIT_NS = Nanos(2 * SECOND)
 """Without risk's pulse for this long the gate admits only reducing orders."""
+
+REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
+"""How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
 
 
 @dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
@@ -220,9 +225,20 @@ class RiskRules:
     Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
     latches REDUCING until the day turns; `lost_before` (micro-dollars, positive) carries an earlier run's loss of the
     same day.
+
+    A venue token that nobody renews does the same in time: REDUCING `reduce_before_ns` before its end, HALTED (and so
+    everything cancelled) `cancel_before_ns` before it, until a newer one is in use.
     """
 
-    def __init__(self, params: RiskParams, *, lost_before: Micros = Micros(0), day: int = 0) -> None:
+    def __init__(
+        self,
+        params: RiskParams,
+        *,
+        lost_before: Micros = Micros(0),
+        day: int = 0,
+        reduce_before_ns: Nanos = REDUCE_BEFORE_NS,
+        cancel_before_ns: Nanos = CANCEL_BEFORE_NS,
+    ) -> None:
         self.params = params
         self.account = Account()
         self.state = TradingState.ACTIVE
@@ -231,8 +247,11 @@ class RiskRules:
         self.day = day
         self._carried = -lost_before
         self._start_equity: int | None = None
-        self._latched_on = -1
+        self._latched_on: int | None = None
         self._told: dict[str, AssetExposed] = {}
+        self._margins = ((cancel_before_ns, TradingState.HALTED), (reduce_before_ns, TradingState.REDUCING))
+        self._offset_ns = 0
+        self._expires_venue_ns: Nanos | None = None
 
     def handle(self, event: object, now: Nanos) -> list[TradingStateChanged | AssetExposed]:
         """Take in one event and return what it changes."""
@@ -241,9 +260,13 @@ class RiskRules:
                 self.fairs[event.market] = event
                 self._values[event.market] = event.fair
                 return [*self.judge(now), *self._exposed()]
-            case VenueStatus() if self._start_equity is None and event.connected:
-                self.account.cash_micros = event.cash_micros
-                self._start_equity = self.equity()
+            case VenueStatus():
+                self._offset_ns = event.offset_ns
+                if self._start_equity is None and event.connected:
+                    self.account.cash_micros = event.cash_micros
+                    self._start_equity = self.equity()
+            case VenueConnected() | TokenRenewed():
+                self._expires_venue_ns = event.expires_venue_ns
             case VenuePosition():  # held from before this run, told once, before any fill
                 self.account.adopt(event)
             case OrderFilled():
@@ -286,16 +309,26 @@ class RiskRules:
                     self._start_equity = self.equity()
             self.day = today
         loss = -self.day_pnl()
-        if loss >= self.params.max_daily_loss and self.state is _ACTIVE:
-            return [self._change(_REDUCING, f"the day's loss is ${dollars(loss):.2f}")]
-        if loss < self.params.max_daily_loss and self.state is _REDUCING and self.day != self._latched_on:
-            return [self._change(_ACTIVE, "a new UTC day")]
-        return []
-
-    def _change(self, state: TradingState, reason: str) -> TradingStateChanged:
-        self._latched_on = self.day
+        ended = "the venue's token is renewed"
+        if loss >= self.params.max_daily_loss:
+            self._latched_on = self.day
+        elif self._latched_on not in (None, self.day):
+            self._latched_on, ended = None, "a new UTC day"
+        state, reason = self._by_token(now)
+        if state is TradingState.ACTIVE and self._latched_on is not None:
+            state, reason = TradingState.REDUCING, f"the day's loss is ${dollars(loss):.2f}"
+        if state is self.state:
+            return []
         self.state = state
-        return TradingStateChanged(state, reason)
+        return [TradingStateChanged(state, reason or ended)]
+
+    def _by_token(self, now: Nanos) -> tuple[TradingState, str]:
+        if self._expires_venue_ns is not None:
+            left = self._expires_venue_ns - (now + self._offset_ns)
+            for margin, state in self._margins:
+                if left <= margin:
+                    return state, f"the venue's token ends in {max(0, left) / SECOND:.0f} s and is not renewed"
+        return TradingState.ACTIVE, ""
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""

@@ -5,7 +5,7 @@ Owns the sinks and their look. How records reach loguru is `runtime/logbook.py`'
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -22,11 +22,11 @@ RUN_LOG = "run.log"
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m"}
 
 
-def set_up_logs(folder: Path, level: str, *, secrets: Iterable[str] = (), console: TextIO | None = None) -> None:
+def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), console: TextIO | None = None) -> None:
     """Send log lines of `level` and up to the console, and all from DEBUG up to the run's log in `folder`.
 
     Times are UTC. The console shows an error's last line only, the file its traceback, without the values of variables.
-    `secrets` are masked wherever they appear; so is whatever looks like a token.
+    `secrets` are masked wherever they appear, also those that are added later; so is whatever looks like a token.
 
     Raises:
         OSError: the folder or file cannot be made.
@@ -46,12 +46,11 @@ def set_up_logs(folder: Path, level: str, *, secrets: Iterable[str] = (), consol
     )
 
 
-def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that masks these secrets, and all that looks like one, in a text."""
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+def redactor(secrets: Collection[str]) -> Callable[[str], str]:
+    """Return a function that masks these secrets as they are by then, and all that looks like one, in a text."""
 
     def hide(text: str) -> str:
-        for secret in known:
+        for secret in sorted(filter(None, tuple(secrets)), key=len, reverse=True):
             text = text.replace(secret, "***")
         return without_tokens(text)
 

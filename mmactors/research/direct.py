@@ -168,6 +168,7 @@ class _GatewayPart:
         if kind in REPORTS:
             if kind is VenueConnected:
                 self._run.supervisor.post.tell(message)
+                self._run.risk.post.tell(message)
             step = self._desk.report(message, now)
         elif kind is TimePassed:
             step = self._desk.check(now)

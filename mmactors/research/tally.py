@@ -137,10 +137,10 @@ class Tally(SpotRecorder):
 
     # --- the venue's recorder -----------------------------------------------------------------------
 
-    def spot(self, asset: str, price: float, now_ms: int) -> None:
-        """Pass on an asset's true price."""
+    def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
+        """Pass on an asset's true price and volatility."""
         if self._chained is not None:
-            self._chained.spot(asset, price, now_ms)
+            self._chained.spot(asset, price, sigma, now_ms)
 
     def ticked(self, asset: str, now_ms: int) -> None:
         """Pass on that a feed spoke."""

@@ -15,6 +15,7 @@ from typing import Any
 import websocket
 from websocket import ABNF
 
+from mmactors.runtime.tls import trouble
 from mmactors.units import MILLISECOND, Nanos
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -106,7 +107,7 @@ class FrameSocket:
             raise ConnectFailed(f"HTTP {error.status_code} at the handshake", error.status_code) from None
         except (websocket.WebSocketException, OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else None
-            raise ConnectFailed(said or str(error) or type(error).__name__) from None
+            raise ConnectFailed(trouble(error) or said or str(error) or type(error).__name__) from None
         self._ws.settimeout(0)
         self._ws.frame_buffer.recv = self._take
         self._sock: Any = self._ws.sock

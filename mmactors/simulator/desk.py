@@ -4,7 +4,7 @@ Owns which operation means which call, and that what cannot be read costs rate b
 moment of the venue: nothing of another account comes between the items of a batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from mmactors.simulator import parse, wire
 from mmactors.simulator.engine import CANCEL_COST, PLACE_COST, Venue
@@ -18,11 +18,18 @@ CAPABILITIES = (
 )
 """All that the contract calls a capability."""
 
+_NEEDS = {"replace": "replace", "cancel_all": "mass_cancel", "batch": "batch", "merge": "merge"}
+"""Operations that are capabilities themselves."""
+
 
 class Desk:
-    """Takes an account's operations. `session` is the order session that cancel on disconnect goes by."""
+    """Takes an account's operations, but for those this venue is `without`.
 
-    def __init__(self, venue: Venue) -> None:
+    `session` is the order session that cancel on disconnect goes by.
+    """
+
+    def __init__(self, venue: Venue, without: Collection[str] = ()) -> None:
+        self.capabilities = tuple(each for each in CAPABILITIES if each not in without)
         self._venue = venue
         self._operations: dict[str, Callable[[Account, Json, int, str | None], Json]] = {
             "place": self._place,
@@ -46,17 +53,26 @@ class Desk:
         op = frame["op"]
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
         try:
+            self._must_offer(_NEEDS.get(op))
             result = self._operations[op](account, frame, now_ms, session)
         except Refusal as refusal:
             return {**reply, "type": "error", "op": op, "error": wire.error_json(refusal)}
         return {**reply, "type": "ack", "op": op, **result}
 
+    def _must_offer(self, capability: str | None) -> None:
+        if capability is not None and capability not in self.capabilities:
+            raise parse.bad_request(f"this venue has no {capability}")
+
     def _place(self, account: Account, frame: Json, now_ms: int, session: str | None) -> Json:
         return self._place_item(account, frame.get("order"), now_ms, session)
 
     def _place_item(self, account: Account, item: object, now_ms: int, session: str | None) -> Json:
+        if isinstance(item, dict) and "client_order_id" not in self.capabilities:  # an unknown field to such a venue
+            item = {name: value for name, value in item.items() if name != "client_order_id"}
         try:
             body = parse.new_order(item)
+            if body.post_only:
+                self._must_offer("post_only")
         except Refusal:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise
@@ -76,6 +92,7 @@ class Desk:
 
     def _replace(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
         try:
+            self._must_offer("replace")
             body = parse.mapping(item, "replace")
             key = parse.order_key(body)
             price, size, client_id = parse.price(body), parse.size(body), parse.client_order_id(body)

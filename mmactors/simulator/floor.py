@@ -15,7 +15,7 @@ from mmactors.simulator.ledger import Account
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.sessions import OrderSession, Sessions
 from mmactors.simulator.simulation import SimulatedVenue
-from mmactors.simulator.tokens import Identity, identify
+from mmactors.simulator.tokens import Identity, WalletDesk, identify
 from mmactors.simulator.voice import TextVoice, Voice
 from mmactors.simulator.wire import Json
 
@@ -93,6 +93,7 @@ class Floor:
         self.voice = voice or TextVoice()
         self.sessions = Sessions()
         self.listeners: set[Listener] = set()
+        self.wallets = WalletDesk(secret, simulation.config.wallet_token_s)
         self._secret = secret
         self._unknown: dict[str, int] = {}
         self._channels: dict[tuple[str, str], dict[Listener, None]] = {}

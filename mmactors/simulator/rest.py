@@ -50,8 +50,8 @@ class Rest:
             web.get("/balance", self._private(self._balance)),
             web.post("/positions/merge", self._private(self._merge)),
             web.post("/heartbeat", self._private(self._heartbeat)),
-            web.get("/auth/message", self._no_wallet),
-            web.post("/auth", self._no_wallet),
+            web.get("/auth/message", self._wallet(self._message)),
+            web.post("/auth", self._wallet(self._log_in)),
         ]
 
     def _public(self, answer: Public) -> Endpoint:
@@ -84,8 +84,27 @@ class Rest:
 
         return endpoint
 
-    async def _no_wallet(self, _request: web.Request) -> web.Response:
-        return refused(Refusal("UNAVAILABLE", "wallet login is not offered here; use a token"), status=501)
+    def _wallet(self, answer: Callable[[object], Json]) -> Endpoint:
+        async def endpoint(request: web.Request) -> web.Response:
+            raw = await request.read()
+            await asyncio.sleep(self._latency.draw_s())
+            try:
+                response = web.Response(text=encode(answer(_decode(raw))), content_type="application/json")
+            except Refusal as refusal:
+                response = refused(refusal, status=501 if refusal.code == "UNAVAILABLE" else None)
+            await asyncio.sleep(self._latency.draw_s())
+            return response
+
+        return endpoint
+
+    def _message(self, _body: object) -> Json:
+        return {"message": self._floor.wallets.message(self._floor.clock.now_ms())}
+
+    def _log_in(self, body: object) -> Json:
+        content = parse.mapping(body, "the body")
+        address, message, signature = (parse.text(content, key) for key in ("address", "message", "signature"))
+        token, expires_at = self._floor.wallets.log_in(address, message, signature, self._floor.clock.now_ms())
+        return {"token": token, "expires_at": expires_at}
 
     # --- market data ----------------------------------------------------------------------------------
 
@@ -138,6 +157,8 @@ class Rest:
 
     def _orders(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         query = request.query
+        if "client_order_id" in query and "client_order_id" not in self._floor.simulation.capabilities:
+            raise parse.bad_request("this venue has no client_order_id")
         status, market, client_id = query.get("status"), query.get("market"), query.get("client_order_id")
         if client_id is not None:
             claim = account.claims.get(client_id)
@@ -160,6 +181,10 @@ class Rest:
     def _fills(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         since, limit = _whole(request, "since", -1), _whole(request, "limit", FILLS_LIMIT)
         limit = min(max(1, limit), FILLS_LIMIT)
+        if "fills_since" not in self._floor.simulation.capabilities:
+            if "since" in request.query:
+                raise parse.bad_request("this venue has no fills_since: it shows the last fills only")
+            return 200, {"fills": [wire.fill_json(fill) for fill in account.fills[-limit:]], "next": None}
         after = [fill for fill in account.fills if fill.seq > since]
         page = after[:limit]
         following = page[-1].seq if len(after) > limit else None
@@ -172,6 +197,8 @@ class Rest:
         return 200, self._submit(account, {**parse.mapping(body, "the body"), "op": "merge"})["result"]
 
     def _heartbeat(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
+        if "heartbeat" in self._floor.simulation.config.without:
+            raise web.HTTPNotFound
         ttl_ms = parse.milliseconds(parse.mapping(body, "the body"), "ttl_ms")
         if ttl_ms is None:
             raise parse.bad_request("ttl_ms is missing")

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import signal
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from mmactors.config import Config, SimulatorConfig
+from mmactors.simulator.certificate import NoCertificate, serve_with_own
 from mmactors.simulator.feed import Feed
 from mmactors.simulator.floor import Floor, Latency, Say, WallClock
 from mmactors.simulator.parse import bad_request
@@ -43,11 +45,13 @@ class SimulatorServer:
         secret: what tokens are signed with.
         say: takes a line for the operator.
         recordings: recorded prices by asset, instead of synthetic ones.
+        certificate: where its own certificate goes, if it serves TLS.
         ping_every_ms, pong_within_ms: the feed's keep-alive.
 
     Raises:
         ValueError: the configuration's sessions cannot be.
         OSError: the log cannot be opened.
+        NoCertificate: it should serve TLS and cannot.
     """
 
     def __init__(
@@ -57,9 +61,13 @@ class SimulatorServer:
         say: Say,
         recordings: dict[str, Recording] | None = None,
         *,
+        certificate: Path | None = None,
         ping_every_ms: int = 20_000,
         pong_within_ms: int = 60_000,
     ) -> None:
+        self._tls: ssl.SSLContext | None = None
+        if config.tls:
+            self._tls = serve_with_own(config.host, certificate or Path("simulator.pem"))
         clock = WallClock()
         world = build_world(config, clock.start_ms, recordings)
         self._truth: TruthLog | None = None
@@ -110,7 +118,7 @@ class SimulatorServer:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
         self._runner = runner
         await runner.setup()
-        await web.TCPSite(runner, self._config.host, self._config.port).start()
+        await web.TCPSite(runner, self._config.host, self._config.port, ssl_context=self._tls).start()
         self.port = runner.addresses[0][1]
         self.floor.advance()
         self._loops = [asyncio.create_task(work) for work in (self._run_venue(), self._flush_log(), self._feed.run())]
@@ -142,12 +150,13 @@ class SimulatorServer:
         """Return the line that says where everything is, as JSON."""
         host, port = self._config.host, self.port
         shown = f"[{host}]" if ":" in host else host
+        secure = "s" if self._tls is not None else ""
         where = {
             "host": host,
             "port": port,
-            "rest_url": f"http://{shown}:{port}",
-            "ws_url": f"ws://{shown}:{port}/ws",
-            "binance_url": f"ws://{shown}:{port}/stream",
+            "rest_url": f"http{secure}://{shown}:{port}",
+            "ws_url": f"ws{secure}://{shown}:{port}/ws",
+            "binance_url": f"ws{secure}://{shown}:{port}/stream",
         }
         return msgspec.json.encode({"listening": where}).decode()
 
@@ -197,11 +206,11 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
             found = load_recordings(prices, assets)
             recordings = found.by_asset
             _say(found.report)
-        server = SimulatorServer(simulator, secret, _say, recordings)
+        server = SimulatorServer(simulator, secret, _say, recordings, certificate=config.simulator_certificate)
     except PricesError as error:
         _say(str(error))
         return EXIT_NO_FILE if error.missing else EXIT_CONFIG
-    except ValueError as error:
+    except (ValueError, NoCertificate) as error:
         _say(str(error))
         return EXIT_CONFIG
     except OSError as error:

@@ -31,7 +31,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], OrderSession] = {}
-        self._heartbeats: dict[str, int] = {}
+        self.heartbeats: dict[str, int] = {}
 
     def attach(
         self, account: str, name: str, *, armed: bool, watched: bool, timeout_ms: int, now_ms: int
@@ -61,14 +61,14 @@ class Sessions:
 
     def heartbeat(self, account: str, ttl_ms: int, now_ms: int) -> int:
         """Set an account's dead man's switch; return when it goes off."""
-        self._heartbeats[account] = now_ms + ttl_ms
-        return self._heartbeats[account]
+        self.heartbeats[account] = now_ms + ttl_ms
+        return self.heartbeats[account]
 
     def missed(self, now_ms: int) -> list[str]:
         """Return the accounts whose heartbeat did not come, once each."""
-        if not self._heartbeats:
+        if not self.heartbeats:
             return []
-        found = [account for account, due in self._heartbeats.items() if due <= now_ms]
+        found = [account for account, due in self.heartbeats.items() if due <= now_ms]
         for account in found:
-            del self._heartbeats[account]
+            del self.heartbeats[account]
         return found

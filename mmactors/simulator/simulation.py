@@ -32,8 +32,8 @@ SPOT_EVERY_MS = 1000
 class SpotRecorder(Recorder, Protocol):
     """A recorder that is also told the world's prices."""
 
-    def spot(self, asset: str, price: float, now_ms: int) -> None:
-        """Note an asset's true price, once a second."""
+    def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
+        """Note an asset's true price and annual volatility, once a second."""
 
     def ticked(self, asset: str, now_ms: int) -> None:
         """Note that a feed told somebody of an asset's price."""
@@ -84,7 +84,7 @@ class SimulatedVenue:
             orders_per_s=config.orders_per_s, burst=config.burst, run=run, first_seq=first_seq, recorder=recorder
         )
         self.notices: list[str] = []
-        self._desk = Desk(self.venue)
+        self._desk = Desk(self.venue, config.without)
         self.recorder = recorder
         self._step_ms = config.step_ms
         self._next_step = start_ms
@@ -125,6 +125,11 @@ class SimulatedVenue:
         self.advance(now_ms)
         return self._desk.submit(account, frame, self.now_ms, session)
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What of the contract's capabilities this venue has."""
+        return self._desk.capabilities
+
     def takes(self, op: object) -> bool:
         """Tell whether `op` names a trading operation."""
         return self._desk.takes(op)
@@ -156,7 +161,7 @@ class SimulatedVenue:
             if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
-                    self.recorder.spot(asset, path.price, now)
+                    self.recorder.spot(asset, path.price, path.sigma, now)
             if due <= now:
                 due = self._run_agenda(now)
             for crowd in self._crowds.values():

@@ -39,9 +39,10 @@ class TruthLog:
         """Note that a run of the simulator starts: accounts, cash and ids start afresh."""
         self._write({"t": now_ms, "type": "run", "run": run, "seed": seed})
 
-    def spot(self, asset: str, price: float, now_ms: int) -> None:
-        """Note an asset's true price, once a second."""
-        self._write({"t": now_ms, "type": "spot", "asset": asset, "price": price, "tick": self._ticks.get(asset)})
+    def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
+        """Note an asset's true price and annual volatility, once a second."""
+        line = {"t": now_ms, "type": "spot", "asset": asset, "price": price, "sigma": sigma}
+        self._write({**line, "tick": self._ticks.get(asset)})
 
     def ticked(self, asset: str, now_ms: int) -> None:
         """Note that a feed told somebody of an asset's price; the lines that follow say so."""

@@ -11,7 +11,6 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator import parse, wire
-from mmactors.simulator.desk import CAPABILITIES
 from mmactors.simulator.floor import Floor, Latency
 from mmactors.simulator.ledger import Account
 from mmactors.simulator.matching import Refusal
@@ -171,6 +170,8 @@ class VenueSocket:
     def _trade(self, frame: Json) -> None:
         if self.account is None:
             raise Refusal("UNAUTHORIZED", "authenticate first")
+        if "ws_orders" not in self._floor.simulation.capabilities:
+            raise parse.bad_request("this venue takes orders over REST only")
         reply = self._floor.submit(self.account, frame, self.session)
         self._say(reply)
         self._floor.publish()
@@ -183,6 +184,8 @@ class VenueSocket:
             identity, account = self._floor.identify(frame.get("token"))
         except Refusal as refusal:
             self._refuse(frame, refusal)
+            if self.account is not None:  # a newer token that is no good leaves the one in use
+                return
             self.close(4401 if refusal.code == "TOKEN_EXPIRED" else 4001, refusal.message)
             return
         if self.account is not None and self.account is not account:
@@ -195,6 +198,7 @@ class VenueSocket:
         now = self._floor.clock.now_ms()
         if given is not None:
             armed = parse.flag(frame, "cancel_on_disconnect")
+            armed = armed and "cancel_on_disconnect" in self._floor.simulation.capabilities
             heartbeat_ms = parse.milliseconds(frame, "heartbeat_ms") or 0
             timeout_ms = parse.milliseconds(frame, "cod_timeout_ms") or DEFAULT_COD_TIMEOUT_MS
             self._heartbeat_ms = heartbeat_ms
@@ -211,7 +215,7 @@ class VenueSocket:
             "session": None if session is None else session.name,
             "expires_at": identity.expires_at,
             "server_time": now,
-            "capabilities": list(CAPABILITIES),
+            "capabilities": list(self._floor.simulation.capabilities),
             "limits": {"orders_per_s": config.orders_per_s, "burst": config.burst},
         }
         self._acknowledge(frame, {"result": result})

@@ -41,6 +41,15 @@ def items_of(request: SendBatch) -> list[tuple[Action, Item]]:
     return [(action, item) for action, items in zip(ACTIONS, lists, strict=True) for item in items]
 
 
+def apart(request: SendBatch) -> list[SendBatch]:
+    """Return a batch as batches of one item each, all of the same number, in their order."""
+    return [
+        *(SendBatch(request.op_id, (item,), (), ()) for item in request.cancels),
+        *(SendBatch(request.op_id, (), (item,), ()) for item in request.replaces),
+        *(SendBatch(request.op_id, (), (), (item,)) for item in request.places),
+    ]
+
+
 class Batches:
     """The batches that one connection has sent and not heard of."""
 

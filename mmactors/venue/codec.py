@@ -95,6 +95,10 @@ class Codec:
             cod_timeout_ms=cod_timeout_ms,
         )
 
+    def wallet_login(self, address: str, message: str, signature: str) -> bytes:
+        """Return the body of `POST /auth`."""
+        return _encode(address=address, message=message, signature=signature)
+
     def subscribe(self, op_id: int, channel: str, market: str | None = None) -> bytes:
         """Return the frame that subscribes, or asks for a fresh snapshot."""
         if market is None:
@@ -138,6 +142,16 @@ class Codec:
             return _encode(id=op_id, op="place", order=self._item(item))
         op = "cancel" if isinstance(item, CancelItem) else "replace"
         return _encode(id=op_id, op=op, **self._item(item))
+
+    def rest_item(self, item: ReplaceItem | PlaceItem) -> bytes:
+        """Return the body of `POST /orders` or `PATCH /orders/:id`."""
+        body = self._item(item)
+        body.pop("order_id", None)
+        return _encode(**body)
+
+    def keep_alive(self, ttl_ms: int) -> bytes:
+        """Return the body of `POST /heartbeat`."""
+        return _encode(ttl_ms=ttl_ms)
 
     def _item(self, item: CancelItem | ReplaceItem | PlaceItem) -> dict[str, Any]:
         match item:
@@ -327,6 +341,14 @@ class Codec:
         """Read `DELETE /orders`: the ids. Raises WireError."""
         return tuple(wire.read(body, wire.Cancelled).cancelled)
 
+    def login_message(self, body: bytes) -> str:
+        """Read `GET /auth/message`: what the wallet is to sign. Raises WireError."""
+        return wire.read(body, wire.LoginMessage).message
+
+    def token(self, body: bytes) -> str:
+        """Read `POST /auth`. Raises WireError."""
+        return wire.read(body, wire.Login).token
+
     def server_time(self, body: bytes) -> Nanos:
         """Read `GET /time`. Raises WireError."""
         return wire.ns_of(wire.read(body, wire.Time).server_time)
@@ -337,6 +359,20 @@ class Codec:
             return self._refusal(wire.read(body, wire.Refusal).error, status)[1]
         except wire.WireError:
             return VenueError(kind_of("", status), f"HTTP_{status}", "")
+
+    def rest_order(self, body: bytes) -> ItemReply:
+        """Read the answer about one order; what cannot be read is unknown."""
+        try:
+            return ItemReply(self._order(wire.read(body, wire.Order)), None)
+        except wire.WireError:
+            return ItemReply(None, UNREADABLE)
+
+    def rest_refusal(self, status: int | None, body: bytes) -> ItemReply:
+        """Read a refusal with the order that it tells of, if any."""
+        try:
+            return ItemReply(*self._refusal(wire.read(body, wire.Refusal).error, status))
+        except wire.WireError:
+            return ItemReply(None, self.refusal(status or 0, body))
 
     # --- orders and fills -------------------------------------------------------------------------
 

@@ -24,14 +24,17 @@ from mmactors.messages import (
     SendBatch,
     SendCancelAll,
     StreamGapped,
+    TokenRenewed,
     VenueConnected,
     VenueReport,
     WatchBook,
 )
 from mmactors.units import MILLISECOND, Micros, Nanos, nanos
+from mmactors.venue.abilities import EVERYTHING, Abilities, hold_back
 from mmactors.venue.batches import Batches
 from mmactors.venue.book import Book
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
+from mmactors.venue.credentials import decode_expiry, utc
 from mmactors.venue.frames import (
     Acked,
     AuthAcked,
@@ -48,17 +51,26 @@ from mmactors.venue.frames import (
 )
 from mmactors.venue.wire import WireError
 
+RENEWAL = "token's renewal"
+
+UNNAMED = "the venue keeps no client order ids: after a lost answer nobody could tell which orders are ours"
+
 EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
 
 
 class ConversationOver(Exception):  # noqa: N818 - an end, not our mistake
-    """The connection is of no more use; `fatal` if another would fare no better."""
+    """The connection is of no more use; `fatal` if another would fare no better, `expired` if a newer token might.
 
-    def __init__(self, reason: str, fatal: bool = False) -> None:
+    `unfit`: the venue lacks what nothing replaces.
+    """
+
+    def __init__(self, reason: str, fatal: bool = False, expired: bool = False, unfit: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.fatal = fatal
+        self.fatal = fatal or unfit
+        self.expired = expired
+        self.unfit = unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,14 @@ class Tally:
 
 
 class Conversation:
-    """One connection's state. `up` once the account's first snapshot is in."""
+    """One connection's state.
+
+    Attributes:
+        up: whether the account's first snapshot is in.
+        ends_venue_ns: when the token in use ends, by the venue's clock; None if nobody says.
+        expiring: the venue has announced that end.
+        abilities: what the venue can do.
+    """
 
     def __init__(
         self,
@@ -119,6 +138,9 @@ class Conversation:
         codec: how frames are written and read; the wire's own, made for these terms, if not given.
         """
         self.up = False
+        self.ends_venue_ns: Nanos | None = None
+        self.expiring = False
+        self.abilities = EVERYTHING
         self._terms = terms
         self._send = send
         self._deliver = deliver
@@ -132,6 +154,8 @@ class Conversation:
         self._books = {market: Book() for market in sorted(watched)}
         self._best: dict[str, tuple[Micros | None, Micros | None]] = {}
         self._login: AuthAcked | None = None
+        self._token_ends: Nanos | None = None
+        self._renewed: Callable[[bool], None] | None = None
         self._login_sent_ns = Nanos(0)
         self._heard_ns = Nanos(0)
         self._beat_due_ns = Nanos(0)
@@ -149,8 +173,23 @@ class Conversation:
         """Log in."""
         self._login_sent_ns = self._heard_ns = now
         self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
+        self._authenticate("login", token)
+
+    @property
+    def offset_ns(self) -> Nanos:
+        """The venue's clock minus ours, as far as is known."""
+        return Nanos(0 if self._best_exchange is None else self._best_exchange[1])
+
+    def renew(self, token: str, done: Callable[[bool], None]) -> None:
+        """Log in again with a newer token, on the live connection; `done` is told whether the venue takes it."""
+        if self._login is not None and self._renewed is None:
+            self._renewed = done
+            self._authenticate(RENEWAL, token)
+
+    def _authenticate(self, what: str, token: str) -> None:
+        self._token_ends = decode_expiry(token)
         terms = self._terms
-        self._ask("login", self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
+        self._ask(what, self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
 
     def tend(self, now: Nanos) -> Nanos:
         """Do what is due and return when something will be.
@@ -175,13 +214,25 @@ class Conversation:
 
     def send_batch(self, batch: SendBatch, now: Nanos) -> None:
         """Send a ladder refresh: one frame, or several where the venue's limits ask for it."""
-        assert self._login is not None
-        frames = self._batches.cut(batch, self._last_id + 1, "batch" in self._login.capabilities)
+        batch = self.hold_back(batch, now)
+        frames = self._batches.cut(batch, self._last_id + 1, self.abilities.batch)
         self._last_id += len(frames)
         for frame in frames:
             self._send(frame)
         if not frames:
             self._deliver(BatchReported(batch.op_id, (), now))
+
+    def hold_back(self, batch: SendBatch, now: Nanos) -> SendBatch:
+        """Return a batch without what must rest and would take instead; that is reported as refused.
+
+        Where the venue keeps post-only itself, all of it.
+        """
+        if self.abilities.post_only:
+            return batch
+        kept, refused = hold_back(batch, self._books)
+        if refused:
+            self._deliver(BatchReported(batch.op_id, refused, now))
+        return kept
 
     def send_cancel_all(self, request: SendCancelAll) -> None:
         """Cancel everything of a market or of the account."""
@@ -243,6 +294,8 @@ class Conversation:
 
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
+            case OrderReported() if not (frame.order.client_id or self.abilities.client_order_id):
+                raise ConversationOver(UNNAMED, unfit=True)
             case OrderReported() | AccountReported():
                 if self._in_order(frame.seq, now):
                     self._deliver(frame)
@@ -267,20 +320,36 @@ class Conversation:
             case Acked():
                 self._asked.pop(frame.op_id, None)
             case Notice():
+                self.expiring = self.expiring or frame.code == "AUTH_EXPIRING"
                 logger.warning("venue: notice {} {}", frame.code, frame.message)
             case Skipped():
                 self._tally.count(f"skipped_{frame.type}")
 
     def _on_login(self, login: AuthAcked, now: Nanos) -> None:
         self._asked.pop(login.op_id, None)
+        told = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
         if self._login is not None:
+            if self._renewed is not None:
+                self.ends_venue_ns, self.expiring = min(told, default=None), False
+                self._renewal_decided(accepted=True)
+                logger.info("venue: the token is renewed on the live session, good until {}", utc(self.ends_venue_ns))
+                self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
+        self.abilities = Abilities.of(login.capabilities)
+        if self.abilities.told:
+            self._tally.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
+        self.ends_venue_ns = min(told, default=None)
         self._beat_due_ns = now
         if login.server_ns is not None:
             self._measure(self._login_sent_ns, now, login.server_ns)
         self._subscribe("orders")
         self._subscribe("markets")
+
+    def _renewal_decided(self, *, accepted: bool) -> None:
+        done, self._renewed = self._renewed, None
+        if done is not None:
+            done(accepted)
 
     def _on_snapshot(self, snapshot: AccountSnapshot, now: Nanos) -> None:
         login = self._login
@@ -296,10 +365,10 @@ class Conversation:
                 VenueConnected(
                     account=login.account,
                     session=login.session or self._terms.session,
-                    capabilities=login.capabilities,
+                    capabilities=self.abilities.usable,
                     orders_per_s=login.orders_per_s,
                     burst=login.burst,
-                    expires_venue_ns=login.expires_venue_ns,
+                    expires_venue_ns=self.ends_venue_ns,
                     at_ns=now,
                 )
             )
@@ -379,7 +448,12 @@ class Conversation:
         what = self._asked.pop(op_id, None)
         request = self._cancel_alls.pop(op_id, None)
         if what in ("login", "orders"):
-            raise ConversationOver(f"{what} refused: {said}", error.code in CREDENTIAL_CODES)
+            expired = error.code == "TOKEN_EXPIRED"
+            raise ConversationOver(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
+        if what == RENEWAL:
+            self._tally.warn_once(what + said, f"the newer token was refused: {said}")
+            self._renewal_decided(accepted=False)
+            return
         if what is not None:
             self._tally.count("subscriptions_refused")
             self._tally.warn_once(what + error.code, f"subscription to {what} refused: {said}")

@@ -6,7 +6,8 @@ nothing of actors. `Link` is all that the gateway needs, so that a venue without
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
+from zlib import crc32
 
 from loguru import logger
 
@@ -19,15 +20,23 @@ from mmactors.messages import (
     ItemResult,
     SendBatch,
     SendCancelAll,
+    VenueConnected,
     VenueError,
     VenueReport,
     VenueRequest,
 )
-from mmactors.units import Nanos
-from mmactors.venue.batches import items_of
+from mmactors.runtime.tls import Trust
+from mmactors.units import Nanos, nanos, seconds
+from mmactors.venue.abilities import EVERYTHING, Abilities
+from mmactors.venue.batches import apart, items_of
 from mmactors.venue.conversation import Terms
-from mmactors.venue.rest import RestWorker, VenueRest
+from mmactors.venue.credentials import Credentials
+from mmactors.venue.rest import VenueRest
+from mmactors.venue.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.session import VenueSession
+
+REST_LANES = 8
+"""How many orders may be on their way at once where each is a request of its own."""
 
 NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
@@ -40,7 +49,9 @@ class Link(Protocol):
 
 
 class VenueLink:
-    """The WebSocket session and two REST workers: one for audits, one that cancels never queue behind."""
+    """The WebSocket session and REST workers: for audits, for cancel-alls, which queue behind nothing, and for orders
+    and heartbeats where the venue takes them no other way.
+    """
 
     def __init__(
         self,
@@ -49,25 +60,27 @@ class VenueLink:
         ws_url: str,
         rest_url: str,
         session: str,
-        token: Callable[[], str],
+        token: Credentials,
         deliver: Callable[[VenueReport], None],
         now: Callable[[], Nanos],
         random: Random,
-        sslopt: dict[str, Any] | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Args:
         config: the venue's section of the configuration.
         ws_url: the WebSocket's address.
         rest_url: the REST root.
         session: this run's name.
-        token: called at each login and request.
+        token: asked at each login and request.
         deliver: called, in the link's threads, with each report; must not block or raise.
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter of reconnecting.
-        sslopt: passed to the WebSocket's TLS layer.
+        trust: whose certificates to believe; the system's without.
         """
         self._deliver = deliver
         self._now = now
+        self._abilities = EVERYTHING
+        self._stopped = False
         terms = Terms(
             session=session,
             wire_asks=config.wire_asks,
@@ -79,18 +92,21 @@ class VenueLink:
             url=ws_url,
             terms=terms,
             token=token,
-            deliver=deliver,
+            deliver=self._heard,
             unsent=self._unsent,
+            by_rest=self._by_rest,
             now=now,
             random=random,
-            sslopt=sslopt,
+            renew_before_ns=nanos(config.renew_before_s),
+            sslopt=None if trust is None else trust.sslopt,
         )
-        self._workers = {
-            name: RestWorker(
-                f"venue-{name}", VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks), deliver
-            )
-            for name in ("audit", "cancel")
-        }
+
+        def worker(name: str, attempts: int) -> RestWorker:
+            rest = VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts, trust=trust)
+            return RestWorker(f"venue-{name}", rest, self._answered, now)
+
+        self._worker = worker
+        self._workers = {name: worker(name, attempts=3) for name in ("audit", "cancel")}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -116,13 +132,46 @@ class VenueLink:
             self.session.submit(request)
 
     def stop(self, timeout_s: float = 3.0) -> None:
-        """Send what is queued, log out, and end the threads; each is waited for at most `timeout_s`."""
+        """Send what is queued, log out, and end the threads; the session and the rest get `timeout_s` each."""
+        self._stopped = True
         self.session.stop(timeout_s)
         if any(name.startswith("dropped_") for name in self.counters):
             told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
             logger.info("venue: {}", told)
-        for worker in self._workers.values():
-            worker.stop(timeout_s)
+        workers, until = tuple(self._workers.values()), self._now() + nanos(timeout_s)
+        for worker in workers:  # all are told before any is waited for
+            worker.stop(0.0)
+        for worker in workers:
+            worker.stop(max(0.0, seconds(until - self._now())))
+
+    def _heard(self, report: VenueReport) -> None:
+        if isinstance(report, VenueConnected):
+            self._abilities = Abilities.of(report.capabilities)
+            for worker in self._workers.values():
+                worker.know(self._abilities)
+        self._deliver(report)
+
+    def _answered(self, report: VenueReport) -> None:
+        if not self._stopped:  # else whoever asked has gone
+            self._deliver(report)
+
+    def _by_rest(self, request: SendBatch | KeepAlive) -> None:
+        """Take what the venue takes over REST only: what concerns one order in order, different orders side by side."""
+        if isinstance(request, KeepAlive):
+            beats = self._own("heartbeat")
+            if beats.idle:  # one that is late is not made up for
+                beats.submit(request)
+            return
+        for single in apart(request):
+            ((_, item),) = items_of(single)
+            self._own(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
+
+    def _own(self, name: str) -> RestWorker:
+        if name not in self._workers:
+            self._workers[name] = self._worker(name, attempts=1)
+            self._workers[name].know(self._abilities)
+            self._workers[name].start()
+        return self._workers[name]
 
     def _unsent(self, request: VenueRequest) -> None:
         if isinstance(request, SendBatch):

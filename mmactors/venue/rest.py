@@ -6,7 +6,6 @@ error a caller sees is one of three, each with one clear line.
 
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode
@@ -16,24 +15,16 @@ from loguru import logger
 from requests.auth import AuthBase
 
 from mmactors.messages import (
-    CancelAllReported,
     ClockMeasured,
-    FetchFills,
-    FetchMarkets,
-    FetchOrder,
-    FillsFetched,
     Market,
-    MarketReported,
-    OrderFetched,
-    SendCancelAll,
     VenueError,
     VenueFill,
     VenueOrder,
     VenuePosition,
-    VenueReport,
-    VenueRequest,
 )
+from mmactors.runtime.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
+from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec
 from mmactors.venue.credentials import MissingSecret
 from mmactors.venue.wire import MAX_BYTES, WireError
@@ -45,7 +36,14 @@ LONGEST_RETRY_S = 10.0
 
 
 class VenueUnreachable(Exception):  # noqa: N818 - read as a sentence where it is caught
-    """Nobody answered, or not in the venue's language: what was asked may or may not have been done."""
+    """Nobody answered, or not in the venue's language: what was asked may or may not have been done.
+
+    `status` is that of an HTTP answer, if there was one.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class CredentialsRefused(Exception):  # noqa: N818
@@ -55,9 +53,11 @@ class CredentialsRefused(Exception):  # noqa: N818
 class RefusedByVenue(Exception):  # noqa: N818
     """The venue said no (or, in `error.kind`, later)."""
 
-    def __init__(self, error: VenueError) -> None:
+    def __init__(self, error: VenueError, status: int | None = None, body: bytes = b"") -> None:
         super().__init__(f"refused by the venue: {error.code} {error.message}".strip())
         self.error = error
+        self.status = status
+        self.body = body
 
 
 VENUE_FAILURES = (VenueUnreachable, CredentialsRefused, RefusedByVenue, MissingSecret)
@@ -74,40 +74,50 @@ class _Bearer(AuthBase):
         return request
 
 
+def _no_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep a netrc file from adding what nobody asked for."""
+    return request
+
+
 class VenueRest:
     """The venue's REST interface. One thread at a time.
 
-    Every method raises VenueUnreachable, CredentialsRefused, RefusedByVenue or MissingSecret.
+    Every method raises VenueUnreachable, CredentialsRefused, RefusedByVenue or MissingSecret. `abilities` may be set
+    when they are known; without, everything is tried.
     """
 
     def __init__(
         self,
         url: str,
-        token: Callable[[], str],
+        token: Callable[[], str] | None,
         now: Callable[[], Nanos],
         timeout_s: float = 5.0,
         wire_asks: Literal["buy_no", "as_ask"] = "buy_no",
         attempts: int = 3,
         pause: Callable[[float], object] | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Args:
         url: the venue's REST root.
-        token: called at each request.
+        token: called at each request; None sends none.
         now: the clock, nanoseconds UTC.
         timeout_s: limit for connecting and for each silence of the venue; a whole answer may take twice that.
         wire_asks: see `Codec`.
         attempts: how often a request is made in all while the venue says 429.
         pause: waits out a Retry-After, seconds; by default an uninterrupted sleep.
+        trust: whose certificates to believe; the system's without.
         """
         self._url = url.rstrip("/")
         self._now = now
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._pause = pause if pause is not None else threading.Event().wait
-        self._codec = Codec(wire_asks)
+        self.codec = Codec(wire_asks)
+        self.abilities = EVERYTHING
         self._skipped: set[str] = set()
+        self._verify = (trust or trusted()).bundle if self._url.startswith("https") else True
         self._session = requests.Session()
-        self._session.auth = _Bearer(token)
+        self._session.auth = _Bearer(token) if token is not None else _no_token
 
     def close(self) -> None:
         """Close the connections."""
@@ -119,12 +129,12 @@ class VenueRest:
             sent = self._now()
             body = self._call("GET", "/time")
             received = self._now()
-        server = self._read(self._codec.server_time, body)
+        server = self._read(self.codec.server_time, body)
         return ClockMeasured(Nanos(server - (sent + received) // 2), Nanos(received - sent))
 
     def markets(self, status: str = "OPEN") -> tuple[Market, ...]:
         """Return the markets of a status; one that cannot be traded is skipped with one line."""
-        good, invalid = self._read(self._codec.markets, self._call("GET", "/markets", {"status": status}))
+        good, invalid = self._read(self.codec.markets, self._call("GET", "/markets", {"status": status}))
         for bad in invalid:
             if bad.market not in self._skipped and len(self._skipped) < 10_000:
                 self._skipped.add(bad.market)
@@ -133,12 +143,12 @@ class VenueRest:
 
     def open_orders(self) -> tuple[VenueOrder, ...]:
         """Return every order that rests."""
-        return self._read(self._codec.orders, self._call("GET", "/orders", {"status": "OPEN"}))
+        return self._read(self.codec.orders, self._call("GET", "/orders", {"status": "OPEN"}))
 
     def order_by_client_id(self, client_id: str) -> VenueOrder | None:
         """Return what became of an order; None if the venue knows none of that name."""
         try:
-            orders = self._read(self._codec.orders, self._call("GET", "/orders", {"client_order_id": client_id}))
+            orders = self._read(self.codec.orders, self._call("GET", "/orders", {"client_order_id": client_id}))
         except RefusedByVenue as refused:
             if refused.error.code == "ORDER_NOT_FOUND":
                 return None
@@ -146,55 +156,111 @@ class VenueRest:
         return next((order for order in orders if order.client_id == client_id), None)
 
     def cancel_all(self, market: str | None = None) -> tuple[str, ...]:
-        """Cancel every order of a market or of the account; return their ids."""
-        body = self._call("DELETE", "/orders", {"market": market} if market is not None else {})
-        return self._read(self._codec.cancelled, body)
+        """Cancel every order of a market or of the account, one by one if the venue wants it so; return their ids."""
+        if self.abilities.mass_cancel:
+            try:
+                body = self._call("DELETE", "/orders", {"market": market} if market is not None else {})
+                return self._read(self.codec.cancelled, body)
+            except RefusedByVenue as refused:
+                if refused.error.kind != "refused":
+                    raise
+        resting = [order for order in self.open_orders() if market in (None, order.market)]
+        return tuple(order.order_id for order in resting if self._cancel(order.order_id))
+
+    def _cancel(self, order_id: str) -> bool:
+        try:
+            self.call("DELETE", f"/orders/{quote(order_id, safe=':')}")
+        except RefusedByVenue as refused:
+            if refused.error.code not in ("ORDER_NOT_OPEN", "ORDER_NOT_FOUND"):
+                raise
+            return False
+        return True
+
+    def keep_alive(self, ttl_ms: int) -> bool:
+        """Set the account's dead man's switch to `ttl_ms` from now; False if the venue has none."""
+        try:
+            self.call("POST", "/heartbeat", self.codec.keep_alive(ttl_ms))
+        except (RefusedByVenue, VenueUnreachable) as failed:
+            if failed.status in (404, 405, 501):
+                return False
+            raise
+        return True
 
     def fills(self, since: int) -> tuple[VenueFill, ...]:
         """Return every fill after `since` (a seq of the orders channel, exclusive), oldest first."""
-        if self._codec.wire_asks == "as_ask":  # a fill does not say whether its order was booked as a sale
-            self._read(self._codec.orders, self._call("GET", "/orders"))
+        if self.codec.wire_asks == "as_ask":  # a fill does not say whether its order was booked as a sale
+            self._read(self.codec.orders, self._call("GET", "/orders"))
+        if not self.abilities.fills_since:
+            return self._last_fills(since)
         found: list[VenueFill] = []
         cursor: int | None = since
         while cursor is not None:
             body = self._call("GET", "/fills", {"since": str(cursor), "limit": str(PAGE)})
-            page, after = self._read(self._codec.fills, body)
+            page, after = self._read(self.codec.fills, body)
             found.extend(page)
             if after is not None and after <= cursor:
                 raise VenueUnreachable(f"the venue at {self._url} pages its fills in a circle ({cursor} -> {after})")
             cursor = after
         return tuple(sorted(found, key=lambda fill: fill.seq))
 
+    def _last_fills(self, since: int) -> tuple[VenueFill, ...]:
+        page, _ = self._read(self.codec.fills, self._call("GET", "/fills", {"limit": str(PAGE)}))
+        if len(page) >= PAGE and all(fill.seq > since for fill in page):
+            raise VenueUnreachable(f"the venue at {self._url} shows its last {PAGE} fills only, and there are more")
+        return tuple(sorted((fill for fill in page if fill.seq > since), key=lambda fill: fill.seq))
+
     def positions(self) -> tuple[VenuePosition, ...]:
         """Return the account's positions."""
-        return self._read(self._codec.positions, self._call("GET", "/positions"))
+        return self._read(self.codec.positions, self._call("GET", "/positions"))
 
     def balance(self) -> tuple[Micros, Micros]:
         """Return cash, and what of it is reserved, in micro-dollars."""
-        return self._read(self._codec.balance, self._call("GET", "/balance"))
+        return self._read(self.codec.balance, self._call("GET", "/balance"))
 
-    def _call(self, method: str, path: str, params: Mapping[str, str] | None = None) -> bytes:
+    def login_message(self, address: str) -> str:
+        """Return what the wallet of this address is to sign."""
+        return self._read(self.codec.login_message, self._call("GET", "/auth/message", {"address": address}))
+
+    def log_in(self, address: str, message: str, signature: str) -> str:
+        """Exchange a signed message for a token."""
+        content = self.codec.wallet_login(address, message, signature)
+        return self._read(self.codec.token, self._call("POST", "/auth", content=content))
+
+    def call(self, method: str, path: str, content: bytes | None = None) -> bytes:
+        """Make any request; return the answer's body."""
+        return self._call(method, path, content=content)
+
+    def _call(
+        self, method: str, path: str, params: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> bytes:
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         for left in reversed(range(self._attempts)):
-            status, headers, body = self._exchange(method, path + query)
+            status, headers, body = self._exchange(method, path + query, content)
             if 200 <= status < 300:
                 return body
-            error = self._codec.refusal(status, body)
+            error = self.codec.refusal(status, body)
             if status in (401, 403) or error.code in CREDENTIAL_CODES:
                 raise CredentialsRefused(f"the venue at {self._url} refuses our token: {error.code} {error.message}")
             if error.kind == "unknown":
-                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}")
+                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}", status)
             retry_s = _retry_s(headers.get("Retry-After"), error)
             if error.kind != "later" or left == 0 or retry_s > LONGEST_RETRY_S:
-                raise RefusedByVenue(error)
+                raise RefusedByVenue(error, status, body)
             self._pause(retry_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _exchange(self, method: str, target: str) -> tuple[int, Mapping[str, str], bytes]:
+    def _exchange(self, method: str, target: str, content: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
         deadline = self._now() + nanos(2 * self._timeout_s)
         try:
             with self._session.request(
-                method, self._url + target, timeout=self._timeout_s, allow_redirects=False, stream=True
+                method,
+                self._url + target,
+                data=content,
+                headers={"Content-Type": "application/json"} if content is not None else None,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+                verify=self._verify,
             ) as response:
                 body = bytearray()
                 for chunk in response.iter_content(65_536):
@@ -231,85 +297,8 @@ def _root(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is seen:
             break
         seen = inner
+    if (told := trouble(seen)) is not None:
+        return told
     strerror = getattr(seen, "strerror", None)
     text = str(strerror) if strerror else str(seen).rsplit(": ", 1)[-1]
     return re.sub(r"^\[Errno -?\d+\] ", "", text) or type(seen).__name__
-
-
-class RestWorker:
-    """A thread that makes REST calls one after the other and delivers what comes of them."""
-
-    def __init__(self, name: str, rest: VenueRest, deliver: Callable[[VenueReport], None]) -> None:
-        """Args:
-        name: the thread's name.
-        rest: used by this thread alone.
-        deliver: takes each report; must not block or raise.
-        """
-        self._rest = rest
-        self._deliver = deliver
-        self._requests: deque[VenueRequest] = deque()
-        self._bell = threading.Semaphore(0)
-        self._told: dict[str, str] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def submit(self, request: VenueRequest) -> None:
-        """Queue a request; never blocks."""
-        self._requests.append(request)
-        self._bell.release()
-
-    def stop(self, timeout_s: float = 2.0) -> None:
-        """Finish what is queued and end the thread, waiting at most `timeout_s` for it."""
-        self._stopping.set()
-        self._bell.release()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while True:
-            self._bell.acquire()
-            if self._requests:
-                request = self._requests.popleft()
-                try:
-                    self._serve(request)
-                except Exception as error:  # noqa: BLE001 - one odd answer must not end the worker
-                    logger.error("venue: {} failed: internal error {!r}", type(request).__name__, error)
-            elif self._stopping.is_set():
-                break
-        self._rest.close()
-
-    def _serve(self, request: VenueRequest) -> None:
-        name = type(request).__name__
-        try:
-            match request:
-                case FetchFills(since):
-                    self._deliver(FillsFetched(since, self._rest.fills(since)))
-                case FetchOrder(client_id):
-                    self._deliver(OrderFetched(client_id, self._rest.order_by_client_id(client_id)))
-                case SendCancelAll(op_id, market):
-                    self._deliver(CancelAllReported(op_id, self._rest.cancel_all(market), None))
-                case FetchMarkets(status):
-                    for listed in self._rest.markets(status):
-                        self._deliver(MarketReported("snapshot", listed))
-            self._told.pop(name, None)
-        except VENUE_FAILURES as failure:
-            if self._told.get(name) != str(failure):  # whoever asked asks again and again
-                self._told[name] = str(failure)
-                so = "; nothing is quoted before the account is reconciled" if name == FetchFills.__name__ else ""
-                logger.warning("venue: {} failed: {}{}; further such failures are not told", name, failure, so)
-            self._failed(request, failure)
-
-    def _failed(self, request: VenueRequest, failure: Exception) -> None:
-        match request:
-            case FetchFills(since):
-                self._deliver(FillsFetched(since, (), str(failure)))
-            case FetchOrder(client_id):
-                self._deliver(OrderFetched(client_id, None, str(failure)))
-            case SendCancelAll(op_id, _):
-                unknown = VenueError("unknown", "UNREACHABLE", str(failure))
-                error = failure.error if isinstance(failure, RefusedByVenue) else unknown
-                self._deliver(CancelAllReported(op_id, (), error))

@@ -303,6 +303,21 @@ class Time(Struct, frozen=True):
     server_time: int
 
 
+class LoginMessage(Struct, frozen=True):
+    """What a wallet is to sign."""
+
+    message: str
+
+
+class Login(Struct, frozen=True):
+    """What the signature is good for. Nothing here is ever shown."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return "Login(***)"
+
+
 class Refusal(Struct, frozen=True):
     """An HTTP error's body."""
 

@@ -14,14 +14,14 @@ from aiohttp import WSMsgType, web
 DEADLINE_S = 5.0
 
 
-def eventually(found: Callable[[], Any], what: str = "it") -> Any:
+def eventually(found: Callable[[], Any], what: str = "it", within_s: float = DEADLINE_S) -> Any:
     """Poll until `found` returns something true."""
-    until = time.monotonic() + DEADLINE_S
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         if result := found():
             return result
         time.sleep(0.002)
-    raise AssertionError(f"{what} did not happen within {DEADLINE_S} s")
+    raise AssertionError(f"{what} did not happen within {within_s} s")
 
 
 class Connection:
@@ -89,7 +89,7 @@ class FakeServer:
 
     @property
     def rest_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/rest"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/rest"
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(DEADLINE_S)

@@ -1,6 +1,7 @@
 """The simulator's REST interface against the wire contract, section 2, over a real socket."""
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -230,12 +231,17 @@ def test_a_missed_rest_heartbeat_cancels_everything_of_the_account() -> None:
     asyncio.run(scene())
 
 
-def test_wallet_login_says_it_is_not_offered() -> None:
+def test_wallet_login_without_anything_to_check_a_signature_with_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "eth_account", None)
+
     async def scene() -> None:
         async with running() as s:
-            for method, path in (("GET", "/auth/message"), ("POST", "/auth")):
-                status, body = await s.rest(method, path, account=None)
-                assert (status, body["error"]["code"]) == (501, "UNAVAILABLE")
+            login = {"address": "0x0", "message": "m", "signature": "0x0"}
+            for method, path, body in (("GET", "/auth/message", None), ("POST", "/auth", login)):
+                status, answer = await s.rest(method, path, body, account=None)
+                assert (status, answer["error"]["code"]) == (501, "UNAVAILABLE")
 
     asyncio.run(scene())
 

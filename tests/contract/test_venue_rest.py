@@ -14,7 +14,8 @@ from loguru import logger
 from mmactors.messages import FetchFills, FillsFetched, Outcome
 from mmactors.units import SECOND, Nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, RestWorker, VenueRest, VenueUnreachable
+from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.rest_worker import RestWorker
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILL = json.loads((FIXTURES / "in_order_fill.json").read_text())["fill"]
@@ -234,7 +235,7 @@ def test_a_question_that_fails_again_and_again_is_one_line_until_it_was_answered
     heard: list[FillsFetched] = []
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message}")
-    worker = RestWorker("audit", rest, heard.append)  # type: ignore[arg-type]
+    worker = RestWorker("audit", rest, heard.append, now)  # type: ignore[arg-type]
     worker.start()
     try:
         for status in (500, 500, 500, 200, 500):

@@ -30,7 +30,8 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.credentials import MissingSecret
+from mmactors.venue.abilities import EVERYTHING
+from mmactors.venue.credentials import Credentials, MissingSecret
 from mmactors.venue.link import VenueLink
 
 BATCH = SendBatch(
@@ -55,7 +56,7 @@ class Client:
             ws_url=server.ws_url,
             rest_url=server.rest_url,
             session="mm1-7",
-            token=token,
+            token=Credentials(token, where="the test", rotates=False),
             deliver=self.told.append,
             now=now,
             random=Random(1),
@@ -97,13 +98,13 @@ def client(server: FakeServer) -> Iterator[Callable[..., Client]]:
 MakeClient = Callable[..., Client]
 
 
-def welcome(server: FakeServer, number: int = 0, capabilities: tuple[str, ...] = ("batch", "replace")) -> Connection:
+def welcome(server: FakeServer, number: int = 0, capabilities: frozenset[str] = EVERYTHING.usable) -> Connection:
     """Play the venue's part up to the account's snapshot."""
     peer = server.connection(number)
     auth = peer.next()
     assert auth["token"] == "SECRET-TOKEN"
     assert (auth["session"], auth["cancel_on_disconnect"]) == ("mm1-7", True)
-    result = {"account": "a-1", "session": "mm1-7", "capabilities": capabilities, "limits": {"orders_per_s": 9}}
+    result = {"account": "a-1", "session": "mm1-7", "capabilities": sorted(capabilities), "limits": {"orders_per_s": 9}}
     peer.send({"id": auth["id"], "type": "ack", "op": "auth", "result": result})
     for channel in ("orders", "markets"):
         frame = peer.next()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mmactors.venue.abilities import EVERYTHING
 from tests.contract.fake_server import Connection, FakeServer
 from tests.e2e.conftest import Desktop, Program, eventually
 
@@ -93,7 +94,7 @@ class Venue(FakeServer):
         elif op == "auth" and self._refusal is not None:
             to.send({**ack, "type": "error", "error": {"code": self._refusal, "message": "the token is not valid"}})
         elif op == "auth":
-            terms = {"capabilities": ["batch", "replace"], "limits": {"orders_per_s": 50, "burst": 100}}
+            terms = {"capabilities": sorted(EVERYTHING.usable), "limits": {"orders_per_s": 50, "burst": 100}}
             to.send({**ack, "result": {"account": "a-1", "session": frame["session"], "server_time": now, **terms}})
         elif op == "subscribe":
             channel = frame["channel"]

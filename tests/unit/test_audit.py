@@ -417,6 +417,15 @@ def dead_for_a_moment(log):
     log.end("NO", 0)
 
 
+def dead_only_by_a_sigma_that_is_not_the_true_one(log):
+    log.hold(5, "YES", 20)
+    log.order(50, "accepted", "a", "NO", 3, 20)
+    for s in (90, 91, 92):
+        log.spot(s, FAR, sigma=25.0)
+    log.order(92.1, "cancelled", "a")
+    log.end("NO", 0)
+
+
 def merged(log):
     log.hold(10, "YES", 10)
     log.hold(11, "NO", 4)
@@ -464,7 +473,16 @@ def no_feed_of_the_venues(log):
 
 
 CLEAN = [cancelled_in_time_after_the_last_price, out_of_reach, no_feed_of_the_venues]
-CLEAN += [quiet, within_room, cutting_without_room, in_time, at_the_edges, dead_but_flattening, dead_for_a_moment]
+CLEAN += [
+    dead_only_by_a_sigma_that_is_not_the_true_one,
+    quiet,
+    within_room,
+    cutting_without_room,
+    in_time,
+    at_the_edges,
+    dead_but_flattening,
+    dead_for_a_moment,
+]
 CLEAN += [merged, sold, void]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmactors.config import Config, ConfigError, load, resolve, schema
-from mmactors.config_checks import odd
+from mmactors.config_checks import contradictions, odd
 from mmactors.config_file import masked, without_tokens
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos
@@ -188,9 +188,9 @@ def test_an_override_of_a_lean_wins_over_the_general_skew_factor(loaded):
             *(None, "https://v.example/x", "wss://v.example/x/ws", "ws://127.0.0.1:7717/stream"),
         ),
         (
-            "{simulator: {embedded: false}, venue: {rest_url: 'http://v.example:81/'}, "
+            "{simulator: {embedded: false}, venue: {rest_url: 'https://v.example:81/'}, "
             "feeds: {binance: {ws_url: 'wss://f.example/ws'}}}",
-            *(None, "http://v.example:81", "ws://v.example:81/ws", "wss://f.example/stream"),
+            *(None, "https://v.example:81", "wss://v.example:81/ws", "wss://f.example/stream"),
         ),
     ],
 )
@@ -602,6 +602,18 @@ WRONG = [
         "{assets: [BTC, ETH], feeds: {binance: {symbols: [btcusdt]}}}",
         "assets, feeds.binance.symbols: no symbol prices ETH; add ethusdt",
     ),
+    (
+        "venue: {reduce_before_s: 400}",
+        "venue.renew_before_s = 300.0, venue.reduce_before_s = 400.0, venue.cancel_before_s = 10.0: a token is renewed",
+    ),
+    (
+        "{simulator: {embedded: false}, venue: {rest_url: 'http://venue.example'}}",
+        "venue.rest_url = 'http://venue.example': would send the token in clear; use https:// and wss://",
+    ),
+    (
+        "{simulator: {embedded: false}, venue: {ws_url: 'ws://10.0.0.7:7717/ws'}}",
+        "venue.ws_url = 'ws://10.0.0.7:7717/ws': would send the token in clear",
+    ),
     ("assets: [BTC, btc]", "assets: BTC is listed twice"),
     ("feeds: {binance: {symbols: [btcusdt, btcusdc]}}", "feeds.binance.symbols: two symbols price BTC; keep one"),
     ("feeds: {binance: {enabled: false}}", "feeds.binance.enabled = false: no price source is left"),
@@ -735,3 +747,21 @@ def test_tokens_are_masked_wherever_they_stand(text):
 @pytest.mark.parametrize("text", ["BTC-15M-20261122T1405Z", "wss://h/stream", "/opt/mmactors/conf/prod.yaml"])
 def test_what_is_no_secret_is_not_masked(text):
     assert masked(text) == without_tokens(text) == text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", "0.0.0.0"])
+def test_a_venue_on_this_machine_may_be_spoken_to_in_clear(host: str) -> None:
+    venue = {"rest_url": f"http://{host}:7717", "ws_url": f"ws://{host}:7717/ws"}
+    config = Config.model_validate({"simulator": {"embedded": False}, "venue": venue})
+    assert contradictions(config) == []
+
+
+def test_a_simulator_with_tls_is_found_and_believed_without_more() -> None:
+    config = Config.model_validate({"simulator": {"tls": True}, "logs": {"dir": "var"}})
+    urls = config.urls(4242)
+    assert (urls.rest_url, urls.ws_url) == ("https://127.0.0.1:4242", "wss://127.0.0.1:4242/ws")
+    assert urls.binance_url == "wss://127.0.0.1:4242/stream"
+    assert config.venue_ca == config.feed_ca == Path("var/sim/simulator.pem")
+    named = Config.model_validate({"simulator": {"tls": True}, "venue": {"ca_file": "mine.pem"}})
+    assert named.venue_ca == Path("mine.pem")
+    assert Config().venue_ca is None

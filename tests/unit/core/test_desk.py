@@ -72,7 +72,7 @@ MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(STA
 REASON = QuoteReason("", 97_000.0, 97_000.0, 1.0, 0.5, 0.0, 0.5, 0.0, 0.01, 1000, 0, (), (), "EARLY")
 ACK = nanos(2.0)
 YES, NO = Outcome.YES, Outcome.NO
-CONNECTED = VenueConnected("a", "run7", frozenset(), 1000.0, 1000.0, None, Nanos(START))
+CONNECTED = VenueConnected("a", "run7", frozenset({"replace"}), 1000.0, 1000.0, None, Nanos(START))
 REFUSED = VenueError("refused", "MARKET_HALTED", "no")
 UNKNOWN = VenueError("unknown", "INTERNAL", "500")
 

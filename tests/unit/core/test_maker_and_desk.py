@@ -140,7 +140,9 @@ class World:
             return
         self.up = True
         self.desk_says(
-            self.desk.report(VenueConnected("a", "s", frozenset(), 1e6, 1e6, None, Nanos(self.now)), Nanos(self.now))
+            self.desk.report(
+                VenueConnected("a", "s", frozenset({"replace"}), 1e6, 1e6, None, Nanos(self.now)), Nanos(self.now)
+            )
         )
         self.desk_says(self.desk.report(MarketReported("created", MARKET), Nanos(self.now)))
         self.snapshot()

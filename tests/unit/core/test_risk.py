@@ -16,8 +16,10 @@ from mmactors.messages import (
     OrderFilled,
     Outcome,
     Resolution,
+    TokenRenewed,
     TradingState,
     TradingStateChanged,
+    VenueConnected,
     VenuePosition,
     VenueStatus,
 )
@@ -421,3 +423,38 @@ def test_a_mark_that_is_no_probability_is_dropped(nonsense):
 
 def test_what_does_not_concern_risk_is_ignored():
     assert rules().handle("something else", NOON) == []
+
+
+def connected(expires_ns):
+    return VenueConnected("a-1", "s-1", frozenset(), 50.0, 100.0, expires_ns, NOON)
+
+
+def test_a_token_that_nobody_renews_reduces_and_then_halts_and_a_newer_one_ends_that():
+    made = rules(reduce_before_ns=Nanos(60 * SECOND), cancel_before_ns=Nanos(10 * SECOND))
+    ends = Nanos(NOON + 100 * SECOND)
+    assert made.handle(connected(ends), NOON) == []
+    assert made.judge(Nanos(ends - 60 * SECOND - 1)) == []
+    (change,) = made.judge(Nanos(ends - 60 * SECOND))
+    assert change.state is TradingState.REDUCING
+    assert "ends in 60 s" in change.reason
+    assert made.judge(Nanos(ends - 11 * SECOND)) == []
+    assert states(made.judge(Nanos(ends - 10 * SECOND))) == [TradingState.HALTED]
+    assert made.judge(Nanos(ends + 3600 * SECOND)) == [], "an end that is past is no permission"
+    renewed = TokenRenewed(Nanos(ends + 3600 * SECOND), ends)
+    (change,) = made.handle(renewed, Nanos(ends - SECOND))
+    assert (change.state, change.reason) == (TradingState.ACTIVE, "the venue's token is renewed")
+
+
+def test_a_tokens_end_is_by_the_venues_clock():
+    made = rules()
+    made.handle(connected(Nanos(NOON + 100 * SECOND)), NOON)
+    assert states(made.handle(replace(STATUS, offset_ns=Nanos(50 * SECOND)), NOON)) == [TradingState.REDUCING]
+
+
+def test_a_renewed_token_does_not_lift_the_days_latch():
+    made = rules()
+    made.handle(connected(Nanos(NOON + 5 * SECOND)), NOON)
+    assert made.state is TradingState.HALTED
+    made.handle(bought(1, 3000), NOON)
+    made.handle(fair(0.10), NOON)
+    assert states(made.handle(TokenRenewed(None, NOON), NOON)) == [TradingState.REDUCING]

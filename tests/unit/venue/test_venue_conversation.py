@@ -25,6 +25,7 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos
+from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
 
 START = Nanos(1_795_355_900 * SECOND)
@@ -59,7 +60,11 @@ class Talk:
         return frame
 
     def ack_login(self, **result: Any) -> None:
-        result = {"account": "a-1", "capabilities": ["batch"], "limits": {"orders_per_s": 50, "burst": 100}} | result
+        result = {
+            "account": "a-1",
+            "capabilities": sorted(EVERYTHING.usable),
+            "limits": {"orders_per_s": 50, "burst": 100},
+        } | result
         self.hear(id=self.take("auth")["id"], type="ack", op="auth", result=result)
 
     def snapshot(self, seq: int = 770) -> None:
@@ -101,7 +106,7 @@ def test_login_then_subscriptions_then_connected_before_the_snapshot() -> None:
     assert one.it.up
     connected, snapshot = one.told
     assert connected == VenueConnected(
-        "a-1", "mm1-7", frozenset({"batch"}), 50.0, 100.0, Nanos(1_795_400_000 * SECOND), START
+        "a-1", "mm1-7", EVERYTHING.usable, 50.0, 100.0, Nanos(1_795_400_000 * SECOND), START
     )
     assert isinstance(snapshot, AccountSnapshot)
     assert one.sent[-1] == {"id": 4, "op": "subscribe", "channel": "orderbook", "market": "M"}
@@ -248,7 +253,7 @@ def test_a_long_batch_travels_in_frames_of_fifty_and_is_reported_once(talk: Talk
 
 def test_without_batches_items_travel_alone_in_order_and_are_reported_together() -> None:
     one = Talk()
-    one.ack_login(capabilities=[])
+    one.ack_login(capabilities=sorted(EVERYTHING.usable - {"batch"}))
     one.snapshot()
     one.forget()
     one.it.send_batch(SendBatch(77, (CancelItem("c9", "o-9"),), (), places(2)), one.now)
