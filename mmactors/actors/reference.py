@@ -7,7 +7,9 @@ from mmactors.core.params import VolatilityParams
 from mmactors.core.reference import Reference
 from mmactors.messages import (
     FeedConnected,
+    FeedLived,
     FeedWentStale,
+    HistoryFetched,
     ReferenceLost,
     ReferenceMoved,
     SpotTicked,
@@ -52,7 +54,7 @@ class ReferenceActor(Actor):
                 self._publish(self._reference.tick(now))
             case FeedWentStale():
                 self._publish(self._reference.stale(message, now))
-            case FeedConnected():
+            case FeedConnected() | FeedLived() | HistoryFetched():
                 pass
             case SubscribeReference():
                 self._subscribers[message.subscriber] = None
