@@ -22,16 +22,19 @@ from loguru import logger
 from mmactors.actors import names
 from mmactors.actors.feed import FeedActor
 from mmactors.actors.gateway import GatewayActor
+from mmactors.actors.history import HistoryActor
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
-from mmactors.config import Config, Urls, asset_of
+from mmactors.config import Config, Urls
 from mmactors.core.desk import OrderDesk
 from mmactors.core.risk import RiskRules
 from mmactors.feeds.binance import BinanceParser, stream_url
-from mmactors.feeds.socketloop import FeedSocket, FeedTiming
+from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.history import HistorySource, HistoryThread
+from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
 from mmactors.messages import SessionReport, Stop
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EVENTS, EventLog
@@ -47,7 +50,7 @@ from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.units import SECOND, Micros, nanos
+from mmactors.units import SECOND, Micros, Nanos, nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
@@ -63,6 +66,9 @@ SHOWN = 5
 
 LATENCIES = 200_000
 """How many tick-to-quote latencies a run keeps."""
+
+
+Deliver = Callable[[FeedMessage], None]
 
 
 @dataclass(slots=True)
@@ -294,22 +300,60 @@ def _children(
             params=config.volatility_params(asset),
             stale_after_ns=config.risk_params().stale_after_ns,
         )
-    symbols = {symbol: priced for symbol in config.feeds.binance.symbols if (priced := asset_of(symbol)) is not None}
-    if config.feeds.binance.enabled:
-        children[names.feed("binance")] = partial(
-            FeedActor,
-            connect=lambda deliver: FeedSocket(
-                source="binance",
-                urls=[stream_url(urls.binance_url, symbols)],
-                parser=BinanceParser(symbols),
-                assets=symbols,
-                deliver=deliver,
-                now=clock.now,
-                random=Random(),  # noqa: S311
-                timing=FeedTiming(stale_after=config.risk.stale_after),
-            ),
+    for source, connect in feed_sockets(config, urls, clock.now).items():
+        children[names.feed(source)] = partial(FeedActor, connect=connect)
+    sources = history_sources(config, urls)
+    if sources:
+        children[names.HISTORY] = partial(
+            HistoryActor, connect=lambda deliver: HistoryThread(sources, deliver, clock.now)
         )
     return children
+
+
+def feed_sockets(config: Config, urls: Urls, now: Callable[[], Nanos]) -> dict[str, Callable[[Deliver], FeedSocket]]:
+    """Name every enabled price source, with what connects it."""
+    timing = FeedTiming(stale_after=config.risk.stale_after)
+    binance, coinbase = config.symbols("binance"), config.symbols("coinbase")
+
+    def connect_binance(deliver: Deliver) -> FeedSocket:
+        return FeedSocket(
+            source="binance",
+            urls=[stream_url(urls.binance_url, binance)],
+            parser=BinanceParser(binance),
+            assets=binance,
+            deliver=deliver,
+            now=now,
+            random=Random(),  # noqa: S311
+            timing=timing,
+        )
+
+    def connect_coinbase(deliver: Deliver) -> FeedSocket:
+        return FeedSocket(
+            source="coinbase",
+            urls=[urls.coinbase_url],
+            parser=CoinbaseParser(coinbase),
+            assets=coinbase,
+            deliver=deliver,
+            now=now,
+            random=Random(),  # noqa: S311
+            timing=timing,
+            subscribe=subscription(coinbase),
+        )
+
+    connects = {"binance": connect_binance, "coinbase": connect_coinbase}
+    return {source: connects[source] for source in connects if getattr(config.feeds, source).enabled}
+
+
+def history_sources(config: Config, urls: Urls) -> list[HistorySource]:
+    """Name where each asset's past hour can be had, the finest first."""
+    found: list[HistorySource] = []
+    if config.feeds.binance.enabled and urls.binance_history_url is not None:
+        where = urls.binance_history_url
+        found += [HistorySource("binance", asset, where, s) for s, asset in config.symbols("binance").items()]
+    if config.feeds.coinbase.enabled and urls.coinbase_history_url is not None:
+        where = urls.coinbase_history_url
+        found += [HistorySource("coinbase", asset, where, s) for s, asset in config.symbols("coinbase").items()]
+    return found
 
 
 def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:

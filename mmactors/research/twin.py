@@ -27,8 +27,11 @@ from mmactors.core.desk import OrderDesk
 from mmactors.core.params import MakerParams
 from mmactors.core.risk import RiskRules
 from mmactors.feeds.binance import BinanceParser
+from mmactors.feeds.coinbase import CoinbaseParser
+from mmactors.feeds.frames import Parser
 from mmactors.messages import (
     FeedConnected,
+    FeedLived,
     FetchFills,
     FetchOrder,
     FillsFetched,
@@ -49,14 +52,22 @@ from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.binance import Ticker
+from mmactors.simulator.coinbase import Product
+from mmactors.simulator.exchange import Exchange, exchange
 from mmactors.simulator.floor import Floor, Latency
 from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
 from mmactors.simulator.venue_socket import VenueSocket
+from mmactors.simulator.wire import Json
 from mmactors.units import MILLISECOND, Nanos, nanos
 from mmactors.venue.codec import Codec
 from mmactors.venue.conversation import Conversation, Tally, Terms
 
 ACCOUNT = "mmactors"
+SOURCES = ("binance", "coinbase")
+COINBASE_NS = 50 * MILLISECOND
+"""How often the twin looks for Coinbase's trades."""
+
+HEARTBEAT_MS = 1000
 START_NS = Nanos(1_800_000_000 * 1_000_000_000)
 """When every twin's time begins (15 January 2027, 08:00 UTC)."""
 
@@ -212,24 +223,36 @@ class TwinLink:
 
 
 class TwinFeed:
-    """The feed actor's socket: the exchange's frames through the feed's own parser, without a socket."""
+    """The feed actor's socket: an exchange's frames through the feed's own parser, without a socket.
+
+    Args:
+        source: the exchange.
+        assets: those it prices.
+        parser: the feed's own.
+        frames: what the exchange says at a time in milliseconds.
+        period_ns: how often it is asked.
+        latency: delay of each frame.
+    """
 
     def __init__(
         self,
         runtime: DeterministicRuntime,
-        tickers: list[Ticker],
-        config: Config,
-        random: Random,
+        source: str,
+        assets: list[str],
+        parser: Parser,
+        frames: Callable[[int], list[Json]],
+        period_ns: int,
+        latency: Latency,
         deliver: Callable[[object], None],
     ) -> None:
-        simulator = config.simulator
         self.counters: dict[str, int] = {}
         self._runtime = runtime
-        self._tickers = tickers
+        self._source = source
+        self._assets = assets
+        self._parser = parser
+        self._frames = frames
         self._deliver = deliver
-        self._parser = BinanceParser({ticker.symbol: ticker.symbol[:-4].upper() for ticker in tickers})
-        self._period_ns = round(1e9 / simulator.feed_ticks_per_s)
-        latency = Latency(simulator.feed_latency_ms, simulator.latency_jitter_ms, random)
+        self._period_ns = period_ns
         self._way = _Way(runtime, latency, self._arrive)
         self.live = False
 
@@ -237,8 +260,8 @@ class TwinFeed:
         """Connect."""
         self.live = True
         now = self._runtime.clock.now()
-        for ticker in self._tickers:
-            self._deliver(FeedConnected("binance", ticker.symbol[:-4].upper(), now))
+        for asset in self._assets:
+            self._deliver(FeedConnected(self._source, asset, now))
         self._tick()
 
     def stop(self) -> None:
@@ -249,18 +272,40 @@ class TwinFeed:
         if not self.live:
             return
         now = self._runtime.clock.now()
-        for ticker in self._tickers:
-            for event in (ticker.book_ticker(), *ticker.trades(now // MILLISECOND)):
-                self._way.send(msgspec.json.encode(event))
+        for frame in self._frames(now // MILLISECOND):
+            self._way.send(msgspec.json.encode(frame))
         self._runtime.call_at(now + self._period_ns, self._tick)
 
     def _arrive(self, raw: bytes) -> None:
         said = self._parser.parse(raw, self._runtime.clock.now())
-        if isinstance(said, SpotTicked):
+        if isinstance(said, SpotTicked | FeedLived):
             self._deliver(said)
         else:
             kind = type(said).__name__
             self.counters[kind] = self.counters.get(kind, 0) + 1
+
+
+def _binance_frames(exchange: Exchange, tickers: list[Ticker]) -> Callable[[int], list[Json]]:
+    def frames(now_ms: int) -> list[Json]:
+        exchange.advance(now_ms)
+        return [event for ticker in tickers for event in (ticker.book_ticker(), *ticker.trades(now_ms))]
+
+    return frames
+
+
+def _coinbase_frames(exchange: Exchange, products: list[Product], start_ms: int) -> Callable[[int], list[Json]]:
+    next_beat_ms = start_ms + HEARTBEAT_MS
+
+    def frames(now_ms: int) -> list[Json]:
+        nonlocal next_beat_ms
+        exchange.advance(now_ms)
+        found = [event for product in products for _, event in product.trades(now_ms)]
+        if now_ms >= next_beat_ms:
+            next_beat_ms += HEARTBEAT_MS
+            found += [product.heartbeat(now_ms) for product in products]
+        return found
+
+    return frames
 
 
 @dataclass
@@ -304,16 +349,12 @@ class Twin:
         def random(part: str) -> Random:
             return Random(f"{seed}:twin:{part}")  # noqa: S311  reproducible from the seed
 
-        tickers = [
-            Ticker(asset, path, random(f"ticker:{asset}"), clock.start_ms)
-            for asset, path in self.venue.world.paths.items()
-        ]
         self._advance()
         self.runtime.spawn(
             names.SUPERVISOR,
             partial(
                 SupervisorActor,
-                children=self._children(tickers, random),
+                children=self._children(random),
                 market_factory=lambda market: partial(
                     MarketActor,
                     market=market,
@@ -340,7 +381,7 @@ class Twin:
         self.runtime.stop(names.SUPERVISOR)  # or it would start them again
         self.runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL))
 
-    def _children(self, tickers: list[Ticker], random: Callable[[str], Random]) -> dict[str, ActorFactory]:
+    def _children(self, random: Callable[[str], Random]) -> dict[str, ActorFactory]:
         config, runtime = self.config, self.runtime
         risk = config.risk_params()
         return {
@@ -361,10 +402,36 @@ class Twin:
                 )
                 for asset in config.assets
             },
-            names.feed("binance"): partial(
-                FeedActor, connect=lambda deliver: TwinFeed(runtime, tickers, config, random("feed"), deliver)
-            ),
+            **{names.feed(source): self._feed(source, random) for source in SOURCES if self._enabled(source)},
         }
+
+    def _enabled(self, source: str) -> bool:
+        return bool(getattr(self.config.feeds, source).enabled)
+
+    def _feed(self, source: str, random: Callable[[str], Random]) -> ActorFactory:
+        runtime, simulator, start_ms = self.runtime, self.config.simulator, self.floor.clock.start_ms
+        terms = getattr(simulator.feeds, source)
+        prices = exchange(source, terms, self.venue.world, simulator.world.seed)
+        assets = list(prices.paths)
+        parser: Parser
+        if source == "binance":
+            tickers = [
+                Ticker(a, p, random(f"ticker:{a}"), start_ms, terms.trades_per_s) for a, p in prices.paths.items()
+            ]
+            parser = BinanceParser({ticker.symbol: asset for ticker, asset in zip(tickers, assets, strict=True)})
+            frames, period_ns, label = _binance_frames(prices, tickers), round(1e9 / simulator.feed_ticks_per_s), "feed"
+        else:
+            products = [
+                Product(a, p, random(f"product:{a}"), start_ms, terms.trades_per_s) for a, p in prices.paths.items()
+            ]
+            parser = CoinbaseParser({product.id: asset for product, asset in zip(products, assets, strict=True)})
+            frames, period_ns, label = _coinbase_frames(prices, products, start_ms), COINBASE_NS, f"feed:{source}"
+        delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
+        latency = Latency(delay_ms, simulator.latency_jitter_ms, random(label))
+        return partial(
+            FeedActor,
+            connect=lambda deliver: TwinFeed(runtime, source, assets, parser, frames, period_ns, latency, deliver),
+        )
 
     def _advance(self) -> None:
         self.floor.advance()
