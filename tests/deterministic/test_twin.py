@@ -80,7 +80,7 @@ def test_a_stop_cancels_everything_and_says_so():
 
 
 def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypatch):
-    twin = Twin(config(5))
+    twin = Twin(config(5, feeds__coinbase__enabled="false"))
     twin.run(20)
     (name,) = [name for name in twin.runtime.names() if name.startswith("market:")]
     before = twin.runtime.incarnation(name)
