@@ -1,4 +1,4 @@
-"""The command line: `python -m mmactors run | simulator | cancel-all | inspect | backtest | replay | audit`.
+"""The command line: `python -m mmactors run | simulator | record | cancel-all | inspect | backtest | replay | audit`.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
@@ -23,7 +23,7 @@ from mmactors import __version__
 if TYPE_CHECKING:
     from mmactors.config import Config
 
-USAGE, NO_INPUT, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 70, 78, 128 + signal.SIGINT
+USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
 
 
 class _Unusable(Exception):  # noqa: N818
@@ -87,6 +87,12 @@ def _parser() -> _Parser:
     simulator.add_argument("--port", type=_port, metavar="N", help="listen here; 0 takes a free port")
     simulator.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
     simulator.set_defaults(command=_simulator)
+
+    record = commands.add_parser("record", help="save what the price feeds say, for --prices")
+    record.add_argument("conf", type=Path, metavar="CONF", help="configuration; its feeds section says which")
+    record.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet or .csv file")
+    record.add_argument("--stop-after", type=_seconds, metavar="SECONDS", help="then end")
+    record.set_defaults(command=_record)
 
     cancel = commands.add_parser("cancel-all", help="cancel every order of the account, with the program dead or alive")
     cancel.add_argument("conf", type=Path, metavar="CONF")
@@ -158,6 +164,27 @@ def _simulator(args: argparse.Namespace) -> int:
         watch_stdin=args.watch_stdin,
         announce=_announce,
     )
+
+
+def _record(args: argparse.Namespace) -> int:
+    config = _config(args.conf)
+    from loguru import logger
+
+    from mmactors.feeds.recorder import CannotRecord
+    from mmactors.research.record import record
+    from mmactors.simulator.process import SimulatorError
+
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="mmactors: {message}")
+    try:
+        heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=_announce)
+    except CannotRecord as error:
+        raise _Unusable(f"--out {error}", USAGE) from None
+    except SimulatorError as error:
+        if not str(error):  # it has said why itself
+            return error.exit_code
+        raise _Unusable(str(error), error.exit_code) from None
+    return 0 if heard else UNAVAILABLE
 
 
 def _backtest(args: argparse.Namespace) -> int:

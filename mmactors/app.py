@@ -1,4 +1,4 @@
-"""The composition root: the only module that names concrete feeds, venues and actors; and the program's two commands.
+"""The composition root: the only module that names concrete venues and actors; and the program's two commands.
 
 `trade` starts the embedded simulator if there is one, wires the actors, waits on the main thread for a reason to stop,
 cancels everything, checks the ledger against the venue and reports. `cancel_all` needs nobody alive.
@@ -31,10 +31,8 @@ from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config, Urls
 from mmactors.core.desk import OrderDesk
 from mmactors.core.risk import RiskRules
-from mmactors.feeds.binance import BinanceParser, stream_url
-from mmactors.feeds.coinbase import CoinbaseParser, subscription
-from mmactors.feeds.history import HistorySource, HistoryThread
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
+from mmactors.feeds.history import HistoryThread
+from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import SessionReport, Stop
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EVENTS, EventLog
@@ -50,7 +48,7 @@ from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.units import SECOND, Micros, Nanos, nanos
+from mmactors.units import SECOND, Micros, nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
@@ -66,9 +64,6 @@ SHOWN = 5
 
 LATENCIES = 200_000
 """How many tick-to-quote latencies a run keeps."""
-
-
-Deliver = Callable[[FeedMessage], None]
 
 
 @dataclass(slots=True)
@@ -308,52 +303,6 @@ def _children(
             HistoryActor, connect=lambda deliver: HistoryThread(sources, deliver, clock.now)
         )
     return children
-
-
-def feed_sockets(config: Config, urls: Urls, now: Callable[[], Nanos]) -> dict[str, Callable[[Deliver], FeedSocket]]:
-    """Name every enabled price source, with what connects it."""
-    timing = FeedTiming(stale_after=config.risk.stale_after)
-    binance, coinbase = config.symbols("binance"), config.symbols("coinbase")
-
-    def connect_binance(deliver: Deliver) -> FeedSocket:
-        return FeedSocket(
-            source="binance",
-            urls=[stream_url(urls.binance_url, binance)],
-            parser=BinanceParser(binance),
-            assets=binance,
-            deliver=deliver,
-            now=now,
-            random=Random(),  # noqa: S311
-            timing=timing,
-        )
-
-    def connect_coinbase(deliver: Deliver) -> FeedSocket:
-        return FeedSocket(
-            source="coinbase",
-            urls=[urls.coinbase_url],
-            parser=CoinbaseParser(coinbase),
-            assets=coinbase,
-            deliver=deliver,
-            now=now,
-            random=Random(),  # noqa: S311
-            timing=timing,
-            subscribe=subscription(coinbase),
-        )
-
-    connects = {"binance": connect_binance, "coinbase": connect_coinbase}
-    return {source: connects[source] for source in connects if getattr(config.feeds, source).enabled}
-
-
-def history_sources(config: Config, urls: Urls) -> list[HistorySource]:
-    """Name where each asset's past hour can be had, the finest first."""
-    found: list[HistorySource] = []
-    if config.feeds.binance.enabled and urls.binance_history_url is not None:
-        where = urls.binance_history_url
-        found += [HistorySource("binance", asset, where, s) for s, asset in config.symbols("binance").items()]
-    if config.feeds.coinbase.enabled and urls.coinbase_history_url is not None:
-        where = urls.coinbase_history_url
-        found += [HistorySource("coinbase", asset, where, s) for s, asset in config.symbols("coinbase").items()]
-    return found
 
 
 def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Callable[[], str]:
