@@ -4,6 +4,7 @@ Owns the file and its columns (`ts_ms`, `price`, `source`, `asset`, `kind`). The
 in a queue; whoever owns the recorder writes them. Knows no socket and no actor.
 """
 
+import contextlib
 import csv
 from collections import Counter, deque
 from pathlib import Path
@@ -82,6 +83,7 @@ class Recorder:
         """
         self.counts: Counter[str] = Counter()
         self._path = path
+        self._broken = False
         self._heard: deque[SpotTicked] = deque()
         if path.suffix not in (".parquet", ".csv"):
             raise CannotRecord(f"{path}: the name must end in .parquet or .csv")
@@ -110,14 +112,19 @@ class Recorder:
         try:
             self._file.write(rows)
         except OSError as error:
+            self._broken = True
+            with contextlib.suppress(OSError):
+                self._file.close()
             raise CannotRecord(f"{self._path}: cannot be written ({error.strerror or error})") from None
 
     def close(self) -> None:
-        """Write the rest and end the file.
+        """Write the rest and end the file; nothing is left to end once writing has failed.
 
         Raises:
             CannotRecord: it could not be ended; a Parquet file is unreadable then.
         """
+        if self._broken:
+            return
         self.write()
         try:
             self._file.close()
