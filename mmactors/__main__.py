@@ -1,4 +1,4 @@
-"""The command line, `python -m mmactors COMMAND`: run, check, simulator, cancel-all, inspect, research.
+"""The command line, `python -m mmactors COMMAND`: run, check, simulator, record, cancel-all, inspect, research.
 
 Owns arguments, exit codes and the last resort of errors: one `mmactors: ...` line each on stderr, never a traceback.
 What a command needs is imported when it runs, so that help and `inspect` are there at once.
@@ -23,7 +23,7 @@ from mmactors import __version__
 if TYPE_CHECKING:
     from mmactors.config import Config
 
-USAGE, NO_INPUT, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 70, 78, 128 + signal.SIGINT
+USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
 
 
 class _Unusable(Exception):  # noqa: N818
@@ -93,6 +93,12 @@ def _parser() -> _Parser:
     simulator.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
     simulator.set_defaults(command=_simulator)
 
+    record = commands.add_parser("record", help="save what the price feeds say, for --prices")
+    record.add_argument("conf", type=Path, metavar="CONF", help="configuration; its feeds section says which")
+    record.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet or .csv file")
+    record.add_argument("--stop-after", type=_seconds, metavar="SECONDS", help="then end")
+    record.set_defaults(command=_record)
+
     cancel = commands.add_parser("cancel-all", help="cancel every order of the account, with the program dead or alive")
     cancel.add_argument("conf", type=Path, metavar="CONF")
     cancel.set_defaults(command=_cancel_all)
@@ -115,6 +121,9 @@ def _parser() -> _Parser:
         choices=("actors", "core"),
         default="actors",
         help="actors: the whole program (default); core: its pure objects alone, faster, to the same orders",
+    )
+    backtest.add_argument(
+        "--feeds", choices=("binance", "all"), default="binance", help="follow Binance alone (default), or all enabled"
     )
     backtest.add_argument(
         "--interleaving", type=int, metavar="I", help="seed of a random legal order of events (actors only)"
@@ -206,11 +215,36 @@ def _simulator(args: argparse.Namespace) -> int:
     )
 
 
+def _record(args: argparse.Namespace) -> int:
+    config = _config(args.conf)
+    from loguru import logger
+
+    from mmactors.feeds.recorder import CannotRecord
+    from mmactors.research.record import record
+    from mmactors.simulator.process import SimulatorError
+
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="mmactors: {message}")
+    try:
+        heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=_announce)
+    except CannotRecord as error:
+        raise _Unusable(f"--out {error}", USAGE) from None
+    except SimulatorError as error:
+        if not str(error):  # it has said why itself
+            return error.exit_code
+        raise _Unusable(str(error), error.exit_code) from None
+    return 0 if heard else UNAVAILABLE
+
+
 def _backtest(args: argparse.Namespace) -> int:
     for option in ("interleaving", "events"):
         if args.runtime != "actors" and getattr(args, option) is not None:
             raise _Unusable(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
     changes = {} if args.seed is None else {"MM__simulator__world__seed": str(args.seed)}
+    if args.feeds == "binance":
+        changes["MM__feeds__coinbase__enabled"] = "false"
+    elif args.runtime == "core":
+        raise _Unusable("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
     if args.session is not None:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
     config = _config(args.conf, **changes)

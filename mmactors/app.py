@@ -1,4 +1,4 @@
-"""The composition root: the only module that names concrete feeds, venues and actors; and the program's two commands.
+"""The composition root: the only module that names concrete venues and actors; and the program's two commands.
 
 `trade` starts the embedded simulator if there is one, wires the actors, waits on the main thread for a reason to stop,
 cancels everything, checks the ledger against the venue and reports. `cancel_all` needs nobody alive.
@@ -24,16 +24,17 @@ from loguru import logger
 from mmactors.actors import names
 from mmactors.actors.feed import FeedActor
 from mmactors.actors.gateway import GatewayActor
+from mmactors.actors.history import HistoryActor
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
-from mmactors.config import Config, Urls, asset_of
+from mmactors.config import Config, Urls
 from mmactors.core.desk import OrderDesk
 from mmactors.core.risk import RiskRules
-from mmactors.feeds.binance import BinanceParser, stream_url
-from mmactors.feeds.socketloop import FeedSocket, FeedTiming
+from mmactors.feeds.history import HistoryThread
+from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import SessionReport, Stop
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EVENTS, EventLog
@@ -316,21 +317,12 @@ def _children(
             stale_after_ns=config.risk_params().stale_after_ns,
             fusion=config.reference_params(),
         )
-    symbols = {symbol: priced for symbol in config.feeds.binance.symbols if (priced := asset_of(symbol)) is not None}
-    if config.feeds.binance.enabled:
-        children[names.feed("binance")] = partial(
-            FeedActor,
-            connect=lambda deliver: FeedSocket(
-                source="binance",
-                urls=[stream_url(urls.binance_url, symbols)],
-                parser=BinanceParser(symbols),
-                assets=symbols,
-                deliver=deliver,
-                now=clock.now,
-                random=Random(),  # noqa: S311
-                timing=FeedTiming(stale_after=config.risk.stale_after),
-                sslopt=trust[1].sslopt,
-            ),
+    for source, connect in feed_sockets(config, urls, clock.now, trust[1].sslopt).items():
+        children[names.feed(source)] = partial(FeedActor, connect=connect)
+    sources = history_sources(config, urls)
+    if sources:
+        children[names.HISTORY] = partial(
+            HistoryActor, connect=lambda deliver: HistoryThread(sources, deliver, clock.now)
         )
     return children
 

@@ -55,6 +55,12 @@ def asset_of(symbol: str) -> str | None:
     return match[1].upper() if match else None
 
 
+def product_of(symbol: str) -> str | None:
+    """Return the Coinbase product of a symbol (btc-usd or btcusd: BTC-USD), None if it is not priced in dollars."""
+    match = _SYMBOL.fullmatch(symbol.lower().replace("-", "", 1))
+    return f"{match[1]}-{match[2]}".upper() if match else None
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -73,6 +79,13 @@ def _dollar_symbol(value: str) -> str:
     if asset_of(value) is None:
         raise ValueError("not priced in dollars")
     return value.lower()
+
+
+def _product(value: str) -> str:
+    product = product_of(value)
+    if product is None:
+        raise ValueError("not priced in dollars")
+    return product
 
 
 def _url(*schemes: str) -> object:
@@ -113,6 +126,8 @@ Rate = Annotated[float, Field(ge=0, le=10_000)]
 Heartbeat = Annotated[int, Field(gt=0, le=600_000)]
 FilePath = Annotated[Path, BeforeValidator(_some_path)]
 Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), _said("a host name or address")]
+Product = Annotated[str, AfterValidator(_product), _said("a product priced in dollars, such as btc-usd")]
+Prices = FilePath | dict[Asset, FilePath]
 
 
 class Section(BaseModel):
@@ -166,16 +181,36 @@ class FeedConfig(Section):
 
     ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
     ca_file: FilePath | None = Field(default=None, description="PEM; certificates to trust instead of the system's")
+    history_url: HttpUrl | None = Field(
+        default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
+    )
     symbols: tuple[Symbol, ...] = Field(
         default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
     )
     enabled: bool = Field(default=True, description="whether to connect at all")
 
 
+class CoinbaseConfig(Section):
+    """Coinbase Exchange: its WebSocket and the products it follows."""
+
+    ws_url: SocketUrl | None = Field(default=None, description="unset: the simulator's feed")
+    history_url: HttpUrl | None = Field(
+        default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
+    )
+    symbols: tuple[Product, ...] = Field(default=(), description="one per asset; unset: ASSET-USD of every asset")
+    enabled: bool = Field(default=False, description="whether to connect at all")
+
+
 class FeedsConfig(Section):
     """The price sources."""
 
     binance: FeedConfig = FeedConfig()
+    coinbase: CoinbaseConfig = CoinbaseConfig()
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The names of those that are followed."""
+        return tuple(name for name in ("binance", "coinbase") if getattr(self, name).enabled)
 
 
 class VolatilityConfig(Section):
@@ -321,7 +356,13 @@ class WorldConfig(Section):
     log_vol_half_life_s: Seconds = Field(default=1800.0, description="s; its return to the mean")
     jumps_per_s: Rate = Field(default=1 / 300, description="one in five minutes")
     jump_sd_bp: NonNegativeFloat = Field(default=5.0, description="basis points")
-    prices: FilePath | None = Field(default=None, description="recording (columns ts_ms, price) instead of the process")
+    prices: Prices | None = Field(
+        default=None, description="recording (columns ts_ms, price) instead of the process; one, or one by asset"
+    )
+    prices_from_s: NonNegativeFloat = Field(
+        default=0.0, description="s into the recording at which play begins; what is before is its past"
+    )
+    speed: Annotated[float, Field(ge=1, le=1000)] = Field(default=1.0, description="of a recording; 1 is life's own")
 
 
 class TakersConfig(Section):
@@ -339,6 +380,27 @@ class TakersConfig(Section):
     outside_delay_ms: Millis = Field(default=200, description="ms; age of the price it quotes on")
 
 
+class ExchangeConfig(Section):
+    """How one simulated exchange has the world's prices: off by a basis, noisy, late; or a recording of its own."""
+
+    basis_bp: Annotated[float, Field(ge=-500, le=500)] = Field(default=0.0, description="bp above the world's price")
+    noise_bp: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.0, description="bp; sd of its own wandering around that, half gone in 2 s"
+    )
+    latency_ms: Millis | None = Field(default=None, description="ms; price to feed; unset: feed_latency_ms")
+    trades_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(default=3.0, description="of each asset")
+    prices: Prices | None = Field(
+        default=None, description="recording of this exchange, where its times meet the world's recording"
+    )
+
+
+class ExchangesConfig(Section):
+    """The simulated exchanges."""
+
+    binance: ExchangeConfig = ExchangeConfig()
+    coinbase: ExchangeConfig = ExchangeConfig(noise_bp=0.2, latency_ms=80)
+
+
 class SimulatorConfig(Section):
     """The embedded venue and feeds. `embedded: false` trades on whatever answers at the URLs given."""
 
@@ -350,7 +412,10 @@ class SimulatorConfig(Section):
     feed_latency_ms: Millis = Field(default=50, description="ms; from the price to the feed")
     order_latency_ms: Millis = Field(default=50, description="ms; from the order to the book")
     latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
-    feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(default=10.0, description="book updates a second")
+    feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=10.0, description="Binance's book updates a second"
+    )
+    feeds: ExchangesConfig = ExchangesConfig()
     start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
     orders_per_s: Annotated[float, Field(ge=0.001, le=1e6)] = Field(default=100.0, description="rate limit")
     burst: Annotated[float, Field(ge=1, le=1e6)] = Field(default=200.0, description="its bucket")
@@ -391,6 +456,9 @@ class Urls:
     rest_url: str
     ws_url: str
     binance_url: str
+    coinbase_url: str
+    binance_history_url: str | None
+    coinbase_history_url: str | None
 
 
 S = TypeVar("S", bound=Section)
@@ -427,6 +495,15 @@ class Config(Section):
                 node[section] = node = dict(node.get(section) or {})
             node[name] = value
         return tree
+
+    def symbols(self, source: str) -> dict[str, str]:
+        """Return the asset of each symbol that a source follows."""
+        if source == "binance":
+            found = {symbol: asset_of(symbol) for symbol in self.feeds.binance.symbols}
+        else:
+            products = self.feeds.coinbase.symbols or tuple(f"{asset}-USD" for asset in self.assets)
+            found = {product: product.split("-")[0] for product in products}
+        return {symbol: asset for symbol, asset in found.items() if asset is not None}
 
     @property
     def folder(self) -> Path:
@@ -511,9 +588,19 @@ class Config(Section):
             rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http{secure}://{where}"
         if socket is None:
             socket = "ws" + rest[4:] + "/ws"
-        feed = self.feeds.binance.ws_url or f"ws{secure}://{where}/stream"
-        # The specification names Binance's single streams (/ws); the combined one is beside them.
-        return Urls(rest, socket, re.sub(r"/ws$", "/stream", feed))
+        binance, coinbase = self.feeds.binance, self.feeds.coinbase
+        histories = [
+            feed.history_url or (f"http{secure}://{where}" if feed.ws_url is None else None)
+            for feed in (binance, coinbase)
+        ]
+        return Urls(
+            rest,
+            socket,
+            # The specification names Binance's single streams (/ws); the combined one is beside them.
+            re.sub(r"/ws$", "/stream", binance.ws_url or f"ws{secure}://{where}/stream"),
+            coinbase.ws_url or f"ws{secure}://{where}/coinbase",
+            *histories,
+        )
 
 
 def derived(tree: Mapping[str, Any]) -> dict[str, tuple[str, list[Any]]]:

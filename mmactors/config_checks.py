@@ -215,17 +215,28 @@ def _leans(config: "Config") -> Iterator[Problem]:
 def _assets(config: "Config") -> Iterator[Problem]:
     from mmactors.config import asset_of
 
-    symbols = config.feeds.binance.symbols
-    priced = [asset_of(symbol) for symbol in symbols]
+    feeds = config.feeds
+    by_source: dict[str, list[str | None]] = {
+        "binance": [asset_of(symbol) for symbol in feeds.binance.symbols],
+        "coinbase": [product.split("-")[0] for product in feeds.coinbase.symbols],
+    }
     for asset in _repeated(config.assets):
         yield Problem(("assets",), f"assets: {asset} is listed twice")
-    for asset in _repeated(priced):
-        yield Problem(("feeds.binance.symbols",), f"feeds.binance.symbols: two symbols price {asset}; keep one")
-    if not config.feeds.binance.enabled:
-        yield _problem({"feeds.binance.enabled": False}, "no price source is left")
+    for source, priced in by_source.items():
+        key = f"feeds.{source}.symbols"
+        for asset in _repeated(priced):
+            yield Problem((key,), f"{key}: two symbols price {asset}; keep one")
+    if not (feeds.binance.enabled or feeds.coinbase.enabled):
+        off = {"feeds.binance.enabled": False}
+        if "enabled" in feeds.coinbase.model_fields_set:
+            off["feeds.coinbase.enabled"] = False
+        yield _problem(off, "no price source is left")
         return
+    live = {
+        asset for source in by_source if getattr(feeds, source).enabled for asset in config.symbols(source).values()
+    }
     for asset in dict.fromkeys(config.assets):
-        if asset not in priced:
+        if asset not in live:
             text = f"assets, feeds.binance.symbols: no symbol prices {asset}; add {asset.lower()}usdt"
             yield Problem(("assets", "feeds.binance.symbols"), text)
 
@@ -401,6 +412,8 @@ def _urls(config: "Config") -> Iterator[Problem]:
     missing = [] if given else ["venue.rest_url", "venue.ws_url"]
     if config.feeds.binance.enabled and config.feeds.binance.ws_url is None:
         missing.append("feeds.binance.ws_url")
+    if config.feeds.coinbase.enabled and config.feeds.coinbase.ws_url is None:
+        missing.append("feeds.coinbase.ws_url")
     if not simulator.embedded and simulator.port == 0 and missing:
         text = f"nothing says where to connect; give {', '.join(missing)}, or the port of a running simulator"
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)

@@ -82,6 +82,25 @@ class FeedConnected:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedLived:
+    """A source's subscription is alive although no price moved (an exchange's heartbeat): life, not a price."""
+
+    source: str
+    asset: str
+    at_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFetched:
+    """An asset's past from a source's REST history: closes every `step_s` seconds, oldest first, in our time."""
+
+    asset: str
+    source: str
+    step_s: float
+    closes: tuple[tuple[Nanos, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedWentStale:
     """A source gave no sign of life for too long, or its connection is gone."""
 
@@ -132,16 +151,6 @@ class ReferenceLost:
     asset: str
     since_ns: Nanos
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFetched:
-    """What a source's exchange says of the time before: closes `step_s` apart, oldest first, each with its time."""
-
-    asset: str
-    source: str
-    step_s: float
-    closes: tuple[tuple[Nanos, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The feed actor: one price source. It owns the source's socket and passes its ticks to the assets' references."""
+"""The feed actor: one price source. It owns the source's socket and passes what it says to the assets' references."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from mmactors.actors import names
-from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
+from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 
@@ -39,7 +39,7 @@ class FeedActor(Actor):
 
     def receive(self, message: Any) -> None:
         match message:
-            case SpotTicked():
+            case SpotTicked() | FeedLived():
                 self.tell(names.reference(message.asset), message)
             case FeedWentStale() | FeedConnected():
                 self.tell(names.reference(message.asset), message)

@@ -4,6 +4,7 @@ SUPERVISOR = "supervisor"
 JOURNAL = "journal"
 GATEWAY = "gateway"
 RISK = "risk"
+HISTORY = "history"
 
 
 def feed(source: str) -> str:

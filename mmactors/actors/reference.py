@@ -8,6 +8,7 @@ from mmactors.core.reference import Reference
 from mmactors.core.sources import GRID_NS
 from mmactors.messages import (
     FeedConnected,
+    FeedLived,
     FeedWentStale,
     HistoryFetched,
     IndexSettled,
@@ -70,6 +71,8 @@ class ReferenceActor(Actor):
                 self._publish(self._reference.stale(message, now))
             case FeedConnected():
                 pass
+            case FeedLived():
+                self._reference.lived(message, now)
             case HistoryFetched():
                 self._warm(message, now)
             case IndexSettled():

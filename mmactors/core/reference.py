@@ -15,7 +15,15 @@ from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.sources import COMPARABLE_S, Source
 from mmactors.core.volatility import Volatility
 from mmactors.core.warmup import WarmStart
-from mmactors.messages import FeedWentStale, HistoryFetched, IndexSettled, ReferenceLost, ReferenceMoved, SpotTicked
+from mmactors.messages import (
+    FeedLived,
+    FeedWentStale,
+    HistoryFetched,
+    IndexSettled,
+    ReferenceLost,
+    ReferenceMoved,
+    SpotTicked,
+)
 from mmactors.units import SECOND, YEAR_S, Nanos
 
 BOOK_FRESH_NS = SECOND
@@ -115,6 +123,12 @@ class Reference:
         source.book_ns = Nanos(0)
         source.lost_ns = min(event.since_ns, now)
         return self._drop(source, f"{event.source}: {event.reason}")
+
+    def lived(self, event: FeedLived, now: Nanos) -> None:
+        """Take a heartbeat: a source that lives lives on though its price stands; it brings none back to life."""
+        source = self._sources.get(event.source)
+        if source is not None and source.alive and event.asset == self.asset:
+            self._lives(source, min(event.at_ns, now))
 
     def tick(self, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Let time pass, every 100 ms or so: find silence by our own clock, keep sigma's clock running, learn."""

@@ -4,24 +4,30 @@ Owns the exchange's JSON and the order of its ids. Knows no socket and no clock:
 argument, and a bad frame is an answer (`Dropped`), never an exception.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from mmactors.feeds.frames import (
+    FUTURE_NS,
+    MAX_BYTES,
+    UNREADABLE,
+    BadFrame,
+    Dropped,
+    Ignored,
+    Order,
+    Parsed,
+    ShutdownAnnounced,
+    by_symbol,
+    price_of,
+    reason_of,
+)
 from mmactors.messages import SpotTicked
-from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.units import MILLISECOND, Nanos
 
 DEFAULT_URLS = ("wss://stream.binance.com:9443", "wss://data-stream.binance.vision")
 STREAMS = ("bookTicker", "aggTrade")
-
-MAX_BYTES = 1_048_576
-"""No frame of these streams comes near this."""
-
-FUTURE_NS = 60 * SECOND
-"""An exchange time further ahead of the receipt than this is no time."""
 
 PASSED_OVER = (
     {"depthUpdate", "kline", "avgPrice", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker"}
@@ -29,28 +35,6 @@ PASSED_OVER = (
     | {"eventStreamTerminated", "listenKeyExpired"}
 )
 """Events that are known and of no use here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A good frame that is of no use here."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A bad frame."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ShutdownAnnounced:
-    """The server is about to go: open the next socket now."""
-
-
-Parsed = SpotTicked | Ignored | Dropped | ShutdownAnnounced
 
 
 def stream_url(base: str, symbols: Iterable[str], streams: Iterable[str] = STREAMS) -> str:
@@ -92,10 +76,6 @@ _TEXT = msgspec.json.Decoder(str)
 _INT = msgspec.json.Decoder(int)
 
 
-class _BadFrame(Exception):  # noqa: N818
-    """Why a frame is bad."""
-
-
 class BinanceParser:
     """Turn the frames of one combined stream into ticks. Remembers the last id of each symbol and kind."""
 
@@ -104,26 +84,21 @@ class BinanceParser:
         assets: the asset of each symbol followed.
         source: the name that the ticks carry.
         """
-        self._assets = {symbol.upper(): asset for symbol, asset in assets.items()}
+        self.counters: dict[str, int] = {}
+        self._assets = by_symbol(assets)
         self._source = source
-        self._last: dict[tuple[str, str], int] = {}
+        self._order = Order()
 
     def forget(self) -> None:
         """Forget the ids: the next connection does not overlap the last."""
-        self._last.clear()
+        self._order.forget()
 
     def parse(self, raw: bytes | str, received_ns: Nanos) -> Parsed:
         """Return what one frame says. `received_ns` is when it came, on the local clock."""
         try:
             return self._parse(raw, received_ns)
-        except _BadFrame as bad:
-            return Dropped(str(bad))
-        except (UnicodeDecodeError, UnicodeEncodeError):
-            return Dropped("bad_utf8")
-        except msgspec.ValidationError as error:
-            return Dropped("out_of_range" if "out of range" in str(error) else "wrong_type")
-        except (msgspec.DecodeError, RecursionError):
-            return Dropped("malformed")
+        except UNREADABLE as error:
+            return Dropped(reason_of(error))
 
     def _parse(self, raw: bytes | str, received_ns: Nanos) -> Parsed:
         if len(raw) > MAX_BYTES:
@@ -169,10 +144,10 @@ class BinanceParser:
         asset = self._assets.get(symbol)
         if asset is None:
             return Ignored("other_symbol")
-        bid, ask = _price(_text(payload.b)), _price(_text(payload.a))
+        bid, ask = price_of(_text(payload.b)), price_of(_text(payload.a))
         if bid > ask:
             return Dropped("crossed")
-        self._advance(symbol, "book", update)
+        self._order.advance(symbol, "book", update)
         return SpotTicked(self._source, asset, (bid + ask) / 2, "book", received_ns)
 
     def _trade(self, payload: _Payload, trade: int | UnsetType, received_ns: Nanos) -> Parsed:
@@ -182,41 +157,21 @@ class BinanceParser:
         asset = self._assets.get(symbol)
         if asset is None:
             return Ignored("other_symbol")
-        price = _price(text)
+        price = price_of(text)
         event_ns = Nanos(at_ms * MILLISECOND)
         if not 0 < event_ns <= received_ns + FUTURE_NS:
             return Dropped("bad_time")
-        self._advance(symbol, str(payload.e), trade)
+        self._order.advance(symbol, str(payload.e), trade)
         return SpotTicked(self._source, asset, price, "trade", received_ns, event_ns)
-
-    def _advance(self, symbol: str, kind: str, number: int) -> None:
-        last = self._last.get((symbol, kind), -1)
-        if number <= last:
-            raise _BadFrame("duplicate" if number == last else "out_of_order" if number >= 0 else "negative")
-        self._last[symbol, kind] = number
 
 
 def _text(raw: msgspec.Raw) -> str:
     if not bytes(raw):
-        raise _BadFrame("missing_field")
+        raise BadFrame("missing_field")
     return _TEXT.decode(raw)
 
 
 def _integer(raw: msgspec.Raw) -> int:
     if not bytes(raw):
-        raise _BadFrame("missing_field")
+        raise BadFrame("missing_field")
     return _INT.decode(raw)
-
-
-def _price(text: str) -> float:
-    try:
-        price = float(text)
-    except ValueError:
-        raise _BadFrame("not_a_number") from None
-    if "_" in text or text != text.strip():  # Python's float is more tolerant than JSON's numbers
-        raise _BadFrame("not_a_number")
-    if not math.isfinite(price):
-        raise _BadFrame("not_finite")
-    if price <= 0:
-        raise _BadFrame("negative" if price < 0 else "zero")
-    return price

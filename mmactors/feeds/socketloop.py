@@ -1,8 +1,9 @@
 """One thread that keeps one price source connected and tells what it says.
 
 Owns connecting, reconnecting (by itself, with jittered backoff; before the exchange's 24-hour cut and on its announced
-shutdown, the next socket first), liveness by our own clock since the last good tick, and the count of what was dropped.
-Knows nothing of actors: what it has to tell goes to the callable `deliver`.
+shutdown, the next socket first), subscribing where that takes a message, liveness by our own clock since the last good
+tick or heartbeat, and the count of what was dropped. Knows nothing of actors: what it has to tell goes to the callable
+`deliver`.
 """
 
 import threading
@@ -14,13 +15,13 @@ from typing import Any
 
 from loguru import logger
 
-from mmactors.feeds.binance import BinanceParser, Dropped, Ignored, ShutdownAnnounced
-from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
+from mmactors.feeds.frames import Dropped, Ignored, Parser, Refused, ShutdownAnnounced
+from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.sockets import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
 from mmactors.units import Nanos, nanos, seconds
 
-FeedMessage = FeedConnected | SpotTicked | FeedWentStale
+FeedMessage = FeedConnected | SpotTicked | FeedLived | FeedWentStale
 
 GEO_BLOCKED = (403, 451)
 
@@ -47,7 +48,8 @@ class FeedTiming:
 class FeedSocket:
     """One source's socket and the thread that owns it.
 
-    `counters` are plain numbers: `ticks`, `connects`, `lost`, `ignored_<reason>`, `dropped_<reason>`.
+    `counters` are plain numbers: `ticks`, `heartbeats`, `connects`, `lost`, `ignored_<reason>`, `dropped_<reason>`, and
+    the parser's own.
     """
 
     def __init__(
@@ -55,12 +57,13 @@ class FeedSocket:
         *,
         source: str,
         urls: Sequence[str],
-        parser: BinanceParser,
+        parser: Parser,
         assets: Mapping[str, str],
         deliver: Callable[[FeedMessage], None],
         now: Callable[[], Nanos],
         random: Random,
         timing: FeedTiming = FeedTiming(),
+        subscribe: bytes | None = None,
         sslopt: dict[str, Any] | None = None,
     ) -> None:
         """Args:
@@ -72,15 +75,17 @@ class FeedSocket:
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter.
         timing: when to act.
+        subscribe: sent as soon as a connection stands, where the address alone does not subscribe.
         sslopt: passed to the TLS layer.
         """
-        self.counters: dict[str, int] = {}
+        self.counters = parser.counters
         self._source = source
         self._urls = tuple(urls)
         self._parser = parser
         self._deliver = deliver
         self._now = now
         self._timing = timing
+        self._subscribe = subscribe
         self._sslopt = sslopt
         self._backoff = Backoff(random)
         self._wake = Wake()
@@ -93,6 +98,7 @@ class FeedSocket:
         self._dial: Dial | None = None
         self._dial_at_ns = now()
         self._connected_ns = now()
+        self._announced = False
         self._told = self._lost_for = ""
         self._last_ns = dict.fromkeys(sorted(set(assets.values())), now())
         self._stale: set[str] = set()
@@ -172,11 +178,22 @@ class FeedSocket:
         self._told = ""
         if self._live is not None:
             self._fresh = socket  # takes over with its first tick
+        else:
+            self._live, self._connected_ns, self._announced = socket, now, False
+            logger.debug("feed {}: connected", self._source)
+        if self._subscribe is None:
+            self._announce(now)
             return
-        self._live, self._connected_ns = socket, now
-        logger.debug("feed {}: connected", self._source)
-        for asset in self._last_ns:
-            self._deliver(FeedConnected(self._source, asset, now))
+        try:
+            socket.send(self._subscribe)
+        except SocketLost as lost:
+            self._on_lost(socket, lost)
+
+    def _announce(self, now: Nanos) -> None:
+        if not self._announced:
+            self._announced = True
+            for asset in self._last_ns:
+                self._deliver(FeedConnected(self._source, asset, now))
 
     def _refused(self, failed: ConnectFailed, now: Nanos) -> None:
         self._count("refused")
@@ -206,14 +223,18 @@ class FeedSocket:
             return
         now = self._now()
         for raw in messages:
+            if socket is not self._live and socket is not self._fresh:
+                return
             self._on_message(raw, socket, now)
         if socket.oversized > skipped:
             self._drop("oversized", socket.oversized - skipped)
 
     def _on_message(self, raw: bytes, socket: FrameSocket, now: Nanos) -> None:
         parsed = self._parser.parse(raw, now)
-        if isinstance(parsed, SpotTicked):
-            self._count("ticks")
+        if isinstance(parsed, SpotTicked | FeedLived | Ignored):
+            self._announce(now)
+        if isinstance(parsed, SpotTicked | FeedLived):
+            self._count("ticks" if isinstance(parsed, SpotTicked) else "heartbeats")
             self._lost_for = ""
             self._last_ns[parsed.asset] = now
             self._stale.discard(parsed.asset)
@@ -224,6 +245,9 @@ class FeedSocket:
             self._count(f"ignored_{parsed.reason}")
         elif isinstance(parsed, Dropped):
             self._drop(parsed.reason)
+        elif isinstance(parsed, Refused):
+            self._count("refused_subscriptions")
+            self._on_lost(socket, SocketLost(f"the exchange refuses: {parsed.reason}"))
         elif socket is self._live:
             assert isinstance(parsed, ShutdownAnnounced)
             self._count("shutdowns")

@@ -113,8 +113,8 @@ def warnings(resolved: Resolved, environ: Mapping[str, str]) -> list[str]:
             f"no venue token: set {config.venue.api_key_env} or venue.api_key_file, or a run ends at once (78)"
         )
     prices = config.simulator.world.prices
-    if prices is not None and not prices.is_file():
-        lines.append(f"simulator.world.prices: {masked(str(prices))}: no such file")
+    files = [] if prices is None else [prices] if isinstance(prices, Path) else list(prices.values())
+    lines += [f"simulator.world.prices: {masked(str(file))}: no such file" for file in files if not file.is_file()]
     return lines
 
 

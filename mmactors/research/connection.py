@@ -13,8 +13,11 @@ import jwt
 import msgspec
 
 from mmactors.feeds.binance import BinanceParser
+from mmactors.feeds.coinbase import CoinbaseParser
+from mmactors.feeds.frames import Parser
 from mmactors.messages import (
     FeedConnected,
+    FeedLived,
     FetchFills,
     FetchMarkets,
     FetchOrder,
@@ -30,6 +33,7 @@ from mmactors.messages import (
 from mmactors.research.stage import Stage, Timeline
 from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.binance import Ticker
+from mmactors.simulator.coinbase import Product
 from mmactors.simulator.floor import Latency
 from mmactors.simulator.venue_socket import VenueSocket
 from mmactors.units import MILLISECOND, SECOND
@@ -38,6 +42,10 @@ from mmactors.venue.conversation import Conversation, Tally, Terms
 
 ACCOUNT = "mmactors"
 SOURCE = "binance"
+COINBASE_NS = 50 * MILLISECOND
+"""How often the twin looks for Coinbase's trades."""
+
+HEARTBEAT_MS = 1000
 
 Deliver = Callable[[object], None]
 
@@ -173,27 +181,40 @@ class TwinLink:
 
 
 class TwinFeed:
-    """The feed's socket: the exchange's frames through the feed's own parser, without a socket."""
+    """Binance's socket: the exchange's frames through the feed's own parser, without a socket."""
+
+    source = SOURCE
 
     def __init__(self, stage: Stage, deliver: Deliver) -> None:
-        simulator = stage.config.simulator
+        self._exchange = stage.exchanges[self.source]
+        self._parser: Parser
         self.counters: dict[str, int] = {}
+        self.live = False
         self._timeline = stage.timeline
         self._recorder = stage.venue.recorder
-        self._tickers = {ticker.symbol[:-4].upper(): ticker for ticker in stage.tickers}
         self._deliver = deliver
-        self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
-        self._period_ns = round(1e9 / simulator.feed_ticks_per_s)
-        latency = Latency(simulator.feed_latency_ms, simulator.latency_jitter_ms, stage.random("feed"))
+        simulator = stage.config.simulator
+        terms = getattr(simulator.feeds, self.source)
+        self._prepare(stage, terms.trades_per_s)
+        delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
+        label = "feed" if self.source == SOURCE else f"feed:{self.source}"
+        latency = Latency(delay_ms, simulator.latency_jitter_ms, stage.random(label))
         self._way = Way(stage.timeline, latency, self._arrive)
-        self.live = False
+
+    def _prepare(self, stage: Stage, trades_per_s: float) -> None:
+        self._tickers = {
+            asset: Ticker(asset, path, stage.random(f"ticker:{asset}"), stage.start_ms, trades_per_s)
+            for asset, path in self._exchange.paths.items()
+        }
+        self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
+        self._period_ns = round(1e9 / stage.config.simulator.feed_ticks_per_s)
 
     def start(self) -> None:
         """Connect."""
         self.live = True
         now = self._timeline.clock.now()
-        for asset in self._tickers:
-            self._deliver(FeedConnected(SOURCE, asset, now))
+        for asset in self._exchange.paths:
+            self._deliver(FeedConnected(self.source, asset, now))
         self._tick()
 
     def stop(self) -> None:
@@ -204,12 +225,18 @@ class TwinFeed:
         if not self.live:
             return
         now = self._timeline.clock.now()
-        recorder = self._recorder
-        for asset, ticker in self._tickers.items():
-            if recorder is not None:
-                recorder.ticked(asset, now // MILLISECOND)
-            self._send(asset, ticker, now // MILLISECOND)
+        self._exchange.advance(now // MILLISECOND)
+        self._speak(now // MILLISECOND)
         self._timeline.call_at(now + self._period_ns, self._tick)
+
+    def _speak(self, now_ms: int) -> None:
+        for asset, ticker in self._tickers.items():
+            self._note(asset, now_ms)
+            self._send(asset, ticker, now_ms)
+
+    def _note(self, asset: str, now_ms: int) -> None:
+        if self._recorder is not None:
+            self._recorder.ticked(asset, now_ms)
 
     def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
         for event in (ticker.book_ticker(), *ticker.trades(now_ms)):
@@ -217,8 +244,36 @@ class TwinFeed:
 
     def _arrive(self, raw: bytes) -> None:
         said = self._parser.parse(raw, self._timeline.clock.now())
-        if isinstance(said, SpotTicked):
+        if isinstance(said, SpotTicked | FeedLived):
             self._deliver(said)
         else:
             kind = type(said).__name__
             self.counters[kind] = self.counters.get(kind, 0) + 1
+
+
+class TwinCoinbase(TwinFeed):
+    """Coinbase's socket, likewise."""
+
+    source = "coinbase"
+
+    def _prepare(self, stage: Stage, trades_per_s: float) -> None:
+        self._products = {
+            asset: Product(asset, path, stage.random(f"product:{asset}"), stage.start_ms, trades_per_s)
+            for asset, path in self._exchange.paths.items()
+        }
+        self._parser = CoinbaseParser({product.id: asset for asset, product in self._products.items()})
+        self._period_ns = COINBASE_NS
+        self._next_beat_ms = stage.start_ms + HEARTBEAT_MS
+
+    def _speak(self, now_ms: int) -> None:
+        beats = now_ms >= self._next_beat_ms
+        for asset, product in self._products.items():
+            frames = [event for _, event in product.trades(now_ms)]
+            if beats:
+                frames.append(product.heartbeat(now_ms))
+            if frames:
+                self._note(asset, now_ms)
+            for frame in frames:
+                self._way.send(msgspec.json.encode(frame))
+        if beats:
+            self._next_beat_ms += HEARTBEAT_MS

@@ -44,6 +44,7 @@ from mmactors.messages import (
     VenuePosition,
     VenueStatus,
 )
+from mmactors.research.connection import SOURCE
 from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.research.timeline import Post, Timeline
 from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
@@ -59,12 +60,17 @@ class DirectRun:
     Args:
         config: the configuration; its simulator section is the world.
         recorder: is told what truly happens at the venue.
+
+    Raises:
+        ValueError: another source than Binance is enabled.
     """
 
     restarts = 0
     trace_hash = ""
 
     def __init__(self, config: Config, recorder: SpotRecorder | None = None) -> None:
+        if config.feeds.enabled != (SOURCE,):
+            raise ValueError(f"the core follows {SOURCE} alone; switch off feeds.coinbase, or use the actors")
         self.config = config
         self.runtime = Timeline(START_NS)
         self.stage = Stage(config, self.runtime, recorder, TypedVoice())

@@ -15,7 +15,7 @@ from mmactors.core.params import MakerParams
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock
 from mmactors.simulator import DEVELOPMENT_SECRET
-from mmactors.simulator.binance import Ticker
+from mmactors.simulator.exchange import exchange
 from mmactors.simulator.floor import Floor
 from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
 from mmactors.simulator.voice import Voice
@@ -69,10 +69,11 @@ class Stage:
         clock = VenueClock(timeline.clock)
         self.venue = SimulatedVenue(config.simulator, clock.start_ms, recorder=recorder, run="twin")
         self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
-        self.tickers = [
-            Ticker(asset, path, self.random(f"ticker:{asset}"), clock.start_ms)
-            for asset, path in self.venue.world.paths.items()
-        ]
+        feeds, seed = config.simulator.feeds, config.simulator.world.seed
+        self.start_ms = clock.start_ms
+        self.exchanges = {
+            source: exchange(source, getattr(feeds, source), self.venue.world, seed) for source in config.feeds.enabled
+        }
         self._maker_params = cache(config.maker_params)
         self.desk = OrderDesk(self.params, prefix=PREFIX, ack_timeout_ns=nanos(config.venue.ack_timeout_s))
         self._step_ns = config.simulator.step_ms * MILLISECOND

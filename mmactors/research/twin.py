@@ -22,7 +22,7 @@ from mmactors.config import Config
 from mmactors.core.risk import RiskRules
 from mmactors.messages import MakerStarted, MakerStepped, SessionReport
 from mmactors.ops.eventlog import EventLog
-from mmactors.research.connection import SOURCE, TwinFeed, TwinLink
+from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
 from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
@@ -154,5 +154,8 @@ class Twin:
                 )
                 for asset in config.assets
             },
-            names.feed(SOURCE): partial(FeedActor, connect=partial(self.feed, stage)),
+            **{names.feed(source): partial(FeedActor, connect=self._feed(source)) for source in stage.exchanges},
         }
+
+    def _feed(self, source: str) -> Callable[[Deliver], TwinFeed]:
+        return partial(self.feed if source == SOURCE else TwinCoinbase, self.stage)

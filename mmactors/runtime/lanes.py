@@ -25,6 +25,7 @@ class Lane(StrEnum):
 
 SLOTS: dict[type, Callable[[Any], Key]] = {
     m.SpotTicked: lambda x: ("spot", x.source, x.asset, x.kind),
+    m.FeedLived: lambda x: ("spot", x.source, x.asset, "life"),
     m.ReferenceMoved: lambda x: ("reference", x.asset),
     m.BookChanged: lambda x: ("book", x.market),
     m.BookReported: lambda x: ("book", x.market),

@@ -6,12 +6,20 @@ Owns the exchange's format (venue-contract.md section 4). Pure: randomness and t
 import math
 import re
 from random import Random
+from typing import Protocol
 
 from mmactors.simulator.wire import Json
-from mmactors.simulator.world import PricePath
 
 TRADES_PER_S = 3.0
 _STREAM = re.compile(r"([a-z0-9]{2,20})@(bookTicker|aggTrade)")
+
+
+class Priced(Protocol):
+    """Whatever has a price now."""
+
+    @property
+    def price(self) -> float:
+        """The price."""
 
 
 def parse_stream(name: str) -> tuple[str, str] | None:
@@ -23,12 +31,15 @@ def parse_stream(name: str) -> tuple[str, str] | None:
 class Ticker:
     """One asset's frames: the best bid and ask a cent apart around the price, and trades at one of them."""
 
-    def __init__(self, asset: str, path: PricePath, rng: Random, start_ms: int) -> None:
+    def __init__(
+        self, asset: str, path: Priced, rng: Random, start_ms: int, trades_per_s: float = TRADES_PER_S
+    ) -> None:
         self.asset = asset
         self.symbol = f"{asset.lower()}usdt"
         self._upper = self.symbol.upper()
         self._path = path
         self._rng = rng
+        self._trades_per_s = trades_per_s
         self._update_id = start_ms * 10
         self._trade_id = start_ms
         self._next_trade_ms = float(start_ms)
@@ -59,7 +70,7 @@ class Ticker:
         """Return the prices that `trades` would tell, as their texts read; randomness moves on alike."""
         found: list[float] = []
         while self._next_trade_ms <= now_ms:
-            self._next_trade_ms += self._rng.expovariate(TRADES_PER_S) * 1000
+            self._next_trade_ms += self._rng.expovariate(self._trades_per_s) * 1000
             self._trade_id += 1
             sold = self._rng.random() < 0.5
             found.append((self._bid_cents() + (0 if sold else 1)) / 100)
@@ -70,7 +81,7 @@ class Ticker:
         """Return the aggTrades since the last call, all at the current price."""
         found: list[Json] = []
         while self._next_trade_ms <= now_ms:
-            self._next_trade_ms += self._rng.expovariate(TRADES_PER_S) * 1000
+            self._next_trade_ms += self._rng.expovariate(self._trades_per_s) * 1000
             self._trade_id += 1
             sold = self._rng.random() < 0.5
             found.append(

@@ -5,18 +5,18 @@ Owns subscriptions, server pings, the inbound message limit and the delay of eve
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator.binance import Ticker, parse_stream
+from mmactors.simulator.exchange import Exchange
 from mmactors.simulator.floor import Latency, WallClock
 from mmactors.simulator.outbound import Outbound
 from mmactors.simulator.voice import encode
 from mmactors.simulator.wire import Json
-from mmactors.simulator.world import World
 
 INBOUND_PER_S = 5
 MAX_FRAME_BYTES = 1 << 14
@@ -76,8 +76,9 @@ class Feed:
     """Every asset's ticker and everyone who listens.
 
     Args:
-        world: the prices.
+        exchange: the prices, and whether they are heard.
         ticks_per_s: bookTicker frames a second.
+        trades_per_s: of each asset.
         latency: delay of each frame.
         ticked: told of each asset whose price went to anybody.
         ping_every_ms, pong_within_ms: the exchange's keep-alive.
@@ -85,9 +86,10 @@ class Feed:
 
     def __init__(
         self,
-        world: World,
+        exchange: Exchange,
         clock: WallClock,
         ticks_per_s: float,
+        trades_per_s: float,
         latency: Latency,
         seed: int,
         *,
@@ -96,14 +98,15 @@ class Feed:
         pong_within_ms: int = 60_000,
     ) -> None:
         self.period_s = 1 / ticks_per_s
+        self._exchange = exchange
         self._clock = clock
         self._latency = latency
         self._ticked = ticked
         self._ping_every_ms = ping_every_ms
         self._pong_within_ms = pong_within_ms
         self._tickers = [
-            Ticker(asset, path, Random(f"{seed}:{asset}:feed"), clock.start_ms)  # noqa: S311  reproducible
-            for asset, path in world.paths.items()
+            Ticker(asset, path, Random(f"{seed}:{asset}:feed"), clock.start_ms, trades_per_s)  # noqa: S311
+            for asset, path in exchange.paths.items()
         ]
         self.sockets: set[FeedSocket] = set()
 
@@ -131,6 +134,13 @@ class Feed:
                 consumer.outbound.close(1001, "server shutdown")
 
     def _tick(self, now_ms: int) -> None:
+        self._exchange.advance(now_ms)
+        if self._exchange.state == "cut":
+            for consumer in self.sockets:
+                if consumer.outbound is not None:
+                    consumer.outbound.close(1001, "cut")
+        if self._exchange.state != "live":
+            return
         for ticker in self._tickers:
             events = [(f"{ticker.symbol}@bookTicker", ticker.book_ticker())]
             events += [(f"{ticker.symbol}@aggTrade", trade) for trade in ticker.trades(now_ms)]
@@ -165,26 +175,19 @@ class Feed:
         return await self._serve(request, FeedSocket([name], combined=False))
 
     async def _serve(self, request: web.Request, consumer: FeedSocket) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(
-            max_msg_size=MAX_FRAME_BYTES, timeout=2.0, autoping=False, autoclose=True, compress=False
-        )
-        await socket.prepare(request)
+        if self._exchange.state == "cut":
+            raise web.HTTPServiceUnavailable
 
-        def abort() -> None:
-            if request.transport is not None:
-                request.transport.abort()
+        async def attend(socket: web.WebSocketResponse, outbound: Outbound) -> None:
+            consumer.outbound, consumer.socket = outbound, socket
+            consumer.last_ping_ms = consumer.last_pong_ms = self._clock.now_ms()
+            self.sockets.add(consumer)
+            await self._read(socket, consumer, outbound)
 
-        outbound = Outbound(socket, abort, self._latency.draw_s, lambda _: None)
-        consumer.outbound, consumer.socket = outbound, socket
-        consumer.last_ping_ms = consumer.last_pong_ms = self._clock.now_ms()
-        self.sockets.add(consumer)
         try:
-            await outbound.attend(asyncio.create_task(self._read(socket, consumer, outbound)))
+            return await serve(request, self._latency, attend)
         finally:
             self.sockets.discard(consumer)
-            if not socket.closed:
-                await socket.close(code=1011)
-        return socket
 
     async def _read(self, socket: web.WebSocketResponse, consumer: FeedSocket, outbound: Outbound) -> None:
         async for message in socket:
@@ -198,6 +201,34 @@ class Feed:
                     consumer.last_pong_ms = now_ms
             elif message.type is WSMsgType.TEXT:
                 outbound.put(encode(consumer.control(message.data)))
+
+
+async def serve(
+    request: web.Request,
+    latency: Latency,
+    attend: Callable[[web.WebSocketResponse, Outbound], Awaitable[None]],
+) -> web.WebSocketResponse:
+    """Open a WebSocket whose frames are late by the latency, and close it when `attend` has read it to its end."""
+    socket = web.WebSocketResponse(
+        max_msg_size=MAX_FRAME_BYTES, timeout=2.0, autoping=False, autoclose=True, compress=False
+    )
+    await socket.prepare(request)
+
+    def abort() -> None:
+        if request.transport is not None:
+            request.transport.abort()
+
+    outbound = Outbound(socket, abort, latency.draw_s, lambda _: None)
+
+    async def read() -> None:
+        await attend(socket, outbound)
+
+    try:
+        await outbound.attend(asyncio.create_task(read()))
+    finally:
+        if not socket.closed:
+            await socket.close(code=1011)
+    return socket
 
 
 def _complaint(code: int, message: str, request_id: object) -> Json:

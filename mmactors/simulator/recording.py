@@ -1,13 +1,15 @@
 """Recorded prices from a file: checked, sorted, and cut to the longest piece without a gap.
 
 Owns what makes a file usable and the one line that says what was found in it. Reads CSV, gzipped CSV, and Parquet when
-pyarrow is there; columns `ts_ms` and `price`, and `symbol` if the file has several. It knows no simulator.
+pyarrow is there; columns `ts_ms` and `price`; `symbol` or `asset` if the file has several; `source` and `kind` as
+`mmactors record` writes them (one source is played, and its books rather than its trades). It knows no simulator.
 """
 
 import csv
 import gzip
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,12 @@ LAST_MS = 4_102_444_800_000
 
 _NEED = "need ts_ms (milliseconds since 1970) and a positive price"
 
+PAST_MS = 3_600_000
+"""How much of the file before the first row played is kept as its past."""
+
+LABELS = ("symbol", "asset", "source", "kind")
+"""The columns that say what a row is a price of."""
+
 RETURN_LAG_S = 10
 SIGMA_HALF_LIFE_S = 600.0
 SIGMA_FLOOR = 0.05
@@ -45,11 +53,16 @@ class PricesError(Exception):
 
 @dataclass(frozen=True)
 class Recording:
-    """One asset's prices: milliseconds since the first row, dollars, annualised volatility at every whole second."""
+    """One asset's prices: milliseconds since the first row, dollars, annualised volatility at every whole second.
+
+    `first_ms` is the first row's own time; `past` the hour of the file before it, milliseconds (negative) and dollars.
+    """
 
     times_ms: list[int]
     prices: list[float]
     sigmas: list[float]
+    first_ms: int = 0
+    past: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,14 +77,44 @@ class Recordings:
 class _Columns:
     times: npt.NDArray[np.int64]
     prices: npt.NDArray[np.float64]
-    symbols: list[str] | None
+    labels: dict[str, list[str]]
     unusable: int
 
+    def of(self, chosen: npt.NDArray[np.bool_]) -> "_Columns":
+        kept = {
+            name: [label for label, keep in zip(labels, chosen.tolist(), strict=True) if keep]
+            for name, labels in self.labels.items()
+        }
+        return _Columns(self.times[chosen], self.prices[chosen], kept, self.unusable)
 
-def load_recordings(path: Path, assets: tuple[str, ...]) -> Recordings:
+
+def load_prices(
+    prices: Path | Mapping[str, Path], assets: tuple[str, ...], *, prefer: str | None = None, from_s: float = 0.0
+) -> Recordings:
+    """Read the recordings of these assets from one file, or from a file each; see `load_recordings`."""
+    if isinstance(prices, Path):
+        return load_recordings(prices, assets, prefer=prefer, from_s=from_s)
+    loaded = [
+        load_recordings(prices[asset], (asset,), prefer=prefer, from_s=from_s) for asset in assets if asset in prices
+    ]
+    if not loaded:
+        raise PricesError(f"prices: given for {', '.join(prices)} only; simulator.sessions trades {', '.join(assets)}")
+    by_asset = {asset: recording for each in loaded for asset, recording in each.by_asset.items()}
+    return Recordings(by_asset, "; ".join(each.report for each in loaded))
+
+
+def load_recordings(
+    path: Path, assets: tuple[str, ...], *, prefer: str | None = None, from_s: float = 0.0
+) -> Recordings:
     """Read a file and return the longest continuous piece of each asset it has prices of.
 
     A file without symbols is taken to be the first asset's.
+
+    Args:
+        path: the file.
+        assets: the assets wanted.
+        prefer: whose rows, if the file has sources and this one; else of each asset the source with the most.
+        from_s: seconds into the piece at which it begins; what is before belongs to its past.
 
     Raises:
         PricesError: the file is missing, unreadable, has wrong columns, no usable rows, or only other assets' prices.
@@ -81,10 +124,10 @@ def load_recordings(path: Path, assets: tuple[str, ...]) -> Recordings:
         raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); {_NEED}")
     found: dict[str, Recording] = {}
     said: list[str] = []
-    for asset, chosen in _by_asset(columns, assets, path).items():
-        recording, line = _longest_piece(columns.times[chosen], columns.prices[chosen], path, asset)
-        found[asset] = recording
-        said.append(line)
+    for asset, mine in _by_asset(columns, assets, path).items():
+        rows, whose = _one_source(mine, prefer)
+        found[asset], line = _longest_piece(rows.times, rows.prices, path, asset, round(from_s * 1000))
+        said.append(line + whose)
     unusable = f"; {columns.unusable} unusable rows dropped" if columns.unusable else ""
     return Recordings(found, f"prices {path.name}: " + "; ".join(said) + unusable)
 
@@ -98,8 +141,20 @@ def read_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64], 
     columns = _read(path)
     if columns.times.size == 0:
         raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); {_NEED}")
-    chosen = _by_asset(columns, (asset,), path)[asset]
-    return columns.times[chosen], columns.prices[chosen]
+    rows, _ = _one_source(_by_asset(columns, (asset,), path)[asset], None)
+    return rows.times, rows.prices
+
+
+def _one_source(columns: _Columns, prefer: str | None) -> tuple[_Columns, str]:
+    """Keep one source's rows, and of those the books where it has any: trades are at one side or the other."""
+    if "source" not in columns.labels:
+        return columns, ""
+    counted = Counter(columns.labels["source"])
+    chosen = prefer if prefer in counted else counted.most_common(1)[0][0]
+    columns = columns.of(np.array(columns.labels["source"]) == chosen)
+    if "book" in columns.labels.get("kind", ()):
+        columns = columns.of(np.array(columns.labels["kind"]) == "book")
+    return columns, f" (source {chosen})" if len(counted) > 1 else ""
 
 
 def _read(path: Path) -> _Columns:
@@ -122,17 +177,17 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
     header = [name.strip() for name in next(rows, [])]
     _check_columns(path, header)
     time_at, price_at = header.index("ts_ms"), header.index("price")
-    symbol_at = header.index("symbol") if "symbol" in header else None
+    labels: dict[str, list[str]] = {name: [] for name in LABELS if name in header}
+    label_at = {name: header.index(name) for name in labels}
     times: list[int] = []
     prices: list[float] = []
-    symbols: list[str] = []
     unusable = 0
     for row in rows:
         if not row:
             continue
         try:
             when, price = _whole(row[time_at]), float(row[price_at])
-            symbol = "" if symbol_at is None else row[symbol_at]
+            told = {name: row[at] for name, at in label_at.items()}
         except (ValueError, IndexError):
             unusable += 1
             continue
@@ -141,9 +196,9 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
             continue
         times.append(when)
         prices.append(price)
-        symbols.append(symbol)
-    known = None if symbol_at is None else symbols
-    return _Columns(np.array(times, dtype=np.int64), np.array(prices, dtype=np.float64), known, unusable)
+        for name, label in told.items():
+            labels[name].append(label)
+    return _Columns(np.array(times, dtype=np.int64), np.array(prices, dtype=np.float64), labels, unusable)
 
 
 def _whole(text: str) -> int:
@@ -168,19 +223,18 @@ def _read_parquet(path: Path) -> _Columns:
     try:
         names = pq.read_schema(path).names
         _check_columns(path, names)
-        wanted = [name for name in ("ts_ms", "price", "symbol") if name in names]
-        table = pq.read_table(path, columns=wanted)
+        named = [name for name in LABELS if name in names]
+        table = pq.read_table(path, columns=["ts_ms", "price", *named])
         raw_times = np.asarray(table.column("ts_ms").cast(pa.float64()).to_numpy(), dtype=np.float64)
         raw_prices = np.asarray(table.column("price").cast(pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
         raise PricesError(f"{path}: cannot be read as Parquet prices ({str(error).splitlines()[0]})") from None
     with np.errstate(invalid="ignore"):
         good = (raw_times >= 0) & (raw_times <= LAST_MS) & np.isfinite(raw_prices) & (raw_prices > 0)
-    symbols: list[str] | None = None
-    if "symbol" in wanted:
-        named = table.column("symbol").to_pylist()
-        symbols = [str(named[i]) for i in np.flatnonzero(good)]
-    return _Columns(raw_times[good].astype(np.int64), raw_prices[good], symbols, int((~good).sum()))
+    columns = {name: table.column(name).to_pylist() for name in named}
+    kept = np.flatnonzero(good).tolist()
+    labels = {name: [str(column[at]) for at in kept] for name, column in columns.items()}
+    return _Columns(raw_times[good].astype(np.int64), raw_prices[good], labels, int((~good).sum()))
 
 
 def _check_columns(path: Path, names: list[str]) -> None:
@@ -190,16 +244,17 @@ def _check_columns(path: Path, names: list[str]) -> None:
         raise PricesError(f"{path}: wrong columns: needs ts_ms and price, {' and '.join(missing)} not among {shown}")
 
 
-def _by_asset(columns: _Columns, assets: tuple[str, ...], path: Path) -> dict[str, npt.NDArray[np.bool_] | slice]:
-    if columns.symbols is None:
-        return {assets[0]: slice(None)}
-    symbols = np.array(columns.symbols)
-    names = sorted(set(columns.symbols))
-    found: dict[str, npt.NDArray[np.bool_] | slice] = {}
+def _by_asset(columns: _Columns, assets: tuple[str, ...], path: Path) -> dict[str, _Columns]:
+    labels = columns.labels.get("symbol") or columns.labels.get("asset")
+    if labels is None:
+        return {assets[0]: columns}
+    symbols = np.array(labels)
+    names = sorted(set(labels))
+    found: dict[str, _Columns] = {}
     for asset in assets:
         mine = [name for name in names if name.upper().startswith(asset)]
         if mine:
-            found[asset] = symbols == mine[0]
+            found[asset] = columns.of(symbols == mine[0])
     if not found:
         raise PricesError(
             f"{path}: has prices of {', '.join(names)} only; simulator.sessions trades {', '.join(assets)}"
@@ -208,7 +263,7 @@ def _by_asset(columns: _Columns, assets: tuple[str, ...], path: Path) -> dict[st
 
 
 def _longest_piece(
-    times: npt.NDArray[np.int64], prices: npt.NDArray[np.float64], path: Path, asset: str
+    times: npt.NDArray[np.int64], prices: npt.NDArray[np.float64], path: Path, asset: str, from_ms: int
 ) -> tuple[Recording, str]:
     rows = times.size
     disordered = int((np.diff(times) < 0).sum())
@@ -223,8 +278,16 @@ def _longest_piece(
     starts = np.concatenate(([0], breaks + 1))
     ends = np.concatenate((breaks, [times.size - 1]))
     longest = int(np.argmax(times[ends] - times[starts]))
-    piece = slice(int(starts[longest]), int(ends[longest]) + 1)
-    span_ms = int(times[piece][-1] - times[piece][0])
+    first, last = int(starts[longest]), int(ends[longest])
+    if from_ms:
+        if times[last] - times[first] < from_ms + 1000:
+            have = _span(int(times[last] - times[first]))
+            raise PricesError(
+                f"{path}: the longest piece of {asset} has {have}, all before prices_from_s; set it lower"
+            )
+        first = int(np.searchsorted(times, times[first] + from_ms))
+    piece = slice(first, last + 1)
+    span_ms = int(times[last] - times[first])
     if span_ms < 1000:
         unit = "; is ts_ms in milliseconds?" if rows > 1 and usual <= 60 else ""
         text = f"too short: {rows} rows of {asset} have no piece of even a second without a gap{unit}"
@@ -236,7 +299,10 @@ def _longest_piece(
         f"{_span(span_ms)} from {since:%Y-%m-%d %H:%M:%S}Z"
     )
     elapsed = times[piece] - times[piece][0]
-    return Recording(elapsed.tolist(), prices[piece].tolist(), _volatility(elapsed, prices[piece])), line
+    before = slice(int(np.searchsorted(times, times[first] - PAST_MS)), first)
+    past = tuple(zip((times[before] - times[first]).tolist(), prices[before].tolist(), strict=True))
+    sigmas = _volatility(elapsed, prices[piece])
+    return Recording(elapsed.tolist(), prices[piece].tolist(), sigmas, int(times[first]), past), line
 
 
 def _volatility(elapsed: npt.NDArray[np.int64], prices: npt.NDArray[np.float64]) -> list[float]:

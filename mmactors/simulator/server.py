@@ -1,4 +1,4 @@
-"""The simulator's process: one port for REST, the venue's WebSocket and the price feed, on the wall clock.
+"""The simulator's process: one port for REST, the venue's WebSocket and the price feeds, on the wall clock.
 
 Owns start and end: the listening socket, the loops that let time pass, the log's flushing, signals and the parent's
 death. Everything the venue does is elsewhere.
@@ -12,9 +12,10 @@ import signal
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
@@ -22,31 +23,38 @@ from aiohttp.typedefs import Handler
 
 from mmactors.config import Config, SimulatorConfig
 from mmactors.simulator.certificate import NoCertificate, serve_with_own
+from mmactors.simulator.coinbase_feed import CoinbaseFeed
+from mmactors.simulator.exchange import exchange, own_paths
 from mmactors.simulator.feed import Feed
 from mmactors.simulator.floor import Floor, Latency, Say, WallClock
+from mmactors.simulator.history import History
 from mmactors.simulator.parse import bad_request
-from mmactors.simulator.recording import PricesError, Recording, load_recordings
+from mmactors.simulator.recording import PricesError, Recording, load_prices
 from mmactors.simulator.rest import Rest, refused
 from mmactors.simulator.simulation import SimulatedVenue, build_world
+from mmactors.simulator.switchboard import Switchboard
 from mmactors.simulator.tokens import bearer
 from mmactors.simulator.truth import TruthLog
 from mmactors.simulator.venue_socket import VenueSocket
 
 EXIT_OK, EXIT_NO_FILE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 66, 69, 78
+EXCHANGES = ("binance", "coinbase")
 FLUSH_EVERY_S = 0.2
 CLOSE_SOCKETS_WITHIN_S = 1.0
 
 
 class SimulatorServer:
-    """The venue and the feed, listening.
+    """The venue and the feeds, listening.
 
     Args:
         config: the simulator's configuration.
         secret: what tokens are signed with.
         say: takes a line for the operator.
         recordings: recorded prices by asset, instead of synthetic ones.
+        own: an exchange's own recordings by asset, by exchange.
         certificate: where its own certificate goes, if it serves TLS.
-        ping_every_ms, pong_within_ms: the feed's keep-alive.
+        ping_every_ms, pong_within_ms: Binance's keep-alive.
+        subscribe_within_ms: how long Coinbase waits for a subscription.
 
     Raises:
         ValueError: the configuration's sessions cannot be.
@@ -60,10 +68,12 @@ class SimulatorServer:
         secret: str,
         say: Say,
         recordings: dict[str, Recording] | None = None,
+        own: Mapping[str, Mapping[str, Recording]] = MappingProxyType({}),
         *,
         certificate: Path | None = None,
         ping_every_ms: int = 20_000,
         pong_within_ms: int = 60_000,
+        subscribe_within_ms: int = 5000,
     ) -> None:
         self._tls: ssl.SSLContext | None = None
         if config.tls:
@@ -88,16 +98,41 @@ class SimulatorServer:
         self.floor = Floor(self.simulation, clock, secret, say)
         rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
         self._orders_latency = Latency(config.order_latency_ms, config.latency_jitter_ms, rng)
+        seed, jitter_ms = config.world.seed, config.latency_jitter_ms
+        binance, coinbase = (
+            exchange(
+                name,
+                getattr(config.feeds, name),
+                world,
+                seed,
+                own_paths(name, own[name], recordings, clock.start_ms, config.world.speed) if name in own else None,
+            )
+            for name in EXCHANGES
+        )
+        delays_ms = [each.latency_ms for each in (config.feeds.binance, config.feeds.coinbase)]
+        binance_ms, coinbase_ms = (config.feed_latency_ms if each is None else each for each in delays_ms)
         self._feed = Feed(
-            world,
+            binance,
             clock,
             config.feed_ticks_per_s,
-            Latency(config.feed_latency_ms, config.latency_jitter_ms, rng),
-            config.world.seed,
+            config.feeds.binance.trades_per_s,
+            Latency(binance_ms, jitter_ms, rng),
+            seed,
             ticked=None if self._truth is None else self._truth.ticked,
             ping_every_ms=ping_every_ms,
             pong_within_ms=pong_within_ms,
         )
+        self._coinbase = CoinbaseFeed(
+            coinbase,
+            clock,
+            config.feeds.coinbase.trades_per_s,
+            Latency(coinbase_ms, jitter_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
+            seed,
+            ticked=None if self._truth is None else self._truth.ticked,
+            subscribe_within_ms=subscribe_within_ms,
+        )
+        self._history = History(binance, coinbase, clock)
+        self._switchboard = Switchboard((binance, coinbase), clock, say)
         self._config = config
         self._runner: web.AppRunner | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -113,7 +148,8 @@ class SimulatorServer:
         """
         app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
         app.add_routes(Rest(self.floor, self._orders_latency).routes())
-        app.add_routes(self._feed.routes())
+        for part in (self._feed, self._coinbase, self._history, self._switchboard):
+            app.add_routes(part.routes())
         app.add_routes([web.get("/ws", self._venue_socket)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
         self._runner = runner
@@ -121,7 +157,8 @@ class SimulatorServer:
         await web.TCPSite(runner, self._config.host, self._config.port, ssl_context=self._tls).start()
         self.port = runner.addresses[0][1]
         self.floor.advance()
-        self._loops = [asyncio.create_task(work) for work in (self._run_venue(), self._flush_log(), self._feed.run())]
+        working = (self._run_venue(), self._flush_log(), self._feed.run(), self._coinbase.run())
+        self._loops = [asyncio.create_task(work) for work in working]
 
     async def failed(self) -> None:
         """Return when one of the loops has ended, which only a defect can bring about; its error is raised."""
@@ -135,8 +172,11 @@ class SimulatorServer:
             socket.put(self.floor.voice.say({"type": "notice", "code": "SHUTDOWN"}))
             socket.close(1012, "restart")
         self._feed.shut_down()
+        self._coinbase.shut_down()
         deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S
-        while (self._open or self._feed.sockets) and asyncio.get_running_loop().time() < deadline:
+        while (
+            self._open or self._feed.sockets or self._coinbase.sockets
+        ) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         for loop in self._loops:
             loop.cancel()
@@ -157,6 +197,7 @@ class SimulatorServer:
             "rest_url": f"http{secure}://{shown}:{port}",
             "ws_url": f"ws{secure}://{shown}:{port}/ws",
             "binance_url": f"ws{secure}://{shown}:{port}/stream",
+            "coinbase_url": f"ws{secure}://{shown}:{port}/coinbase",
         }
         return msgspec.json.encode({"listening": where}).decode()
 
@@ -174,6 +215,7 @@ class SimulatorServer:
         due = clock()
         while True:
             self.floor.advance()
+            self._history.note()
             now_ms = self.floor.clock.now_ms()
             for socket in list(self._open):
                 socket.tick(now_ms)
@@ -198,15 +240,22 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
         announce: takes the one line that says where we listen.
     """
     simulator = config.simulator
-    prices = prices or simulator.world.prices
+    played = prices or simulator.world.prices
     assets = tuple(dict.fromkeys(series.asset for series in simulator.sessions))
     recordings = None
+    own: dict[str, dict[str, Recording]] = {}
     try:
-        if prices is not None:
-            found = load_recordings(prices, assets)
+        if played is not None:
+            found = load_prices(played, assets, from_s=simulator.world.prices_from_s)
             recordings = found.by_asset
             _say(found.report)
-        server = SimulatorServer(simulator, secret, _say, recordings, certificate=config.simulator_certificate)
+        for name in EXCHANGES:
+            theirs = getattr(simulator.feeds, name).prices
+            if theirs is not None:
+                found = load_prices(theirs, assets, prefer=name)
+                own[name] = found.by_asset
+                _say(f"{name}: {found.report}")
+        server = SimulatorServer(simulator, secret, _say, recordings, own, certificate=config.simulator_certificate)
     except PricesError as error:
         _say(str(error))
         return EXIT_NO_FILE if error.missing else EXIT_CONFIG

@@ -15,6 +15,9 @@ from mmactors.units import YEAR_S
 VOL_STEP_MS = 1000
 """How often a synthetic path's volatility moves."""
 
+PAST_S = 3600
+"""How far back a path can tell what its prices were before it started."""
+
 
 class PricePath(Protocol):
     """One asset's true price and annualised volatility now. `end_ms` is when a recording runs out."""
@@ -26,6 +29,9 @@ class PricePath(Protocol):
     def advance(self, to_ms: int) -> None:
         """Move on to this time, in milliseconds."""
 
+    def past(self) -> list[tuple[int, float]]:
+        """Return times (milliseconds) and prices from before the start, oldest first; empty if there are none."""
+
 
 class SyntheticPath:
     """Log price with an Ornstein-Uhlenbeck log volatility (moved once a second) and rare jumps, in steps of `step_ms`.
@@ -33,8 +39,11 @@ class SyntheticPath:
     Source: strategy.md section 3, simulation rules.
     """
 
-    def __init__(self, config: WorldConfig, start_price: float, start_ms: int, step_ms: int, rng: Random) -> None:
+    def __init__(
+        self, config: WorldConfig, start_price: float, start_ms: int, step_ms: int, rng: Random, past_seed: str = ""
+    ) -> None:
         self.price = start_price
+        self._past_seed = past_seed
         self.end_ms: int | None = None
         self._rng = rng
         self._step_ms = step_ms
@@ -51,6 +60,25 @@ class SyntheticPath:
         self._plan_jump(float(start_ms))
         self.sigma = self._annual_vol * math.exp(self._log_vol)
         self._move_sd = self.sigma * self._root_dt
+        self._began = (start_ms, start_price, self._log_vol)
+
+    def past(self) -> list[tuple[int, float]]:
+        """Return the hour before the start, second by second: the same process run backwards, which it looks like too.
+
+        Its randomness is its own, so that telling the past does not change the future.
+        """
+        at_ms, price, log_vol = self._began
+        rng = Random(self._past_seed)  # noqa: S311  a simulation, reproducible from its seed
+        found: list[tuple[int, float]] = []
+        for _ in range(PAST_S):
+            log_vol = self._keep * log_vol + self._log_vol_step * rng.gauss(0.0, 1.0)
+            move = rng.gauss(0.0, self._annual_vol * math.exp(log_vol) * math.sqrt(1 / YEAR_S))
+            if rng.random() < self._jumps_per_ms * 1000:
+                move += rng.gauss(0.0, self._jump_sd)
+            price *= math.exp(-move)
+            at_ms -= 1000
+            found.append((at_ms, price))
+        return found[::-1]
 
     def advance(self, to_ms: int) -> None:
         """Move on by whole steps, up to this time."""
@@ -76,27 +104,37 @@ class SyntheticPath:
 
 
 class RecordedPath:
-    """A recording whose first row is at `start_ms`; the last price holds between rows and after the end."""
+    """A recording whose first row is at `start_ms`; the last price holds between rows and after the end.
 
-    def __init__(self, recording: Recording, start_ms: int) -> None:
+    `speed` says how many of the recording's seconds pass in one.
+    """
+
+    def __init__(self, recording: Recording, start_ms: int, speed: float = 1.0) -> None:
         self._times = recording.times_ms
         self._prices = recording.prices
         self._sigmas = recording.sigmas
+        self._past = recording.past
         self._start_ms = start_ms
+        self._speed = speed
+        self._livelier = math.sqrt(speed)
         self._at = 0
         self.price = recording.prices[0]
-        self.sigma = recording.sigmas[0]
-        self.end_ms: int | None = start_ms + recording.times_ms[-1]
+        self.sigma = recording.sigmas[0] * self._livelier
+        self.end_ms: int | None = start_ms + int(recording.times_ms[-1] / speed)
 
     def advance(self, to_ms: int) -> None:
         """Move on to the newest row not after this time."""
-        elapsed = to_ms - self._start_ms
+        elapsed = max(0, int((to_ms - self._start_ms) * self._speed))
         times, at, last = self._times, self._at, len(self._times) - 1
         while at < last and times[at + 1] <= elapsed:
             at += 1
         self._at = at
         self.price = self._prices[at]
-        self.sigma = self._sigmas[min(elapsed // 1000, len(self._sigmas) - 1)]
+        self.sigma = self._sigmas[min(elapsed // 1000, len(self._sigmas) - 1)] * self._livelier
+
+    def past(self) -> list[tuple[int, float]]:
+        """Return the rows of the file before the first one played, as far as they reach into the hour before."""
+        return [(self._start_ms + int(at / self._speed), price) for at, price in self._past]
 
 
 class World:
@@ -123,12 +161,13 @@ class World:
         for asset in assets:
             if recordings is not None:
                 if asset in recordings:
-                    self.paths[asset] = RecordedPath(recordings[asset], start_ms)
+                    self.paths[asset] = RecordedPath(recordings[asset], start_ms, config.speed)
                 continue
             if asset not in config.start_prices:
                 raise ValueError(f"simulator.world.start_prices has no price for {asset}")
             rng = Random(f"{config.seed}:{asset}:path")  # noqa: S311  a simulation, reproducible from its seed
-            self.paths[asset] = SyntheticPath(config, config.start_prices[asset], start_ms, step_ms, rng)
+            past = f"{config.seed}:{asset}:past"
+            self.paths[asset] = SyntheticPath(config, config.start_prices[asset], start_ms, step_ms, rng, past)
 
     def advance(self, to_ms: int) -> None:
         """Move every path on to this time, in milliseconds."""

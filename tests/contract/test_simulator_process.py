@@ -53,6 +53,7 @@ def test_it_announces_where_it_listens_and_ends_cleanly_on_sigterm(tmp_path: Pat
         "rest_url": f"http://127.0.0.1:{port}",
         "ws_url": f"ws://127.0.0.1:{port}/ws",
         "binance_url": f"ws://127.0.0.1:{port}/stream",
+        "coinbase_url": f"ws://127.0.0.1:{port}/coinbase",
     }
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=10)

@@ -20,7 +20,11 @@ def nobody_left() -> Iterator[None]:
 
 
 def config(without: str) -> Config:
-    environ = {"MM__simulator__world__seed": "7", "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
+    environ = {
+        "MM__feeds__coinbase__enabled": "false",
+        "MM__simulator__world__seed": "7",
+        "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
+    }
     return load(CONF, {**environ, "MM__simulator__without": f"[{without}]"})
 
 

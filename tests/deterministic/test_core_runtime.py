@@ -26,7 +26,11 @@ SAME_MOMENTS = {"simulator__latency_jitter_ms": "0", "simulator__order_latency_m
 
 
 def config(seed: int, sessions: str, **more: str) -> Config:
-    environ = {"MM__simulator__world__seed": str(seed), "MM__simulator__sessions": sessions}
+    environ = {
+        "MM__feeds__coinbase__enabled": "false",
+        "MM__simulator__world__seed": str(seed),
+        "MM__simulator__sessions": sessions,
+    }
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 

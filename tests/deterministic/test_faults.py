@@ -28,7 +28,11 @@ def nobody_left() -> Iterator[None]:
 
 @cache
 def config() -> Config:
-    environ = {"MM__simulator__world__seed": "5", "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
+    environ = {
+        "MM__feeds__coinbase__enabled": "false",
+        "MM__simulator__world__seed": "5",
+        "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
+    }
     return load(CONF, environ)
 
 

@@ -25,7 +25,11 @@ def nobody_left() -> Iterator[None]:
 
 
 def config(seed: int, sessions: str = "[{asset: BTC, duration: 1M}]", **more: str) -> Config:
-    environ = {"MM__simulator__world__seed": str(seed), "MM__simulator__sessions": sessions}
+    environ = {
+        "MM__feeds__coinbase__enabled": "false",
+        "MM__simulator__world__seed": str(seed),
+        "MM__simulator__sessions": sessions,
+    }
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 
@@ -104,7 +108,7 @@ def test_a_stop_cancels_everything_and_says_so():
 
 
 def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypatch):
-    twin = Twin(config(5))
+    twin = Twin(config(5, feeds__coinbase__enabled="false"))
     twin.run(20)
     (name,) = [name for name in twin.runtime.names() if name.startswith("market:")]
     before = twin.runtime.incarnation(name)
@@ -141,3 +145,23 @@ def test_the_death_of_an_essential_actor_ends_the_run(monkeypatch):
         twin.run(0.2)
     assert twin.ended
     assert twin.ended[0][0] == 70
+
+
+def test_both_sources_are_heard_and_one_alone_carries_the_session():
+    heard = {}
+    for feeds in ("{coinbase: {enabled: true}}", "{binance: {enabled: false}, coinbase: {enabled: true}}"):
+        twin = Twin(config(5, feeds=feeds))
+        twin.run(30)
+        heard[feeds] = sorted(name for name in twin.runtime.names() if name.startswith("feed:"))
+        assert twin.venue.account("mmactors").live
+        assert twin.desk.account.cash_micros == twin.venue.account("mmactors").cash
+    assert list(heard.values()) == [["feed:binance", "feed:coinbase"], ["feed:coinbase"]]
+
+
+def test_coinbase_leaves_the_world_and_the_takers_as_they_are():
+    prices = []
+    for enabled in ("true", "false"):
+        twin = Twin(config(5, feeds__coinbase__enabled=enabled))
+        twin.run(20)
+        prices.append(twin.venue.world.price("BTC"))
+    assert prices[0] == prices[1]

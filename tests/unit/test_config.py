@@ -54,7 +54,9 @@ def test_nothing_given_is_the_default_and_the_default_is_the_cores(loaded):
 
 
 def test_sim_yaml_says_the_defaults():
-    assert load(ROOT / "conf" / "sim.yaml", {}) == Config()
+    given = load(ROOT / "conf" / "sim.yaml", {})
+    assert given.feeds.coinbase.enabled, "two sources offline, one unless asked for elsewhere"
+    assert given == Config.model_validate({"feeds": {"coinbase": {"enabled": True}}})
 
 
 def test_prod_yaml_trades_on_a_real_venue_and_real_prices():
@@ -765,3 +767,82 @@ def test_a_simulator_with_tls_is_found_and_believed_without_more() -> None:
     named = Config.model_validate({"simulator": {"tls": True}, "venue": {"ca_file": "mine.pem"}})
     assert named.venue_ca == Path("mine.pem")
     assert Config().venue_ca is None
+
+
+def feeds(text: str, **environ: str) -> Config:
+    import yaml
+
+    return Config.model_validate(yaml.safe_load(text) | environ)
+
+
+def test_coinbase_follows_every_asset_unless_told_which():
+    every = feeds("{assets: [BTC, ETH], feeds: {coinbase: {enabled: true}}}")
+    assert every.symbols("coinbase") == {"BTC-USD": "BTC", "ETH-USD": "ETH"}
+    some = feeds("{assets: [BTC, ETH], feeds: {coinbase: {symbols: [eth-usd, btcusd]}}}")
+    assert some.symbols("coinbase") == {"ETH-USD": "ETH", "BTC-USD": "BTC"}
+    assert feeds("{}").symbols("binance") == {"btcusdt": "BTC"}
+
+
+@pytest.mark.parametrize(
+    ("section", "socket", "history"),
+    [
+        ("{}", "ws://127.0.0.1:9/coinbase", "http://127.0.0.1:9"),
+        ("{ws_url: 'wss://x.example'}", "wss://x.example", None),
+        ("{ws_url: 'wss://x.example', history_url: 'https://y.example/'}", "wss://x.example", "https://y.example"),
+        ("{history_url: 'https://y.example'}", "ws://127.0.0.1:9/coinbase", "https://y.example"),
+    ],
+)
+def test_where_coinbase_and_its_history_are(section: str, socket: str, history: str | None):
+    urls = feeds(f"{{feeds: {{coinbase: {section}}}}}").urls(9)
+    assert (urls.coinbase_url, urls.coinbase_history_url) == (socket, history)
+    assert urls.binance_history_url == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("feeds: {binance: {enabled: false}}", "feeds.binance.enabled = false: no price source is left"),
+        (
+            "feeds: {binance: {enabled: false}, coinbase: {enabled: false}}",
+            "feeds.binance.enabled = false, feeds.coinbase.enabled = false: no price source is left",
+        ),
+        (
+            "feeds: {coinbase: {symbols: [btc-usd, BTCUSD]}}",
+            "feeds.coinbase.symbols: two symbols price BTC; keep one",
+        ),
+        (
+            "feeds: {coinbase: {symbols: [btc-eur]}}",
+            "feeds.coinbase.symbols[0]: got 'btc-eur'; allowed: a product priced in dollars, such as btc-usd",
+        ),
+        (
+            "{assets: [BTC, ETH], feeds: {coinbase: {symbols: [eth-usd]}}}",
+            "assets, feeds.binance.symbols: no symbol prices ETH; add ethusdt",
+        ),
+        ("simulator: {world: {speed: 0.5}}", "simulator.world.speed: got 0.5; allowed: a number >= 1 and <= 1000"),
+        (
+            "simulator: {feeds: {coinbase: {noise_bp: -1}}}",
+            "simulator.feeds.coinbase.noise_bp: got -1; allowed: a number >= 0 and <= 100",
+        ),
+    ],
+)
+def test_mistakes_about_the_feeds_are_told(tmp_path, text: str, line: str):
+    path = tmp_path / "c.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load(path, {})
+    assert any(told.startswith(line) for told in error.value.lines), error.value.lines
+
+
+def test_an_asset_priced_by_one_enabled_source_is_enough(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("{assets: [BTC, ETH], feeds: {coinbase: {enabled: true}}}", encoding="utf-8")
+    assert load(path, {}).feeds.coinbase.enabled
+
+
+def test_recordings_by_asset_from_the_file_and_the_environment(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("simulator: {world: {prices: {btc: a.csv}}}", encoding="utf-8")
+    given = load(path, {"MM__simulator__feeds__coinbase__prices": "b.csv"})
+    assert given.simulator.world.prices == {"BTC": Path("a.csv")}
+    assert given.simulator.feeds.coinbase.prices == Path("b.csv")
+    assert Config.model_validate_json(given.model_dump_json(exclude_unset=True)) == given

@@ -1,0 +1,173 @@
+"""Coinbase Exchange: what is subscribed to, and what each frame of the subscription means.
+
+Owns the exchange's JSON and the order of its sequences. Knows no socket and no clock: when a frame was received is an
+argument, and a bad frame is an answer (`Dropped`), never an exception. On these channels `sequence` jumps normally and
+a trade's `match` and `ticker` share one, so it orders each channel by itself; `trade_id` is contiguous and shows gaps.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from mmactors.feeds.frames import (
+    FUTURE_NS,
+    MAX_BYTES,
+    UNREADABLE,
+    BadFrame,
+    Dropped,
+    Ignored,
+    Order,
+    Parsed,
+    Refused,
+    by_symbol,
+    price_of,
+    reason_of,
+)
+from mmactors.messages import FeedLived, SpotTicked
+from mmactors.units import Nanos
+
+CHANNELS = ("ticker", "matches", "heartbeat")
+
+PASSED_OVER = {"subscriptions", "last_match", "snapshot", "l2update", "status", "auction"} | {
+    "received",
+    "open",
+    "done",
+    "change",
+    "activate",
+}
+"""Frames that are known and of no use here; `last_match` is a trade from before we listened."""
+
+LONGEST_REASON = 200
+"""How much of the exchange's own words is repeated."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def subscription(products: Iterable[str]) -> bytes:
+    """Return the message that must be sent within 5 s of connecting."""
+    return msgspec.json.encode({"type": "subscribe", "product_ids": list(products), "channels": CHANNELS})
+
+
+class _Frame(Struct):
+    """Every field we read of any frame."""
+
+    type: str | UnsetType = UNSET
+    product_id: str | UnsetType = UNSET
+    sequence: int | UnsetType = UNSET
+    trade_id: int | UnsetType = UNSET
+    time: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    price: str | UnsetType = UNSET
+    best_bid: str | UnsetType = UNSET
+    best_ask: str | UnsetType = UNSET
+    message: msgspec.Raw = msgspec.Raw()
+    reason: msgspec.Raw = msgspec.Raw()
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+
+
+class CoinbaseParser:
+    """Turn the frames of one subscription into ticks and signs of life. Remembers the last number of each stream.
+
+    `counters["trades_missed"]` counts the trades between two that came.
+    """
+
+    def __init__(self, assets: Mapping[str, str], source: str = "coinbase") -> None:
+        """Args:
+        assets: the asset of each product followed (`BTC-USD`).
+        source: the name that the ticks carry.
+        """
+        self.counters: dict[str, int] = {}
+        self._assets = by_symbol(assets)
+        self._source = source
+        self._order = Order()
+        self._trades: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Forget the numbers: the next connection does not overlap the last."""
+        self._order.forget()
+        self._trades.clear()
+
+    def parse(self, raw: bytes | str, received_ns: Nanos) -> Parsed:
+        """Return what one frame says. `received_ns` is when it came, on the local clock."""
+        try:
+            return self._parse(raw, received_ns)
+        except UNREADABLE as error:
+            return Dropped(reason_of(error))
+
+    def _parse(self, raw: bytes | str, received_ns: Nanos) -> Parsed:
+        if len(raw) > MAX_BYTES:
+            return Dropped("oversized")
+        if isinstance(raw, bytes):
+            raw.decode()  # msgspec does not look into strings that nobody asked for
+        frame = _FRAME.decode(raw)
+        kind = frame.type
+        if kind is UNSET:
+            return Dropped("unknown_shape")
+        if kind == "error":
+            words = [_words(part) for part in (frame.message, frame.reason)]
+            return Refused(": ".join(word for word in words if word) or "no reason given")
+        if kind in PASSED_OVER:
+            return Ignored(kind)
+        if kind not in ("ticker", "match", "heartbeat"):
+            return Dropped("unknown_event")
+        product = frame.product_id
+        if product is UNSET:
+            return Dropped("missing_field")
+        asset = self._assets.get(product)
+        if asset is None:
+            return Ignored("other_product")
+        if kind == "heartbeat":
+            return FeedLived(self._source, asset, received_ns)
+        return self._tick(kind, product, asset, frame, received_ns)
+
+    def _tick(self, kind: str, product: str, asset: str, frame: _Frame, received_ns: Nanos) -> Parsed:
+        sequence, event_ns = frame.sequence, _nanos(frame.time)
+        if sequence is UNSET or event_ns is None:
+            return Dropped("missing_field")
+        if kind == "ticker":
+            bid, ask = _price(frame.best_bid), _price(frame.best_ask)
+            if bid > ask:
+                return Dropped("crossed")
+            price = (bid + ask) / 2
+        else:
+            price = _price(frame.price)
+            if frame.trade_id is UNSET:
+                return Dropped("missing_field")
+        if not 0 < event_ns <= received_ns + FUTURE_NS:
+            return Dropped("bad_time")
+        self._order.advance(product, kind, sequence)
+        if kind == "ticker":
+            return SpotTicked(self._source, asset, price, "book", received_ns, event_ns)
+        self._note_trade(product, frame.trade_id)
+        return SpotTicked(self._source, asset, price, "trade", received_ns, event_ns)
+
+    def _note_trade(self, product: str, trade: int | UnsetType) -> None:
+        if trade is UNSET:
+            return
+        missed = trade - self._trades.get(product, trade) - 1
+        if missed > 0:
+            self.counters["trades_missed"] = self.counters.get("trades_missed", 0) + missed
+        self._trades[product] = trade
+
+
+def _nanos(time: datetime | UnsetType) -> Nanos | None:
+    return None if time is UNSET else Nanos((time - _EPOCH) // _MICROSECOND * 1000)
+
+
+def _price(text: str | UnsetType) -> float:
+    if text is UNSET:
+        raise BadFrame("missing_field")
+    return price_of(text)
+
+
+def _words(raw: msgspec.Raw) -> str:
+    """One line of what the exchange said, whatever it is made of."""
+    if not bytes(raw):
+        return ""
+    said = msgspec.json.decode(raw)
+    return " ".join(str(said).split())[:LONGEST_REASON] if said is not None else ""
