@@ -26,7 +26,7 @@ def nobody_left() -> Iterator[None]:
 
 def config(seed: int, sessions: str = "[{asset: BTC, duration: 1M}]", **more: str) -> Config:
     environ = {
-        "MM__feeds__coinbase__enabled": "false",
+        **({} if "feeds" in more else {"MM__feeds__coinbase__enabled": "false"}),
         "MM__simulator__world__seed": str(seed),
         "MM__simulator__sessions": sessions,
     }

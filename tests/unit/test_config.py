@@ -814,10 +814,6 @@ def test_where_coinbase_and_its_history_are(section: str, socket: str, history: 
             "feeds: {coinbase: {symbols: [btc-eur]}}",
             "feeds.coinbase.symbols[0]: got 'btc-eur'; allowed: a product priced in dollars, such as btc-usd",
         ),
-        (
-            "{assets: [BTC, ETH], feeds: {coinbase: {symbols: [eth-usd]}}}",
-            "assets, feeds.binance.symbols: no symbol prices ETH; add ethusdt",
-        ),
         ("simulator: {world: {speed: 0.5}}", "simulator.world.speed: got 0.5; allowed: a number >= 1 and <= 1000"),
         (
             "simulator: {feeds: {coinbase: {noise_bp: -1}}}",
