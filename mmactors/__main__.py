@@ -142,6 +142,18 @@ def _parser() -> _Parser:
     calibrate.add_argument("--json", action="store_true", help="as one JSON object")
     calibrate.set_defaults(command=_calibrate)
 
+    arena = commands.add_parser("arena", help="ours and the field's published strategies on identical paths")
+    arena.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
+    arena.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
+    arena.add_argument(
+        "--sessions", type=_count, default=200, metavar="N", help="that each entrant plays (default 200)"
+    )
+    arena.add_argument("--seed", type=int, default=31337, metavar="S", help="of the worlds (default 31337)")
+    arena.add_argument("--only", metavar="NAMES", help="of ours, v1, v1+ ...: a + is the rival on our fair value")
+    arena.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    arena.add_argument("--json", action="store_true", help="as one JSON object")
+    arena.set_defaults(command=_arena)
+
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
     replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
@@ -299,6 +311,22 @@ def _calibrate(args: argparse.Namespace) -> int:
         raise _Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     told = calibrate.lines(found) + (marketmid.lines(found["market"]) if "market" in found else [])
     for line in [json.dumps(found, indent=2)] if args.json else told:
+        _announce(line)
+    return 0
+
+
+def _arena(args: argparse.Namespace) -> int:
+    from mmactors.research import arena
+
+    names = arena.ENTRANTS if args.only is None else tuple(args.only.split(","))
+    if unknown := [name for name in names if name not in arena.ENTRANTS]:
+        raise _Unusable(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
+    changes = {}
+    if args.session is not None:
+        changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    config = _config(args.conf, **changes)
+    found = arena.run(config, names, args.sessions, args.seed, processes=args.processes, progress=_say)
+    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
         _announce(line)
     return 0
 

@@ -7,11 +7,14 @@ entrant has the whole market to itself; what it does is measured by one ruler (`
 import math
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
+
+from loguru import logger
 
 from mmactors.config import DURATIONS, Config
 from mmactors.research.connection import ACCOUNT
@@ -157,7 +160,7 @@ def run(
     done: dict[Task, list[SessionFigures]] = {}
     began = told = time.perf_counter()
     context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context)
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_hush)
     try:
         futures = {pool.submit(play, world_of(config, seed, task.world), task): task for task in tasks}
         for future in as_completed(futures):
@@ -176,6 +179,12 @@ def run(
         ]
     arena.wall_s = time.perf_counter() - began
     return arena
+
+
+def _hush() -> None:
+    """A worker's own log would only come between the lines of the one who waits for it."""
+    logger.remove()
+    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
 
 
 def _named(played: list[SessionFigures], world: int) -> list[SessionFigures]:
