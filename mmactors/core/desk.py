@@ -66,6 +66,9 @@ MARKET_SILENCE_NS = Nanos(3 * SECOND)
 CANCEL_AGAIN_NS = Nanos(SECOND // 2)
 """How long a refused cancel that no market will repeat waits before it is sent again."""
 
+BOOK_BEFORE_F = 0.05
+"""A market's book is followed from so much of the session before an order of it may take liquidity."""
+
 OVERDUE_NS = Nanos(3 * SECOND)
 """A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
 
@@ -92,10 +95,12 @@ class OrderDesk:
         self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
         self.account_name = ""
+        self._params_of = params_of
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
         self._incarnations: dict[str, int] = {}
         self._heard_ns: dict[str, Nanos] = {}
         self._waiting: dict[str, None] = {}  # market actors that began and are not told yet where they stand
+        self._books_due: dict[str, int] = {}  # by market, when to begin to follow its book, on the venue's clock
         self._pulse_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
@@ -165,6 +170,10 @@ class OrderDesk:
             elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
         self.reconciliation.chase_fills(now, step, owed=owed)
+        for name, due_ns in list(self._books_due.items()):
+            if now + self.offset_ns >= due_ns:
+                del self._books_due[name]
+                step.requests.append(WatchBook(name, on=True))
         if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now):
             self._markets_asked_ns = now
             step.requests.append(FetchMarkets("RESOLVED"))
@@ -180,6 +189,7 @@ class OrderDesk:
         self._heard_ns.pop(market, None)
         self._incarnations.pop(market, None)
         self._waiting.pop(market, None)
+        self._books_due.pop(market, None)
 
     # --- what the venue reports -------------------------------------------------------------------
 
@@ -335,7 +345,20 @@ class OrderDesk:
                     cash_micros=self.account.cash_micros,
                 )
             )
-            step.requests.append(WatchBook(name, on=True))
+            book_due_ns = self._book_due_ns(market)
+            if book_due_ns is not None:
+                self._books_due[name] = book_due_ns
+
+    def _book_due_ns(self, market: Market) -> int | None:
+        """Return from when on a market's book is of use to anybody (the venue's clock); None for never.
+
+        Each reader has its reason here: so far only orders that take liquidity late. Most of a book's changes come
+        before that, and each would travel to the market to be dropped.
+        """
+        limits = self._params_of(market).inventory
+        if not limits.cross:
+            return None
+        return market.expires_venue_ns - round((limits.cross_f + BOOK_BEFORE_F) * market.duration_ns)
 
     def _tell_status(self, step: Step) -> None:
         there = self.synced and not self._stopping
