@@ -5,7 +5,6 @@ knows its own market only; the account's limits are the gate's.
 """
 
 import math
-from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.inventory import Inventory
@@ -48,6 +47,7 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos, seconds
+from mmactors.value import value
 
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
@@ -74,7 +74,7 @@ Taking = tuple[Outcome, Ticks, Contracts]
 """An immediate purchase that flattens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What to tell whom (the message's type says), and why.
 
