@@ -104,7 +104,7 @@ class OrderDesk:
         self._pulse_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
-        self._markets_asked_ns = Nanos(0)
+        self._markets_looked_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -161,11 +161,15 @@ class OrderDesk:
         step = Step()
         self.entry.budget.refill(now)
         owed = False
-        for order in self.table:
-            owed = owed or order.final
-            if now - order.since_ns <= self._patience_ns:
-                continue  # nothing is due so soon after the last request
-            if self._orphaned(order, now):
+        due = []
+        for order in self.table.orders.values():
+            if order.final:
+                owed = True
+            if now - order.since_ns > self._patience_ns:  # nothing is due so soon after the last request
+                due.append(order)
+        tended = self._tended(now)
+        for order in due:
+            if self._orphaned(order, tended, now):
                 self.entry.cancel([order], now, step)
             elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
@@ -174,9 +178,10 @@ class OrderDesk:
             if now + self.offset_ns >= due_ns:
                 del self._books_due[name]
                 step.requests.append(WatchBook(name, on=True))
-        if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now):
-            self._markets_asked_ns = now
-            step.requests.append(FetchMarkets("RESOLVED"))
+        if now - self._markets_looked_ns >= OVERDUE_NS:
+            self._markets_looked_ns = now
+            if self._overdue(now):
+                step.requests.append(FetchMarkets("RESOLVED"))
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -306,12 +311,16 @@ class OrderDesk:
         there = {name for name, market in self.markets.items() if market.asset == asset}
         return [order for order in self.portfolio.adding() if order.outcome is outcome and order.market in there]
 
-    def _orphaned(self, order: WorkingOrder, now: Nanos) -> bool:
+    def _tended(self, now: Nanos) -> set[str]:
+        """The markets whose actors are there to cancel their orders."""
+        since_ns = now - MARKET_SILENCE_NS
+        return {name for name, heard_ns in self._heard_ns.items() if heard_ns >= since_ns and name not in self._waiting}
+
+    def _orphaned(self, order: WorkingOrder, tended: set[str], now: Nanos) -> bool:
         """Whether it is time to cancel an order for want of anybody else who would."""
-        if order.final or order.cancelling or now - order.since_ns <= CANCEL_AGAIN_NS:
+        if order.market in tended and not self.reconciliation.is_stranger(order.client_id):
             return False
-        silent = now - self._heard_ns.get(order.market, Nanos(0)) > MARKET_SILENCE_NS
-        return silent or order.market in self._waiting or self.reconciliation.is_stranger(order.client_id)
+        return not (order.final or order.cancelling) and now - order.since_ns > CANCEL_AGAIN_NS
 
     def _cancel_market(self, market: str, now: Nanos, step: Step) -> None:
         self.entry.cancel([order for order in self.table if order.market == market], now, step)
