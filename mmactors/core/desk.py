@@ -160,14 +160,14 @@ class OrderDesk:
         """Let time pass: ask about what went unanswered, cancel for silent markets, report when all is cancelled."""
         step = Step()
         self.entry.budget.refill(now)
-        owed = False
+        owed, patient_ns, tended = False, now - self._patience_ns, self._tended(now)
         due = []
         for order in self.table.orders.values():
-            if order.final:
-                owed = True
-            if now - order.since_ns > self._patience_ns:  # nothing is due so soon after the last request
+            owed = owed or order.final
+            if order.since_ns >= patient_ns:
+                continue  # nothing is due so soon after the last request
+            if order.in_flight or order.market not in tended or self.reconciliation.strangers:
                 due.append(order)
-        tended = self._tended(now)
         for order in due:
             if self._orphaned(order, tended, now):
                 self.entry.cancel([order], now, step)
