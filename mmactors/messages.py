@@ -8,11 +8,11 @@ Groups, in the order of the data's way: prices, markets, orders as the program s
 reports (`venue/` turns frames into those; `core/orders.py` turns them into the orders' events) and requests to it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
+from mmactors.value import value
 
 
 class Outcome(StrEnum):
@@ -57,7 +57,7 @@ class TradingState(StrEnum):
 # --- prices ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SpotTicked:
     """A price source said something about an asset: a book's middle, or a trade's price.
 
@@ -72,7 +72,7 @@ class SpotTicked:
     event_ns: Nanos | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FeedConnected:
     """A source's socket is up and its subscription stands."""
 
@@ -81,7 +81,7 @@ class FeedConnected:
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FeedLived:
     """A source's subscription is alive although no price moved (an exchange's heartbeat): life, not a price."""
 
@@ -90,7 +90,7 @@ class FeedLived:
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HistoryFetched:
     """An asset's past from a source's REST history: closes every `step_s` seconds, oldest first, in our time."""
 
@@ -100,7 +100,7 @@ class HistoryFetched:
     closes: tuple[tuple[Nanos, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FeedWentStale:
     """A source gave no sign of life for too long, or its connection is gone."""
 
@@ -110,21 +110,21 @@ class FeedWentStale:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SubscribeReference:
     """Ask the asset's reference for its snapshot now and at every move."""
 
     subscriber: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnsubscribeReference:
     """End a subscription."""
 
     subscriber: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReferenceMoved:
     """The asset's reference price and volatility.
 
@@ -144,7 +144,7 @@ class ReferenceMoved:
     uncertainty: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReferenceLost:
     """No source of the asset is alive, or they contradict each other: what rests must go."""
 
@@ -153,7 +153,7 @@ class ReferenceLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IndexSettled:
     """A market of the asset settled at this price of its index, over `window_s` seconds ending then (0: the last)."""
 
@@ -166,7 +166,7 @@ class IndexSettled:
 # --- markets --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SettlementRule:
     """What decides a market: the last print, or an average of one-second prints over `window_s` ending at expiry."""
 
@@ -175,7 +175,7 @@ class SettlementRule:
     tie: Outcome = Outcome.NO
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Market:
     """One session as the venue lists it. Times are the venue's clock; `strike` is None until it is struck."""
 
@@ -210,14 +210,14 @@ class Market:
         return DOLLAR // self.tick_micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketListed:
     """The venue lists a market that we did not know (gateway -> supervisor)."""
 
     market: Market
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketChanged:
     """A known market opened, halted, closed, or changed its terms (gateway -> market, supervisor)."""
 
@@ -225,7 +225,7 @@ class MarketChanged:
     event: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketResolved:
     """The venue settled a market (gateway -> market, risk, journal, supervisor)."""
 
@@ -233,7 +233,7 @@ class MarketResolved:
     resolution: Resolution
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketReady:
     """A market actor has started and asks the gateway for its state (market -> gateway)."""
 
@@ -241,7 +241,7 @@ class MarketReady:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketHydrated:
     """What a fresh market actor must know: its market, its position, the state of trading (gateway -> market)."""
 
@@ -256,7 +256,7 @@ class MarketHydrated:
     cash_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketPulsed:
     """A market actor is alive; unheard for 3 s, its orders are cancelled (market -> gateway)."""
 
@@ -264,17 +264,17 @@ class MarketPulsed:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimePassed:
     """A timer fired: look at the clock (an actor -> itself)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LadderDue:
     """Look at the ladder again, once everything already known is in (a market actor -> itself)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketRetired:
     """A market actor is done: nothing rests, nothing is owed (market -> supervisor)."""
 
@@ -285,7 +285,7 @@ class MarketRetired:
 # --- orders, as the program sees them -------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlaceOrder:
     """Buy `size` contracts of `outcome` at `ticks` or better. The client id is its name for life."""
 
@@ -297,7 +297,7 @@ class PlaceOrder:
     immediate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplaceOrder:
     """Move an order: new price, new total size (fills included)."""
 
@@ -306,14 +306,14 @@ class ReplaceOrder:
     size: Contracts
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelOrder:
     """Take an order away."""
 
     client_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QuoteReason:
     """Why a ladder is what it is; every figure an operator needs to judge it. Prices in dollars."""
 
@@ -333,7 +333,7 @@ class QuoteReason:
     phase: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QuoteIntent:
     """What a market wants changed, in this order: cancels, replaces, places (market -> gateway).
 
@@ -351,7 +351,7 @@ class QuoteIntent:
     origin_ns: Nanos | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelAll:
     """Cancel every order of one market, or of the account (supervisor, risk -> gateway; gateway -> venue)."""
 
@@ -359,7 +359,7 @@ class CancelAll:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderAccepted:
     """The venue took the order; it rests (or has filled)."""
 
@@ -368,7 +368,7 @@ class OrderAccepted:
     order_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderReplaced:
     """The order now stands at this price and total size. `pending` counts further replaces still in flight."""
 
@@ -378,7 +378,7 @@ class OrderReplaced:
     size: Contracts
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderUnchanged:
     """A replace or cancel was refused and the order stands as it was; if `denied`, by our own gate: it never left."""
 
@@ -391,7 +391,7 @@ class OrderUnchanged:
     denied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderRejected:
     """The venue refused the order; it never rested. Final."""
 
@@ -402,7 +402,7 @@ class OrderRejected:
     retry_after_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderDenied:
     """Our own gate refused the order; it never left. Final."""
 
@@ -413,7 +413,7 @@ class OrderDenied:
     retry_after_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderUnknown:
     """Nobody knows whether the order rests: it counts as live until the venue says otherwise."""
 
@@ -422,7 +422,7 @@ class OrderUnknown:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderCancelled:
     """The order is gone. `filled` is the venue's word on how much of it traded; fills still missing are owed. Final."""
 
@@ -432,7 +432,7 @@ class OrderCancelled:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderFilled:
     """Some of an order traded. Told once per `fill_id`. Price and outcome are those of *our* order.
 
@@ -464,7 +464,7 @@ OrderEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookChanged:
     """Best prices of a market's whole book in YES terms, ours included (gateway -> market)."""
 
@@ -473,7 +473,7 @@ class BookChanged:
     ask_ticks: Ticks | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TradingStateChanged:
     """The account may now do this much (risk -> gateway, markets, journal)."""
 
@@ -481,14 +481,14 @@ class TradingStateChanged:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RiskPulsed:
     """Risk is alive; without it for 2 s the gate admits only reducing orders (risk -> gateway)."""
 
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueStatus:
     """Is the venue there, its clock, its delay, our cash (gateway -> markets, risk)."""
 
@@ -498,7 +498,7 @@ class VenueStatus:
     cash_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FairMoved:
     """A market's mark for equity and exposure (market -> risk)."""
 
@@ -510,7 +510,7 @@ class FairMoved:
     spot: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AssetExposed:
     """What all sessions of an asset gain together per basis point that it rises (risk -> gateway, supervisor).
 
@@ -524,7 +524,7 @@ class AssetExposed:
     barred: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionReport:
     """One session, told once it is settled (market -> journal). Shares and probabilities in 0..1."""
 
@@ -549,7 +549,7 @@ class SessionReport:
 # --- the record of what makers handled ------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MakerStarted:
     """A Maker was made, for this market and life, with these `MakerParams` (market -> journal)."""
 
@@ -559,7 +559,7 @@ class MakerStarted:
     params: object
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MakerStep:
     """What a Maker was told, when, and its answer; `commands` is None if it died of it."""
 
@@ -569,7 +569,7 @@ class MakerStep:
     look_again: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MakerStepped:
     """The latest steps of one Maker, in order, none left out (market -> journal)."""
 
@@ -581,7 +581,7 @@ class MakerStepped:
 # --- supervision ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ActorReady:
     """An actor has started."""
 
@@ -589,7 +589,7 @@ class ActorReady:
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ActorDied:
     """An actor has ended; `error` is None if it was told to."""
 
@@ -598,14 +598,14 @@ class ActorDied:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stop:
     """Stop trading and end the program (main -> supervisor)."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AllCancelled:
     """Nothing of ours rests or is in flight (gateway -> supervisor, in answer to `CancelAll` of the account)."""
 
@@ -615,7 +615,7 @@ class AllCancelled:
 # --- the venue's reports, as its client hands them to the gateway ---------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueError:
     """The venue's refusal. `kind` is the client's reading of it: a definite no, a later yes, or nobody knows."""
 
@@ -625,7 +625,7 @@ class VenueError:
     retry_after_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueOrder:
     """An order in the venue's words."""
 
@@ -640,7 +640,7 @@ class VenueOrder:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueFill:
     """A fill in the venue's words."""
 
@@ -658,7 +658,7 @@ class VenueFill:
     filled_total: Contracts
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenuePosition:
     """A position in the venue's words."""
 
@@ -669,7 +669,7 @@ class VenuePosition:
     no_cost_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueConnected:
     """The order session is authenticated and subscribed."""
 
@@ -682,7 +682,7 @@ class VenueConnected:
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenRenewed:
     """The venue took a newer token on the live session; it ends then, by the venue's clock (None: nobody says)."""
 
@@ -690,7 +690,7 @@ class TokenRenewed:
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VenueDisconnected:
     """The order session is gone; what was in flight is unknown.
 
@@ -703,7 +703,7 @@ class VenueDisconnected:
     unfit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClockMeasured:
     """The venue's clock minus ours, from the exchange with the least round trip so far, and that round trip."""
 
@@ -711,7 +711,7 @@ class ClockMeasured:
     round_trip_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AccountSnapshot:
     """The account at `seq`: open orders, positions, cash (`cash` includes what open orders reserve)."""
 
@@ -722,7 +722,7 @@ class AccountSnapshot:
     reserved_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderReported:
     """One message of the user stream about one order, with the fill if it is one."""
 
@@ -732,7 +732,7 @@ class OrderReported:
     fill: VenueFill | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AccountReported:
     """One message of the user stream about money: a settlement, a merge, an adjustment."""
 
@@ -742,7 +742,7 @@ class AccountReported:
     cash_micros: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StreamGapped:
     """The user stream skipped a number; a fresh snapshot is on its way. No new orders until it and the fills are in."""
 
@@ -750,7 +750,7 @@ class StreamGapped:
     seen_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FillsFetched:
     """Every fill after `since_seq` over REST, oldest first; `error` if they could not be had."""
 
@@ -759,7 +759,7 @@ class FillsFetched:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderFetched:
     """What became of one order, by client id: the order, or None if the venue knows none; or an error."""
 
@@ -768,7 +768,7 @@ class OrderFetched:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ItemResult:
     """What became of one item of a batch."""
 
@@ -779,7 +779,7 @@ class ItemResult:
     original_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchReported:
     """The acknowledgement of one `SendBatch`, or of some of its items where they travel apart."""
 
@@ -788,7 +788,7 @@ class BatchReported:
     received_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchWritten:
     """The frame of one `SendBatch` has gone to the socket."""
 
@@ -796,7 +796,7 @@ class BatchWritten:
     at_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelAllReported:
     """The acknowledgement of one `SendCancelAll`; `error` if it failed."""
 
@@ -805,7 +805,7 @@ class CancelAllReported:
     error: VenueError | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketReported:
     """One market in the venue's words, from the markets channel or from REST."""
 
@@ -813,7 +813,7 @@ class MarketReported:
     market: Market
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookReported:
     """Best prices of one book in YES terms; None when a side is empty or the book is being rebuilt."""
 
@@ -844,7 +844,7 @@ VenueReport = (
 # --- requests, as the gateway hands them to the venue's client ------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PlaceItem:
     """One order on its way out."""
 
@@ -857,7 +857,7 @@ class PlaceItem:
     immediate: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplaceItem:
     """One move on its way out; `size` is the total, fills included."""
 
@@ -867,7 +867,7 @@ class ReplaceItem:
     size: Contracts
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelItem:
     """One cancel on its way out, by order id where there is one, else by client id."""
 
@@ -875,7 +875,7 @@ class CancelItem:
     order_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendBatch:
     """One ladder refresh: cancels, then replaces, then places; answered by `BatchReported`, once or in parts."""
 
@@ -885,7 +885,7 @@ class SendBatch:
     places: tuple[PlaceItem, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendCancelAll:
     """Cancel everything of a market or of the account; answered by `CancelAllReported`."""
 
@@ -893,28 +893,28 @@ class SendCancelAll:
     market: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchFills:
     """Ask for every fill after `since_seq` (exclusive); answered by `FillsFetched`."""
 
     since_seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchOrder:
     """Ask what became of an order; answered by `OrderFetched`."""
 
     client_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FetchMarkets:
     """Ask REST for the markets of a status; each is answered by a `MarketReported` like one of a snapshot."""
 
     status: str = "OPEN"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WatchBook:
     """Subscribe to a market's book, or end the subscription."""
 

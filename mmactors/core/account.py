@@ -15,18 +15,19 @@ class Account:
     def __init__(self, cash_micros: Micros = Micros(0)) -> None:
         self.cash_micros = cash_micros
         self.positions: dict[str, Inventory] = {}
+        self._unsettled: dict[str, Inventory] = {}  # of them: markets come and go, and equity is summed at every mark
         self._paid: dict[str, int] = {}
 
     def position(self, market: str) -> Inventory:
         """The market's inventory, empty if nothing was ever bought there."""
         position = self.positions.get(market)
         if position is None:
-            position = self.positions[market] = Inventory()
+            position = self.positions[market] = self._unsettled[market] = Inventory()
         return position
 
     def adopt(self, position: VenuePosition) -> None:
         """Take over a position held from before this run."""
-        self.positions[position.market] = Inventory(
+        self.positions[position.market] = self._unsettled[position.market] = Inventory(
             yes=position.yes,
             no=position.no,
             yes_cost_micros=position.yes_cost_micros,
@@ -46,14 +47,13 @@ class Account:
     def resolve(self, market: Market, resolution: Resolution) -> Micros:
         """Pay a market out. Returns the change of cash: 0 the second time, the difference if it was corrected."""
         self.position(market.id).settle(resolution)
+        self._unsettled.pop(market.id, None)
         return self._pay(market.id, resolution)
 
     def equity(self, fairs: Mapping[str, float]) -> int:
         """Cash plus every unsettled position at its fair value; without one, at cost."""
         total = int(self.cash_micros)
-        for market, inventory in self.positions.items():
-            if inventory.resolution is not None:
-                continue
+        for market, inventory in self._unsettled.items():
             fair = fairs.get(market)
             if fair is None:
                 total += inventory.cost_micros

@@ -7,7 +7,6 @@ held back. What the venue answers is not known here.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmactors.core.order_entry import OrderEntry, Step
@@ -27,9 +26,10 @@ from mmactors.messages import (
     TradingState,
 )
 from mmactors.units import Contracts, Nanos
+from mmactors.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conditions:
     """What the gate must know of the account as a whole at this moment. `offset_ns`: the venue's clock minus ours.
 

@@ -66,6 +66,9 @@ MARKET_SILENCE_NS = Nanos(3 * SECOND)
 CANCEL_AGAIN_NS = Nanos(SECOND // 2)
 """How long a refused cancel that no market will repeat waits before it is sent again."""
 
+BOOK_BEFORE_F = 0.05
+"""A market's book is followed from so much of the session before an order of it may take liquidity."""
+
 OVERDUE_NS = Nanos(3 * SECOND)
 """A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
 
@@ -92,14 +95,17 @@ class OrderDesk:
         self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
         self.account_name = ""
+        self._params_of = params_of
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
         self._incarnations: dict[str, int] = {}
         self._heard_ns: dict[str, Nanos] = {}
         self._waiting: dict[str, None] = {}  # market actors that began and are not told yet where they stand
+        self._posts_only = True
+        self._books_due: dict[str, int] = {}  # by market, when to begin to follow its book, on the venue's clock
         self._pulse_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
-        self._markets_asked_ns = Nanos(0)
+        self._markets_looked_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -155,19 +161,28 @@ class OrderDesk:
         """Let time pass: ask about what went unanswered, cancel for silent markets, report when all is cancelled."""
         step = Step()
         self.entry.budget.refill(now)
-        owed = False
-        for order in self.table:
+        owed, patient_ns, tended = False, now - self._patience_ns, self._tended(now)
+        due = []
+        for order in self.table.orders.values():
             owed = owed or order.final
-            if now - order.since_ns <= self._patience_ns:
+            if order.since_ns >= patient_ns:
                 continue  # nothing is due so soon after the last request
-            if self._orphaned(order, now):
+            if order.in_flight or order.market not in tended or self.reconciliation.strangers:
+                due.append(order)
+        for order in due:
+            if self._orphaned(order, tended, now):
                 self.entry.cancel([order], now, step)
             elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
         self.reconciliation.chase_fills(now, step, owed=owed)
-        if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now):
-            self._markets_asked_ns = now
-            step.requests.append(FetchMarkets("RESOLVED"))
+        for name, due_ns in list(self._books_due.items()):
+            if now + self.offset_ns >= due_ns:
+                del self._books_due[name]
+                step.requests.append(WatchBook(name, on=True))
+        if now - self._markets_looked_ns >= OVERDUE_NS:
+            self._markets_looked_ns = now
+            if self._overdue(now):
+                step.requests.append(FetchMarkets("RESOLVED"))
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -180,6 +195,7 @@ class OrderDesk:
         self._heard_ns.pop(market, None)
         self._incarnations.pop(market, None)
         self._waiting.pop(market, None)
+        self._books_due.pop(market, None)
 
     # --- what the venue reports -------------------------------------------------------------------
 
@@ -205,6 +221,7 @@ class OrderDesk:
                 self.reconciliation.connect()
                 self.entry.connected(report, now)
                 self._admission.can_replace = "replace" in report.capabilities
+                self._posts_only = "post_only" in report.capabilities
             case VenueDisconnected():
                 if self.reconciliation.connected:
                     step.events.append(report)
@@ -297,12 +314,16 @@ class OrderDesk:
         there = {name for name, market in self.markets.items() if market.asset == asset}
         return [order for order in self.portfolio.adding() if order.outcome is outcome and order.market in there]
 
-    def _orphaned(self, order: WorkingOrder, now: Nanos) -> bool:
+    def _tended(self, now: Nanos) -> set[str]:
+        """The markets whose actors are there to cancel their orders."""
+        since_ns = now - MARKET_SILENCE_NS
+        return {name for name, heard_ns in self._heard_ns.items() if heard_ns >= since_ns and name not in self._waiting}
+
+    def _orphaned(self, order: WorkingOrder, tended: set[str], now: Nanos) -> bool:
         """Whether it is time to cancel an order for want of anybody else who would."""
-        if order.final or order.cancelling or now - order.since_ns <= CANCEL_AGAIN_NS:
+        if order.market in tended and not self.reconciliation.is_stranger(order.client_id):
             return False
-        silent = now - self._heard_ns.get(order.market, Nanos(0)) > MARKET_SILENCE_NS
-        return silent or order.market in self._waiting or self.reconciliation.is_stranger(order.client_id)
+        return not (order.final or order.cancelling) and now - order.since_ns > CANCEL_AGAIN_NS
 
     def _cancel_market(self, market: str, now: Nanos, step: Step) -> None:
         self.entry.cancel([order for order in self.table if order.market == market], now, step)
@@ -336,7 +357,22 @@ class OrderDesk:
                     cash_micros=self.account.cash_micros,
                 )
             )
-            step.requests.append(WatchBook(name, on=True))
+            book_due_ns = self._book_due_ns(market)
+            if book_due_ns is not None:
+                self._books_due[name] = book_due_ns
+
+    def _book_due_ns(self, market: Market) -> int | None:
+        """Return from when on a market's book is of use to anybody (the venue's clock); None for never.
+
+        Each reader has its reason here: so far only orders that take liquidity late. Most of a book's changes come
+        before that, and each would travel to the market to be dropped.
+        """
+        if not self._posts_only:
+            return 0  # what would take is held back by the book as it is known
+        limits = self._params_of(market).inventory
+        if not limits.cross:
+            return None
+        return market.expires_venue_ns - round((limits.cross_f + BOOK_BEFORE_F) * market.duration_ns)
 
     def _tell_status(self, step: Step) -> None:
         there = self.synced and not self._stopping

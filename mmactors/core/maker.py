@@ -5,7 +5,6 @@ knows its own market only; the account's limits are the gate's.
 """
 
 import math
-from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.inventory import Inventory
@@ -48,6 +47,7 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos, seconds
+from mmactors.value import value
 
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
@@ -57,6 +57,9 @@ USUAL_PAUSE_S = 0.25
 
 CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
 """Least time between two orders that take liquidity."""
+
+LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+"""A price, a fill or a refusal is looked at when it comes; the time alone only after so long without any."""
 
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 """Least time between two marks told to risk."""
@@ -71,7 +74,7 @@ Taking = tuple[Outcome, Ticks, Contracts]
 """An immediate purchase that flattens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What to tell whom (the message's type says), and why.
 
@@ -115,7 +118,7 @@ class Maker:
         self._yes = Side(market, _YES, self.table)
         self._no = Side(market, _NO, self.table)
         self._lost = "no reference price yet"
-        self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
+        self._looked_ns = self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
         self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
         self._standing: Standing | None = None
         self._runs_until = self._look_ahead_ns = 0
@@ -128,7 +131,10 @@ class Maker:
         match event:
             case ReferenceMoved():
                 self.reference, origin = event, event.price_ns
-            case TimePassed() | LadderDue():
+            case TimePassed():
+                if now - self._looked_ns < LOOK_EVERY_NS:
+                    return NOTHING
+            case LadderDue():
                 pass
             case BookChanged():
                 self._book = event
@@ -174,6 +180,7 @@ class Maker:
     # --- quoting ----------------------------------------------------------------------------------
 
     def _requote(self, now: Nanos, origin: Nanos | None) -> Decision:
+        self._looked_ns = now
         quoter, reference = self._quoter, self.reference
         if quoter is None or self.inventory.resolution is not None:
             return NOTHING

@@ -24,6 +24,7 @@ from mmactors.messages import (
     ReplaceOrder,
 )
 from mmactors.units import Contracts, Nanos, Ticks
+from mmactors.value import value
 
 MOST_MOVES = 3
 """Replaces of one order that may be in flight at once; the venue applies them in order."""
@@ -291,7 +292,7 @@ class OrderTable:
         return len(self.orders)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Changes:
     """What takes one side to its ladder. `outward` replaces back away from the fair value and cannot wait."""
 

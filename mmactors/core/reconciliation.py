@@ -263,6 +263,11 @@ class Reconciliation:
         if (owed or behind) and now - self._fills_asked_ns > ASK_AGAIN_NS:
             self._ask_fills(now, step)
 
+    @property
+    def strangers(self) -> bool:
+        """Whether any order that may still fill was not placed by this run."""
+        return bool(self._strangers)
+
     def is_stranger(self, client_id: str) -> bool:
         """Whether the order was not placed by this run."""
         return client_id in self._strangers

@@ -29,6 +29,9 @@ from mmactors.units import SECOND, YEAR_S, Nanos
 BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
+LIFE_NEWS_NS = SECOND // 10
+"""A sign of life without a price is told when it is so much newer than what was told last."""
+
 LEAST_MOVE_BP = 0.05
 """Of several sources: less than this is their weights' breathing and waits for the timer."""
 
@@ -151,7 +154,10 @@ class Reference:
         if len(self._live) > 1:
             log_level = math.log(self._level)
             self._fusion.learn(self._sources.values(), self._live, log_level, self._sigma, self._since_ns, now)
-        return self._moved() if self._told != (self._price, self._life_ns) else None
+        told = self._told
+        if told is not None and self._price == told[0] and self._life_ns - told[1] < LIFE_NEWS_NS:
+            return None
+        return self._moved()
 
     def history(self, event: HistoryFetched, now: Nanos) -> bool:
         """Take an exchange's history, so that sigma starts warm; say whether it was used. What was seen live stays."""

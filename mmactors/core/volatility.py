@@ -77,6 +77,7 @@ class Volatility:
         self._price = 0.0
         self._last_ns = 0
         self._step = 0
+        self._sigma: float | None = None  # None: the averages have changed since
         self.outliers = 0
 
     def update(self, price: float, now: Nanos) -> None:
@@ -99,6 +100,11 @@ class Volatility:
 
     def sigma(self) -> float:
         """Return the annualised volatility, within the floor and the cap."""
+        if self._sigma is None:
+            self._sigma = self._estimate()
+        return self._sigma
+
+    def _estimate(self) -> float:
         variance = self._level.mean
         if self._usual.weight >= RATIO_AFTER and self._usual.mean > 0.0:
             least, most = RATIO_RANGE
@@ -106,6 +112,7 @@ class Volatility:
         return min(max(math.sqrt(variance * YEAR_S), self._params.floor), self._params.cap)
 
     def _push(self, sample: float) -> None:
+        self._sigma = None
         window = self._window
         window.append(sample)
         if len(window) > self._fast_steps:
@@ -132,6 +139,7 @@ class Volatility:
         return -(-now // self._step_ns)
 
     def _fade(self, gap_s: float) -> None:
+        self._sigma = None
         steps = max(gap_s, 0.0) / self._params.step_s
         for average in (self._level, self._fast, self._usual):
             average.fade(steps)

@@ -90,7 +90,7 @@ class Post:
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self._timeline = timeline
-        self._clock = timeline.clock
+        self._clock, self._call_at = timeline.clock, timeline.call_at
         self._begin: Callable[[], None] | None = begin
         self._receive = receive
         self._end = end
@@ -163,10 +163,14 @@ class Post:
         if self._fifo or self._slots or not self._usual or timers[0][2] is not timer or timer.due_ns > now:
             self._turn()
             return
-        timer.due_ns += timer.period_ns
-        heapreplace(timers, (timer.due_ns, self._order(), timer))
-        self._timeline.call_at(timer.due_ns, timer.turn)
-        self._due_ns = timers[0][0]
+        timer.due_ns = due_ns = timer.due_ns + timer.period_ns
+        if len(timers) == 1:
+            timers[0] = (due_ns, 0, timer)  # alone: its place among others is no matter
+            self._due_ns = due_ns
+        else:
+            heapreplace(timers, (due_ns, self._order(), timer))
+            self._due_ns = timers[0][0]
+        self._call_at(due_ns, timer.turn)
         if self._due_ns <= now:
             self._collect(now)
         self._receive(timer.message, now)
@@ -191,7 +195,7 @@ class Post:
     def _arm(self, timer: _Timer) -> None:
         heappush(self._timers, (timer.due_ns, self._order(), timer))
         self._due_ns = self._timers[0][0]
-        self._timeline.call_at(timer.due_ns, timer.turn)
+        self._call_at(timer.due_ns, timer.turn)
 
     def _empty_slots(self, prefixes: tuple[Key, ...]) -> None:
         for key in [key for key in self._slots if any(key[: len(prefix)] == prefix for prefix in prefixes)]:

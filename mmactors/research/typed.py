@@ -6,7 +6,6 @@ The same frames travel in the same order, so the delays drawn for them are the s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,13 +32,14 @@ from mmactors.simulator.matching import Refusal
 from mmactors.simulator.voice import TextVoice
 from mmactors.simulator.wire import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
+from mmactors.value import value
 from mmactors.venue.codec import Codec
 from mmactors.venue.frames import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
 
 OUTCOMES = {"YES": Outcome.YES, "NO": Outcome.NO}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """A batch on its way to the venue: keys; keys, prices and sizes; new orders."""
 
@@ -49,7 +49,7 @@ class Batch:
     places: list[NewOrder]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchAck:
     """Its answer on the way back: each item's order as it stood then, or the JSON of its refusal."""
 

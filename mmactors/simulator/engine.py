@@ -5,18 +5,18 @@ payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a ma
 """
 
 import heapq
-from dataclasses import dataclass
 
 from mmactors.simulator.book import LIVE, Market, Order, Outcome, Resolution, opposite
 from mmactors.simulator.ledger import DAY_MS, Account, NewOrder, RateBucket
 from mmactors.simulator.matching import Matching, Recorder, Refusal
 from mmactors.units import DOLLAR
+from mmactors.value import value
 
 PLACE_COST, CANCEL_COST = 1.0, 0.2
 """What an operation takes from the account's rate bucket."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketChange:
     """A market's public change of status: created, opened, halted, closed or resolved."""
 

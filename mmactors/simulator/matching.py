@@ -5,11 +5,11 @@ Orders come here admitted for their form; whether the market trades, the client'
 knows no clock, no randomness, no sockets, no JSON.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mmactors.simulator.book import LIVE, Market, Order, OrderStatus, Outcome, Side
 from mmactors.simulator.ledger import Account, Fill, NewOrder
+from mmactors.value import value
 
 
 class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a failure
@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a failure
         self.original_status = original_status
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Trade:
     """A public print, in YES terms."""
 

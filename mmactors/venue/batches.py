@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch
 from mmactors.units import Nanos
+from mmactors.value import value
 from mmactors.venue.codec import MAX_BATCH, UNREADABLE, Codec
 from mmactors.venue.frames import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
 
@@ -27,7 +28,7 @@ class _Assembly:
         return BatchReported(self.op_id, results, now) if len(results) == len(self.results) else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Part:
     """What one frame carried: the assembly's slots and client ids, by action."""
 

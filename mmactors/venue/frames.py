@@ -4,7 +4,6 @@ Frames that concern the program are `messages` already; those here only steer th
 heartbeats). Owns no JSON and does nothing.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from mmactors.messages import (
@@ -16,13 +15,14 @@ from mmactors.messages import (
     VenueOrder,
 )
 from mmactors.units import Contracts, Micros, Nanos
+from mmactors.value import value
 
 Action = Literal["cancel", "replace", "place"]
 ACTIONS: tuple[Action, ...] = ("cancel", "replace", "place")
 """In the order in which a batch runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuthAcked:
     """The venue knows us. Times are the venue's clock."""
 
@@ -36,7 +36,7 @@ class AuthAcked:
     burst: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acked:
     """Any other operation was done."""
 
@@ -44,7 +44,7 @@ class Acked:
     op: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpFailed:
     """An operation was refused; `op_id` is None where the venue could not read ours."""
 
@@ -55,7 +55,7 @@ class OpFailed:
     original_cancelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ItemReply:
     """What became of one item of a batch, or of a single operation."""
 
@@ -64,7 +64,7 @@ class ItemReply:
     original_cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ItemsAcked:
     """The items of one frame were dealt with, in the order they were sent."""
 
@@ -72,7 +72,7 @@ class ItemsAcked:
     replies: dict[Action, tuple[ItemReply, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelAllAcked:
     """Everything asked for is cancelled."""
 
@@ -80,7 +80,7 @@ class CancelAllAcked:
     order_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketInvalid:
     """A market that cannot be traded, and why."""
 
@@ -88,7 +88,7 @@ class MarketInvalid:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MarketsListed:
     """The markets channel's snapshot, or one of its events."""
 
@@ -98,7 +98,7 @@ class MarketsListed:
     invalid: tuple[MarketInvalid, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookSnapshot:
     """A whole book in YES terms: (price, size) per level."""
 
@@ -108,7 +108,7 @@ class BookSnapshot:
     asks: tuple[tuple[Micros, Contracts], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BookDelta:
     """Changed levels: (side, price, new size)."""
 
@@ -117,7 +117,7 @@ class BookDelta:
     changes: tuple[tuple[Literal["bid", "ask"], Micros, Contracts], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heartbeat:
     """The venue is alive. `echo_ms` repeats our own heartbeat's time."""
 
@@ -126,7 +126,7 @@ class Heartbeat:
     orders_seq: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """The venue announces something."""
 
@@ -134,7 +134,7 @@ class Notice:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Skipped:
     """A known frame that nobody here needs."""
 

@@ -6,7 +6,7 @@ import pytest
 from venue_model import VenueModel
 
 from mmactors.core.desk import OrderDesk
-from mmactors.core.params import MakerParams, RiskParams
+from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.messages import (
     AccountReported,
     AccountSnapshot,
@@ -1416,6 +1416,24 @@ def test_an_adjustment_by_the_venue_is_taken_over_and_told(rig):
     assert rig.told(VenueStatus)[-1].cash_micros == 5
     rig.report(AccountReported(10_000, "settle", None, Micros(7)))
     assert rig.desk.account.cash_micros == 5
+
+
+def test_a_book_is_followed_only_from_shortly_before_it_can_matter(rig):
+    rig.wait(0.74 * 300 - (rig.now - START) / SECOND)
+    assert not rig.asked(WatchBook)
+    rig.wait(0.02 * 300)
+    assert rig.asked(WatchBook) == [WatchBook("m", on=True)]
+    rig.settle()
+    rig.ready(incarnation=2)  # an actor that begins later needs it at once
+    rig.settle()
+    rig.check(0.1)
+    assert rig.asked(WatchBook) == [WatchBook("m", on=True)] * 2
+
+
+def test_a_book_that_nobody_reads_is_not_followed():
+    rig = Rig(MakerParams(inventory=InventoryParams(cross=False)))
+    rig.wait(290.0)
+    assert not rig.asked(WatchBook)
 
 
 def test_the_order_delay_is_measured_from_the_socket_to_the_answer(rig):

@@ -479,6 +479,17 @@ def test_a_denial_for_the_rate_waits_as_long_as_it_is_told():
     assert len(maker.intents[-1].places) == 6
 
 
+def test_the_time_alone_is_looked_at_only_after_a_while_without_anything_else():
+    maker = Bench(agrees=False)
+    maker.maker.reference = replace(maker.maker.reference, price=STRIKE * 1.0002)  # not told: no look of its own
+    maker.now += 90 * MILLISECOND
+    maker.tell(TimePassed())
+    assert len(maker.intents) == 1
+    maker.now += 10 * MILLISECOND
+    maker.tell(TimePassed())
+    assert len(maker.intents) == 2
+
+
 def test_a_refused_cancel_is_repeated_at_a_human_pace_and_not_at_the_refusals():
     """The venue's client answers NOT_SENT within microseconds while the connection is gone."""
     maker = Bench()
