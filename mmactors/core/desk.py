@@ -95,7 +95,6 @@ class OrderDesk:
         self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
         self.account_name = ""
-        self._capabilities: frozenset[str] = frozenset()
         self._params_of = params_of
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
         self._incarnations: dict[str, int] = {}
@@ -218,7 +217,6 @@ class OrderDesk:
                 self.entry.written(report)
             case VenueConnected():
                 self.account_name = report.account
-                self._capabilities = report.capabilities
                 self.reconciliation.connect()
                 self.entry.connected(report, now)
             case VenueDisconnected():
@@ -363,11 +361,9 @@ class OrderDesk:
     def _book_due_ns(self, market: Market) -> int | None:
         """Return from when on a market's book is of use to anybody (the venue's clock); None for never.
 
-        Each reader has its reason here. Most of a book's changes come before an order takes liquidity, and each would
-        travel to the market to be dropped.
+        Each reader has its reason here: so far only orders that take liquidity late. Most of a book's changes come
+        before that, and each would travel to the market to be dropped.
         """
-        if "post_only" not in self._capabilities:
-            return 0  # what would cross must be held back here, by the book as it is known
         limits = self._params_of(market).inventory
         if not limits.cross:
             return None

@@ -72,7 +72,7 @@ MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(STA
 REASON = QuoteReason("", 97_000.0, 97_000.0, 1.0, 0.5, 0.0, 0.5, 0.0, 0.01, 1000, 0, (), (), "EARLY")
 ACK = nanos(2.0)
 YES, NO = Outcome.YES, Outcome.NO
-CONNECTED = VenueConnected("a", "run7", frozenset({"replace", "post_only"}), 1000.0, 1000.0, None, Nanos(START))
+CONNECTED = VenueConnected("a", "run7", frozenset(), 1000.0, 1000.0, None, Nanos(START))
 REFUSED = VenueError("refused", "MARKET_HALTED", "no")
 UNKNOWN = VenueError("unknown", "INTERNAL", "500")
 
@@ -1434,13 +1434,6 @@ def test_a_book_that_nobody_reads_is_not_followed():
     rig = Rig(MakerParams(inventory=InventoryParams(cross=False)))
     rig.wait(290.0)
     assert not rig.asked(WatchBook)
-
-
-def test_a_book_is_followed_at_once_where_the_venue_does_not_hold_back_what_would_cross(monkeypatch):
-    monkeypatch.setitem(globals(), "CONNECTED", replace(CONNECTED, capabilities=frozenset({"replace"})))
-    rig = Rig()
-    rig.check(0.1)
-    assert rig.asked(WatchBook) == [WatchBook("m", on=True)]
 
 
 def test_the_order_delay_is_measured_from_the_socket_to_the_answer(rig):
