@@ -209,7 +209,13 @@ class Session:
             self.quoted_since = self.since = t
         self.orders[order_id] = order
         self._commit(order, order.left)
-        self._look()
+        if before is not None and not before.ioc:
+            self._look()
+        elif not order.ioc:  # one more: it can only narrow the quote
+            if order.direction > 0:
+                self.bid = max(self.bid, order.yes_ticks)
+            else:
+                self.ask = min(self.ask, order.yes_ticks)
         return before
 
     def drop(self, order_id: str, t: int) -> None:
@@ -306,10 +312,12 @@ class Session:
     def _look(self) -> None:
         bid, ask = 0, self.ticks
         for order in self.orders.values():
+            at = order.yes_ticks
             if order.ioc:
                 continue
             if order.direction > 0:
-                bid = max(bid, order.yes_ticks)
-            else:
-                ask = min(ask, order.yes_ticks)
+                if at > bid:
+                    bid = at
+            elif at < ask:
+                ask = at
         self.bid, self.ask = bid, ask

@@ -75,6 +75,7 @@ class Reference:
         self._since_ns = Nanos(0)
         self._apart_ns = Nanos(0)
         self._latency_s = 0.0
+        self._latency_due = False  # a delay was measured, or other sources live
         self._sigma = params.prior  # as last told
         self._lost = False
         self._told: tuple[float, Nanos] | None = None
@@ -135,10 +136,10 @@ class Reference:
 
     def tick(self, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Let time pass, every 100 ms or so: find silence by our own clock, keep sigma's clock running, learn."""
-        for source in self._live:
-            if now - source.life_ns > self._stale_after_ns:
+        silent = [source for source in self._live if now - source.life_ns > self._stale_after_ns]
+        if silent:
+            for source in silent:
                 source.silent()
-        if not all(source.alive for source in self._live):
             self._count_the_living()
         lost = self._check_alive("no sign of life")
         if lost is None and len(self._sources) > 1:
@@ -146,7 +147,8 @@ class Reference:
         if lost is not None or self._lost or not self._price:
             return lost
         self._volatility.update(self._price, now)
-        self._latency_s = self._latency()
+        if self._latency_due or len(self._live) > 1:  # of several the leader's counts, and another may lead by now
+            self._latency_s, self._latency_due = self._latency(), False
         if not self._warm.closed(now):
             self._warm.saw(self._price, now)
         if self._params.index:
@@ -218,6 +220,7 @@ class Reference:
             else:
                 first = not source.measured
                 source.delayed(delay_s)
+                self._latency_due = True
                 if first:
                     self._latency_s = self._latency()
         return late
@@ -267,6 +270,7 @@ class Reference:
     def _count_the_living(self) -> None:
         self._live = [source for source in self._sources.values() if source.alive]
         self._names = tuple(source.name for source in self._live)
+        self._latency_due = True
         if len(self._live) < 2:
             self._fusion.span_bp = 0.0
 

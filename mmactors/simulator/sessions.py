@@ -49,12 +49,13 @@ class Sessions:
 
     def lapsing(self, now_ms: int) -> list[OrderSession]:
         """Return the sessions silent for too long, once each."""
-        found: list[OrderSession] = []
-        for session in self._sessions.values():
-            if now_ms - session.last_frame_ms < session.timeout_ms or session.lapsed:
-                continue
-            if session.armed or session.watched:
-                found.append(session)
+        found = [
+            session
+            for session in self._sessions.values()
+            if now_ms - session.last_frame_ms >= session.timeout_ms
+            and not session.lapsed
+            and (session.armed or session.watched)
+        ]
         for session in found:
             session.lapsed = True
         return found
