@@ -72,7 +72,7 @@ MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(STA
 REASON = QuoteReason("", 97_000.0, 97_000.0, 1.0, 0.5, 0.0, 0.5, 0.0, 0.01, 1000, 0, (), (), "EARLY")
 ACK = nanos(2.0)
 YES, NO = Outcome.YES, Outcome.NO
-CONNECTED = VenueConnected("a", "run7", frozenset({"replace"}), 1000.0, 1000.0, None, Nanos(START))
+CONNECTED = VenueConnected("a", "run7", frozenset({"replace", "post_only"}), 1000.0, 1000.0, None, Nanos(START))
 REFUSED = VenueError("refused", "MARKET_HALTED", "no")
 UNKNOWN = VenueError("unknown", "INTERNAL", "500")
 
@@ -1428,6 +1428,15 @@ def test_a_book_is_followed_only_from_shortly_before_it_can_matter(rig):
     rig.settle()
     rig.check(0.1)
     assert rig.asked(WatchBook) == [WatchBook("m", on=True)] * 2
+
+
+def test_where_nothing_is_post_only_the_book_is_followed_from_the_start():
+    rig = Rig()
+    rig.desk.report(replace(CONNECTED, capabilities=frozenset({"replace"})), Nanos(rig.now))
+    rig.ready(incarnation=2)
+    rig.settle()
+    rig.check(0.1)
+    assert rig.asked(WatchBook) == [WatchBook("m", on=True)]
 
 
 def test_a_book_that_nobody_reads_is_not_followed():

@@ -141,7 +141,8 @@ class World:
         self.up = True
         self.desk_says(
             self.desk.report(
-                VenueConnected("a", "s", frozenset({"replace"}), 1e6, 1e6, None, Nanos(self.now)), Nanos(self.now)
+                VenueConnected("a", "s", frozenset({"replace", "post_only"}), 1e6, 1e6, None, Nanos(self.now)),
+                Nanos(self.now),
             )
         )
         self.desk_says(self.desk.report(MarketReported("created", MARKET), Nanos(self.now)))
