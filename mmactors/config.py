@@ -427,7 +427,9 @@ class SimulatorConfig(Section):
         default=(), description="what the venue lacks of the contract, to see what the program does instead"
     )
     wallet_token_s: Seconds = Field(default=3600.0, description="s; life of a token given for a wallet's login")
-    listed_before_s: Annotated[float, Field(ge=0, le=86_400)] = Field(default=10.0, description="s; before the open")
+    listed_before_s: Annotated[float, Field(ge=-86_400, le=86_400)] = Field(
+        default=10.0, description="s; before the open; negative: late"
+    )
     maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
     taker_bps: Bps = Field(default=0.0, description="fee")
     sessions: tuple[SessionsConfig, ...] = Field(

@@ -227,10 +227,23 @@ class MarketChanged:
 
 @dataclass(frozen=True, slots=True)
 class MarketResolved:
-    """The venue settled a market (gateway -> market, risk, journal, supervisor)."""
+    """The venue settled a market (gateway -> market, risk, journal, supervisor).
+
+    `corrected_micros` is what a second word on it changed of our cash; 0 for the first.
+    """
 
     market: Market
     resolution: Resolution
+    corrected_micros: Micros = Micros(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MarketOverdue:
+    """A market has ended long ago and the venue does not say how; this much is held (gateway -> supervisor)."""
+
+    market: Market
+    yes: Contracts
+    no: Contracts
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from mmactors.messages import (
     MarketChanged,
     MarketHydrated,
     MarketListed,
+    MarketOverdue,
     MarketPulsed,
     MarketReady,
     MarketReported,
@@ -69,6 +70,11 @@ CANCEL_AGAIN_NS = Nanos(SECOND // 2)
 OVERDUE_NS = Nanos(3 * SECOND)
 """A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
 
+GIVEN_UP_NS = Nanos(120 * SECOND)
+"""So long after its end that is told to the operator, once, and asked about every minute only."""
+
+GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
+
 
 class OrderDesk:
     """Orders, positions and cash of the account, and the way to the venue.
@@ -100,6 +106,7 @@ class OrderDesk:
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
         self._markets_asked_ns = Nanos(0)
+        self._given_up: set[str] = set()
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -165,7 +172,7 @@ class OrderDesk:
             elif order.in_flight:
                 self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
         self.reconciliation.chase_fills(now, step, owed=owed)
-        if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now):
+        if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now, step):
             self._markets_asked_ns = now
             step.requests.append(FetchMarkets("RESOLVED"))
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
@@ -247,8 +254,9 @@ class OrderDesk:
             if known is None and market.id not in self.account.positions:
                 return
             if known is None or known.resolution is not market.resolution:
-                self.portfolio.settle(market, market.resolution)
-                step.events.append(MarketResolved(market, market.resolution))
+                again = known is not None and known.resolution is not None
+                change = self.portfolio.settle(market, market.resolution)
+                step.events.append(MarketResolved(market, market.resolution, change if again else Micros(0)))
                 self._tell_status(step)
                 if known is not None:
                     step.requests.append(WatchBook(market.id, on=False))
@@ -257,13 +265,22 @@ class OrderDesk:
         elif known != market:
             step.events.append(MarketChanged(market, event))
 
-    def _overdue(self, now: Nanos) -> bool:
-        """Whether a market's end has passed without a word on how it ended: snapshots leave out what is resolved."""
-        ended_ns = now + self.offset_ns - OVERDUE_NS
-        return any(
-            market.expires_venue_ns < ended_ns and market.status is not MarketStatus.RESOLVED
-            for market in self.markets.values()
-        )
+    def _overdue(self, now: Nanos, step: Step) -> bool:
+        """Whether to ask for a market whose end has passed without a word on how: snapshots leave out what is resolved.
+
+        One that is long overdue is told, once.
+        """
+        ask, patient = False, now - self._markets_asked_ns < GIVEN_UP_ASK_NS
+        for market in self.markets.values():
+            late_ns = now + self.offset_ns - market.expires_venue_ns
+            if late_ns <= OVERDUE_NS or market.status is MarketStatus.RESOLVED:
+                continue
+            ask = ask or not (patient and market.id in self._given_up)
+            if late_ns > GIVEN_UP_NS and market.id not in self._given_up:
+                self._given_up.add(market.id)
+                position = self.account.position(market.id)
+                step.events.append(MarketOverdue(market, position.yes, position.no))
+        return ask
 
     def _book(self, report: BookReported, step: Step) -> None:
         if report.market in self.markets:

@@ -92,10 +92,11 @@ class Portfolio:
         self._reassess(fill.market)
         return True
 
-    def settle(self, market: Market, resolution: Resolution) -> None:
-        """Pay a market out."""
-        self.account.resolve(market, resolution)
+    def settle(self, market: Market, resolution: Resolution) -> Micros:
+        """Pay a market out; return the change of cash."""
+        change = self.account.resolve(market, resolution)
         self._reassess(market.id)
+        return change
 
     # --- what can come of it ----------------------------------------------------------------------
 

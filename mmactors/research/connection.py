@@ -161,7 +161,9 @@ class TwinLink:
         account = self._floor.simulation.account(ACCOUNT)
         if isinstance(request, FetchMarkets):
             now_ms = self._floor.clock.now_ms()
-            listed = [m for m in self._floor.simulation.venue.markets.values() if m.status == request.status]
+            listed = [
+                m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
+            ]
             raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
             for market in self._codec.markets(raw)[0]:
                 self._deliver(MarketReported("snapshot", market))
