@@ -267,6 +267,16 @@ class MarketHydrated:
     offset_ns: Nanos
     order_latency_s: float
     cash_micros: Micros
+    fees_micros: Micros = Micros(0)
+    merged_micros: Micros = Micros(0)
+
+
+@dataclass(frozen=True, slots=True)
+class PairsMerged:
+    """So many pairs of YES and NO of a market became a dollar each (gateway -> market, risk, journal)."""
+
+    market: str
+    pairs: Contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -747,12 +757,25 @@ class OrderReported:
 
 @dataclass(frozen=True, slots=True)
 class AccountReported:
-    """One message of the user stream about money: a settlement, a merge, an adjustment."""
+    """One message of the user stream about money: a settlement, a merge, an adjustment.
+
+    `yes` and `no` are the contracts held in the market after it, where the venue says so.
+    """
 
     seq: int
     reason: str
     market: str | None
     cash_micros: Micros
+    yes: Contracts | None = None
+    no: Contracts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeReported:
+    """The answer to a `MergePairs`; what it did to the account is told by the user stream."""
+
+    market: str
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -843,6 +866,7 @@ VenueReport = (
     | AccountSnapshot
     | OrderReported
     | AccountReported
+    | MergeReported
     | StreamGapped
     | FillsFetched
     | OrderFetched
@@ -928,6 +952,14 @@ class FetchMarkets:
 
 
 @dataclass(frozen=True, slots=True)
+class MergePairs:
+    """Turn so many pairs of YES and NO back into a dollar each; answered by `MergeReported`."""
+
+    market: str
+    size: Contracts
+
+
+@dataclass(frozen=True, slots=True)
 class WatchBook:
     """Subscribe to a market's book, or end the subscription."""
 
@@ -935,4 +967,4 @@ class WatchBook:
     on: bool
 
 
-VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | FetchMarkets | WatchBook
+VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs | WatchBook

@@ -42,6 +42,8 @@ from mmactors.messages import (
     MarketReported,
     MarketResolved,
     MarketStatus,
+    MergePairs,
+    MergeReported,
     OrderDenied,
     OrderFetched,
     OrderReported,
@@ -75,6 +77,9 @@ GIVEN_UP_NS = Nanos(120 * SECOND)
 
 GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
 
+MERGE_AGAIN_NS, MERGE_REFUSED_NS = Nanos(SECOND), Nanos(30 * SECOND)
+"""Least time from one request to merge pairs to the next, and after one that failed."""
+
 
 class OrderDesk:
     """Orders, positions and cash of the account, and the way to the venue.
@@ -83,9 +88,17 @@ class OrderDesk:
         params_of: the parameters of a market.
         prefix: what client ids of this run begin with; other orders found resting are strangers and are cancelled.
         ack_timeout_ns: after this long without an answer an order is unknown.
+        merge_below: with less free cash than this (micro-dollars) pairs are turned back into cash where the venue can.
     """
 
-    def __init__(self, params_of: Callable[[Market], MakerParams], *, prefix: str, ack_timeout_ns: Nanos) -> None:
+    def __init__(
+        self,
+        params_of: Callable[[Market], MakerParams],
+        *,
+        prefix: str,
+        ack_timeout_ns: Nanos,
+        merge_below: Micros = Micros(0),
+    ) -> None:
         self.ack_timeout_ns = ack_timeout_ns
         self.counters: Counter[str] = Counter()
         self.portfolio = Portfolio()
@@ -107,6 +120,9 @@ class OrderDesk:
         self._cancel_all_at: Nanos | None = None
         self._markets_asked_ns = Nanos(0)
         self._given_up: set[str] = set()
+        self._merge_below = merge_below
+        self._can_merge = False
+        self._merge_again_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -175,6 +191,8 @@ class OrderDesk:
         if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now, step):
             self._markets_asked_ns = now
             step.requests.append(FetchMarkets("RESOLVED"))
+        if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
+            self._merge(now, step)
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -212,6 +230,7 @@ class OrderDesk:
                 self.reconciliation.connect()
                 self.entry.connected(report, now)
                 self._admission.can_replace = "replace" in report.capabilities
+                self._can_merge = "merge" in report.capabilities
             case VenueDisconnected():
                 if self.reconciliation.connected:
                     step.events.append(report)
@@ -232,7 +251,12 @@ class OrderDesk:
                 self.reconciliation.saw(report.seq)
                 if report.reason == "adjust":
                     self.account.cash_micros = report.cash_micros
+                elif report.reason == "merge":
+                    self.reconciliation.merged(report, step)
                 self._tell_status(step)
+            case MergeReported() if report.error is not None:
+                self.counters["merges_failed"] += 1
+                self._merge_again_ns = Nanos(now + MERGE_REFUSED_NS)
             case CancelAllReported():
                 if report.error is None:
                     self._cancel_all_at = now if self._stopping else None
@@ -264,6 +288,16 @@ class OrderDesk:
             step.events.append(MarketListed(market))
         elif known != market:
             step.events.append(MarketChanged(market, event))
+
+    def _merge(self, now: Nanos, step: Step) -> None:
+        """Ask for cash back for the pairs of one market, if cash is short."""
+        if self.portfolio.free_cash(besides="") >= self._merge_below:
+            return
+        market, pairs = self.portfolio.mergeable()
+        if pairs:
+            self._merge_again_ns = Nanos(now + MERGE_AGAIN_NS)
+            self.reconciliation.merging = market
+            step.requests.append(MergePairs(market, pairs))
 
     def _overdue(self, now: Nanos, step: Step) -> bool:
         """Whether to ask for a market whose end has passed without a word on how: snapshots leave out what is resolved.
@@ -351,6 +385,8 @@ class OrderDesk:
                     offset_ns=self.offset_ns,
                     order_latency_s=self.entry.latency_s,
                     cash_micros=self.account.cash_micros,
+                    fees_micros=position.fees_micros,
+                    merged_micros=position.merged_micros,
                 )
             )
             step.requests.append(WatchBook(name, on=True))
