@@ -122,6 +122,7 @@ class OrderDesk:
         self._given_up: set[str] = set()
         self._merge_below = merge_below
         self._can_merge = False
+        self._cash_told = Micros(0)
         self._merge_again_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
@@ -191,6 +192,8 @@ class OrderDesk:
         if now - self._markets_asked_ns >= OVERDUE_NS and self._overdue(now, step):
             self._markets_asked_ns = now
             step.requests.append(FetchMarkets("RESOLVED"))
+        if self.account.cash_micros != self._cash_told and self.account.cash_micros < self._merge_below and self.synced:
+            self._tell_status(step)  # short of cash, ladders must be cut to what there is
         if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
             self._merge(now, step)
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
@@ -393,4 +396,5 @@ class OrderDesk:
 
     def _tell_status(self, step: Step) -> None:
         there = self.synced and not self._stopping
+        self._cash_told = self.account.cash_micros
         step.events.append(VenueStatus(there, self.offset_ns, self.entry.latency_s, self.account.cash_micros))

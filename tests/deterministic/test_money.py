@@ -8,7 +8,6 @@ import pytest
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import Config, load
-from mmactors.messages import MergePairs, PairsMerged
 from mmactors.research.backtest import Tap
 from mmactors.research.direct import DirectRun
 from mmactors.research.twin import Twin
