@@ -168,6 +168,8 @@ class Admission:
         )
         if objection is not None:
             return Denial(*objection)
+        if context.intent.reason.strike != market.strike:
+            return Denial("strike", f"it is priced for a strike of {context.intent.reason.strike:g}")
         budget = self._entry.budget
         return None if budget.take() else Denial("rate", "the rate budget is spent", budget.wait_ms)
 

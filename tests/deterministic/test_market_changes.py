@@ -38,12 +38,12 @@ def config(**more: str) -> Config:
 class Scene:
     """A twin with an auditor at its venue, and what its Makers decided."""
 
-    def __init__(self, **more: str) -> None:
+    def __init__(self, interleaving: int | None = None, **more: str) -> None:
         settings = config(**more)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
         tap = Tap(self.auditor)
         self.intents: list[tuple[Nanos, QuoteIntent]] = []
-        self.twin = Twin(settings, recorder=tap, trace=False, observer=self._watch)
+        self.twin = Twin(settings, interleaving=interleaving, recorder=tap, trace=False, observer=self._watch)
         tap.world = self.twin.venue.world
         self.desk = self.twin.desk
         self.account = self.twin.venue.account("mmactors")
@@ -302,3 +302,31 @@ def test_a_market_that_ends_before_its_actor_knows_it_is_settled_and_retired(mon
     assert name not in scene.twin.runtime.names()
     assert scene.desk.account.cash_micros == scene.account.cash
     scene.twin.end()
+
+
+@pytest.mark.parametrize("interleaving", [None, 1, 2])
+def test_one_change_after_another_breaks_no_rule_in_any_order_of_events(interleaving):
+    scene = Scene(interleaving)
+    changes: list[tuple[float, str, dict[str, object]]] = [
+        (15.0, "halt", {}),
+        (0.3, "restrike", {"strike": 97_020.0}),
+        (0.2, "reopen", {}),
+        (0.1, "extend", {"by_s": 30.0}),
+        (10.0, "restrike", {"strike": 96_990.0}),
+        (0.05, "halt", {}),
+        (0.05, "reopen", {}),
+        (20.0, "extend", {"by_s": -20.0}),
+        (5.0, "close_early", {}),
+    ]
+    scene.twin.run(5)
+    market = scene.market
+    for wait_s, kind, more in changes:
+        scene.twin.run(wait_s)
+        scene.alter(market, kind, **more)
+    scene.twin.run(1.5)
+    scene.alter(market, "correct", outcome="VOID")
+    scene.twin.run(0.01)
+    scene.alter(market, "correct", outcome="NO")
+    scene.twin.run(70)
+    assert scene.twin.sessions[market.id].outcome == "NO"
+    scene.conclude()

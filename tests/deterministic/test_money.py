@@ -91,15 +91,14 @@ def test_short_of_cash_pairs_are_merged_and_both_sides_go_on(kind, fees):
         simulator__taker_bps=str(fees),
         simulator__sessions="[{asset: BTC, duration: 5M}]",
         simulator__takers="{noise_per_s: 3}",
-        risk__max_exposure="250",
+        risk__max_exposure="300",
         risk__max_daily_loss="200",
     )
-    sides, looks, merges = 0, 0, 0
+    sides, looks = 0, 0
     for _ in range(270):
         books.run.run(1)
         looks += 1
         sides += len({order.outcome for order in books.account.live.values()}) == 2
-        merges += 0
     assert not [name for name in books.desk.counters if "INSUFFICIENT" in name], books.desk.counters
     print(
         sides,
@@ -108,8 +107,7 @@ def test_short_of_cash_pairs_are_merged_and_both_sides_go_on(kind, fees):
         [(i.yes, i.no, i.merged_micros) for i in books.desk.account.positions.values()],
         books.account.cash,
     )
-    merged = sum(inventory.merged_micros for inventory in books.desk.account.positions.values())
-    assert merged
+    assert sum(inventory.merged_micros for inventory in books.desk.account.positions.values())
     books.run.run(35)
     books.conclude()
-    assert sides > 0.5 * looks
+    assert sides > 0.7 * looks  # without merging it is a tenth: all cash is in pairs soon

@@ -1579,3 +1579,14 @@ def test_a_market_overdue_is_told_once_and_asked_about_less_often():
     rig.wait(200)
     assert [each.market.id for each in rig.told(MarketOverdue)] == ["m"]
     assert len(rig.asked(FetchMarkets)) - often < 15
+
+
+def test_what_is_priced_for_an_old_strike_does_not_leave_and_what_should_have_gone_outwards_goes(resting):
+    rig = resting
+    rig.report(MarketReported("opened", replace(MARKET, strike=97_100.0)))
+    rig.intend(places=[buy("run7-2", 40)])
+    assert rig.told(OrderDenied)[0].rule == "strike"
+    rig.intend(replaces=[("run7-1", 45, 30)])
+    rig.settle()
+    assert not rig.venue.live()
+    rig.consistent()
