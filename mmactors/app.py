@@ -189,6 +189,7 @@ def _trade(
         lambda market: params(market.asset, market.duration_s),
         prefix=f"r{number}",
         ack_timeout_ns=nanos(config.venue.ack_timeout_s),
+        merge_below=config.merge_below(),
     )
     runtime = ThreadedRuntime(clock)
     runtime.spawn(

@@ -39,7 +39,7 @@ from mmactors.core.params import (
     RiskParams,
     VolatilityParams,
 )
-from mmactors.units import MILLISECOND, Contracts, Nanos, micros, nanos
+from mmactors.units import MILLISECOND, Contracts, Micros, Nanos, micros, nanos
 
 __all__ = ["Config", "ConfigError", "Resolved", "Urls", "load", "resolve"]
 
@@ -303,6 +303,9 @@ class RiskConfig(Section):
     max_daily_loss: Usd = Field(default=1000.0, description="$ of equity in a UTC day; then only |net| is cut")
     min_spread: Cents = Field(default=0.02, description="$; own spread is never less")
     max_exposure: Usd = Field(default=5000.0, description="$; worst case if any subset of live orders fills")
+    merge_below: Annotated[float, Field(ge=0, le=1e9)] = Field(
+        default=1000.0, description="$ of free cash; with less, pairs are merged where the venue can; 0: never"
+    )
     max_asset_delta: Annotated[float, Field(gt=0, le=1e6)] = Field(
         default=100.0, description="$ per bp of an asset, its sessions together; a jump of 10 bp is a day's loss"
     )
@@ -427,7 +430,9 @@ class SimulatorConfig(Section):
         default=(), description="what the venue lacks of the contract, to see what the program does instead"
     )
     wallet_token_s: Seconds = Field(default=3600.0, description="s; life of a token given for a wallet's login")
-    listed_before_s: Annotated[float, Field(ge=0, le=86_400)] = Field(default=10.0, description="s; before the open")
+    listed_before_s: Annotated[float, Field(ge=-86_400, le=86_400)] = Field(
+        default=10.0, description="s; before the open; negative: late"
+    )
     maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
     taker_bps: Bps = Field(default=0.0, description="fee")
     sessions: tuple[SessionsConfig, ...] = Field(
@@ -578,6 +583,10 @@ class Config(Section):
             freeze_window_ns=nanos(risk.freeze_window),
             freeze_ns=nanos(risk.freeze_for),
         )
+
+    def merge_below(self) -> Micros:
+        """Return below how much free cash pairs are merged; 0 where asks sell what is held, so that there are none."""
+        return Micros(0) if self.venue.wire_asks == "as_ask" else micros(self.risk.merge_below)
 
     def urls(self, port: int | None = None) -> Urls:
         """Return where to connect; `port` is the simulator's actual one if it took a free one."""

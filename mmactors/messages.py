@@ -227,10 +227,23 @@ class MarketChanged:
 
 @value
 class MarketResolved:
-    """The venue settled a market (gateway -> market, risk, journal, supervisor)."""
+    """The venue settled a market (gateway -> market, risk, journal, supervisor).
+
+    `corrected_micros` is what a second word on it changed of our cash; 0 for the first.
+    """
 
     market: Market
     resolution: Resolution
+    corrected_micros: Micros = Micros(0)
+
+
+@value
+class MarketOverdue:
+    """A market has ended long ago and the venue does not say how; this much is held (gateway -> supervisor)."""
+
+    market: Market
+    yes: Contracts
+    no: Contracts
 
 
 @value
@@ -254,6 +267,16 @@ class MarketHydrated:
     offset_ns: Nanos
     order_latency_s: float
     cash_micros: Micros
+    fees_micros: Micros = Micros(0)
+    merged_micros: Micros = Micros(0)
+
+
+@value
+class PairsMerged:
+    """So many pairs of YES and NO of a market became a dollar each (gateway -> market, risk, journal)."""
+
+    market: str
+    pairs: Contracts
 
 
 @value
@@ -734,12 +757,25 @@ class OrderReported:
 
 @value
 class AccountReported:
-    """One message of the user stream about money: a settlement, a merge, an adjustment."""
+    """One message of the user stream about money: a settlement, a merge, an adjustment.
+
+    `yes` and `no` are the contracts held in the market after it, where the venue says so.
+    """
 
     seq: int
     reason: str
     market: str | None
     cash_micros: Micros
+    yes: Contracts | None = None
+    no: Contracts | None = None
+
+
+@value
+class MergeReported:
+    """The answer to a `MergePairs`; what it did to the account is told by the user stream."""
+
+    market: str
+    error: str | None
 
 
 @value
@@ -830,6 +866,7 @@ VenueReport = (
     | AccountSnapshot
     | OrderReported
     | AccountReported
+    | MergeReported
     | StreamGapped
     | FillsFetched
     | OrderFetched
@@ -915,6 +952,14 @@ class FetchMarkets:
 
 
 @value
+class MergePairs:
+    """Turn so many pairs of YES and NO back into a dollar each; answered by `MergeReported`."""
+
+    market: str
+    size: Contracts
+
+
+@value
 class WatchBook:
     """Subscribe to a market's book, or end the subscription."""
 
@@ -922,4 +967,4 @@ class WatchBook:
     on: bool
 
 
-VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | FetchMarkets | WatchBook
+VenueRequest = SendBatch | SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs | WatchBook

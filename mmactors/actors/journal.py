@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from mmactors.core.record import corrected
 from mmactors.messages import (
     MakerStarted,
     MakerStepped,
+    MarketResolved,
     OrderFilled,
     QuoteIntent,
     SessionReport,
@@ -72,6 +74,10 @@ class JournalActor(Actor):
                 self._store.change_state(message, now)
             case SessionReport():
                 self._settle(message, now)
+            case MarketResolved():
+                self._store.record((message,), now)
+                if (known := self._sessions.get(message.market.id)) and (new := corrected(known, message)):
+                    self._settle(new, now)
             case OrderFilled():
                 self._store.record_fills((message,), now)
             case QuoteIntent():

@@ -12,6 +12,7 @@ from mmactors.messages import (
     MakerStep,
     MakerStepped,
     Market,
+    MarketHydrated,
     MarketPulsed,
     MarketReady,
     MarketResolved,
@@ -76,7 +77,9 @@ class MarketActor(Actor):
             self.tell(names.GATEWAY, message)
             self._hand_over()
             return
-        if isinstance(message, MarketResolved):
+        if isinstance(message, MarketResolved) or (
+            isinstance(message, MarketHydrated) and message.market.resolution is not None
+        ):
             self._settled_ns = now
         try:
             decision = self._maker.handle(message, now)

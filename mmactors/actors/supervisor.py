@@ -25,6 +25,7 @@ from mmactors.messages import (
     Market,
     MarketChanged,
     MarketListed,
+    MarketOverdue,
     MarketResolved,
     MarketRetired,
     Stop,
@@ -136,6 +137,8 @@ class SupervisorActor(Actor):
                     self.tell(names.reference(settled.asset), settled)
             case MarketRetired():
                 self._retire(message)
+            case MarketOverdue():
+                self._overdue(message)
             case VenuePosition():
                 self._roster.found[message.market] = message.yes - message.no
             case AssetExposed():
@@ -217,6 +220,16 @@ class SupervisorActor(Actor):
         self._factories.pop(name, None)
         self._roster.retire(message.market)
         self.runtime.stop(name)
+
+    def _overdue(self, message: MarketOverdue) -> None:
+        """Tell of a position that nobody settles; a market of which nothing is held is let go."""
+        market = message.market
+        if message.yes or message.no:
+            late_s = (self.clock.now() + self._roster.offset_ns - market.expires_venue_ns) / SECOND
+            text = "market {} ended {:.0f} s ago and is not resolved: {} YES and {} NO stay exposure until it is"
+            self.notes.warning(text, market.id, late_s, message.yes, message.no)
+        elif (life := self.runtime.incarnation(names.market(market.id))) is not None:
+            self._retire(MarketRetired(market.id, life))
 
     def _died(self, death: ActorDied) -> None:
         verdict = self._rules.child_died(death.name, self.clock.now(), death.error)

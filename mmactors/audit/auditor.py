@@ -49,6 +49,9 @@ class Auditor:
         self._open: dict[str, Session] = {}
         self._done: list[tuple[SessionFigures, Session]] = []
         self._resolved: set[str] = set()
+        self._paid: dict[str, tuple[Session, int]] = {}
+        self._corrections: dict[str, int] = {}
+        self._revisions: dict[str, int] = {}
         self._spots: dict[str, float] = {}
         self._connected: set[str] = set()
         self._cash = 0
@@ -102,6 +105,9 @@ class Auditor:
             self._done.append((session.figures(self._now), session))
         self._open.clear()
         self._resolved.clear()
+        self._paid.clear()
+        self._corrections.clear()
+        self._revisions.clear()
         self._owed.clear()
         self._connected.clear()
         self._judge = Judge(self._tally)
@@ -138,12 +144,16 @@ class Auditor:
         session = self._open.get(name)
         if session is None:
             if name in self._resolved:
-                if event == "resolved":
+                if event == "resolved" and line.get("revision", 0) > self._revisions.get(name, 0):
+                    self._correct(name, line["outcome"], line["revision"], t)
+                elif event == "resolved":
                     self._tally.broken("V10 settlement", t, name, "resolved a second time")
                 return
             session = self._list(line)
         self._judge.touch(session, t, line["spot"])
         session.strike = line["strike"]
+        if line["expires_at"] != session.expires:
+            session.end_at(int(line["expires_at"]))
         if event == "resolved":
             self._resolve(session, line["outcome"], t)
 
@@ -169,7 +179,7 @@ class Auditor:
             before = session.put(order_id, order, t)
             self._judge.order(session, order_id, order, before, line, self._open)
         else:
-            if line["reason"] == "market_closed" and not self._judge.unreachable(t):
+            if line["reason"] == "market_closed" and t >= session.expires and not self._judge.unreachable(t):
                 self._tally.broken("V7 market_closed", t, session, f"{said(line)} cancelled by the venue at the close")
             session.drop(order_id, t)
         if session.keep:
@@ -220,6 +230,8 @@ class Auditor:
                 if session is not None:
                     self._judge.touch(session, t, session.spot)
                     session.payouts.append(change)
+            elif reason == "correct":
+                self._corrections[market] = self._corrections.get(market, 0) + change
             elif reason == "merge":
                 session = self._session(market)
                 pairs, rest = divmod(change, DOLLAR)
@@ -246,16 +258,26 @@ class Auditor:
 
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
         session.outcome = outcome
-        yes_pays, no_pays = {"YES": (DOLLAR, 0), "NO": (0, DOLLAR)}.get(outcome, (DOLLAR // 2, DOLLAR // 2))
-        due = session.yes * yes_pays + session.no * no_pays
+        due = _due(session, outcome)
         if session.fills and not session.payouts:
             self._tally.broken("V10 settlement", t, session, f"resolved {outcome} and {due / DOLLAR:.2f} $ never paid")
         elif session.payouts and session.payouts[0] != due:
             words = f"settled {outcome} for {session.payouts[0]} micro-dollars; {session.yes} YES, {session.no} NO"
             self._tally.broken("V2 conservation", t, session, f"{words} are worth {due}")
         self._resolved.add(session.id)
+        self._paid[session.id] = (session, due)
         del self._open[session.id]
         self._done.append((session.figures(t), session))
+
+    def _correct(self, name: str, outcome: str, revision: int, t: int) -> None:
+        # The venue has changed its mind: what is due now, less what was paid before, has moved, once.
+        session, before = self._paid[name]
+        due, moved = _due(session, outcome), self._corrections.pop(name, 0)
+        if moved != due - before:
+            words = f"corrected to {outcome} by {moved} micro-dollars, {due - before} are due"
+            self._tally.broken("V2 conservation", t, session, words)
+        self._revisions[name] = revision
+        self._paid[name] = (session, due)
 
     # --- inside ----------------------------------------------------------------------------------------
 
@@ -296,3 +318,8 @@ class Auditor:
         if session.keep:
             self.watched.append(session)
         return session
+
+
+def _due(session: Session, outcome: str) -> int:
+    yes_pays, no_pays = {"YES": (DOLLAR, 0), "NO": (0, DOLLAR)}.get(outcome, (DOLLAR // 2, DOLLAR // 2))
+    return session.yes * yes_pays + session.no * no_pays

@@ -167,6 +167,14 @@ class Session:
         self.step = max(0, math.ceil((self.begun - self.opens) * STEPS / self.duration))
         self.step_at = self.opens + self.step * self.duration / STEPS
 
+    def end_at(self, expires: int) -> None:
+        """Take on another end: what is tabulated from here on is by the new length."""
+        self.expires = expires
+        self.duration = expires - self.opens
+        self.close_at = expires - self.limits.close_ms(self.duration)
+        self.closed_judged = False
+        self.step_at = self.opens + self.step * self.duration / STEPS
+
     def f(self, t: int) -> float:
         """Return the share of the session left."""
         return (self.expires - t) / self.duration

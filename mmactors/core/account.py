@@ -1,12 +1,23 @@
 """The account's ledger: cash and one inventory per market, changed by fills and settlements only, in exact integers."""
 
+import math
 from collections.abc import Mapping
 
 from mmactors.core.inventory import Inventory
 from mmactors.messages import Market, OrderFilled, Resolution, VenuePosition
-from mmactors.units import DOLLAR, Micros
+from mmactors.units import DOLLAR, Contracts, Micros
 
 _YES_PAYS = {Resolution.YES: DOLLAR, Resolution.NO: 0, Resolution.VOID: DOLLAR // 2}
+
+
+def with_fees(market: Market | None, cost: int, contracts: int) -> int:
+    """Return the most that so many contracts can cost, fees included, in micro-dollars; of a rebate nothing is counted.
+
+    A venue may round the fee up for each contract.
+    """
+    if market is None or (market.maker_bps <= 0.0 and market.taker_bps <= 0.0):
+        return cost
+    return cost + math.ceil(cost * max(market.maker_bps, market.taker_bps) * 1e-4) + contracts
 
 
 class Account:
@@ -43,6 +54,14 @@ class Account:
         if inventory.resolution is not None:
             self._pay(fill.market, inventory.resolution)
         return True
+
+    def merge(self, market: str, pairs: Contracts) -> None:
+        """Turn pairs back into cash.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        self.cash_micros = Micros(self.cash_micros + self.position(market).merge(pairs))
 
     def resolve(self, market: Market, resolution: Resolution) -> Micros:
         """Pay a market out. Returns the change of cash: 0 the second time, the difference if it was corrected."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mmactors.core.account import with_fees
 from mmactors.core.order_entry import OrderEntry, Step
 from mmactors.core.orders import WorkingOrder
 from mmactors.core.params import MakerParams
@@ -142,6 +143,7 @@ class Admission:
     ) -> Denial | None:
         portfolio, name, remaining = self._portfolio, item.client_id, item.size - filled
         market, conditions = context.market, context.conditions
+        cost = with_fees(market, remaining * item.ticks * market.tick_micros, remaining)
         objection = gate(
             Proposal(
                 market,
@@ -156,7 +158,7 @@ class Admission:
                 market.expires_venue_ns - (conditions.now + conditions.offset_ns),
                 conditions.now - context.intent.priced_ns,
                 portfolio.free_cash(besides=name),
-                portfolio.worst_loss(market.id, outcome, remaining * item.ticks * market.tick_micros, besides=name),
+                portfolio.worst_loss(market.id, outcome, cost, besides=name),
                 context.intent.reason.d2,
                 conditions.state,
                 conditions.pulse_age_ns,
@@ -166,6 +168,8 @@ class Admission:
         )
         if objection is not None:
             return Denial(*objection)
+        if context.intent.reason.strike != market.strike:
+            return Denial("strike", f"it is priced for a strike of {context.intent.reason.strike:g}")
         budget = self._entry.budget
         return None if budget.take() else Denial("rate", "the rate budget is spent", budget.wait_ms)
 

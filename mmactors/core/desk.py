@@ -36,11 +36,14 @@ from mmactors.messages import (
     MarketChanged,
     MarketHydrated,
     MarketListed,
+    MarketOverdue,
     MarketPulsed,
     MarketReady,
     MarketReported,
     MarketResolved,
     MarketStatus,
+    MergePairs,
+    MergeReported,
     OrderDenied,
     OrderFetched,
     OrderReported,
@@ -72,6 +75,14 @@ BOOK_BEFORE_F = 0.05
 OVERDUE_NS = Nanos(3 * SECOND)
 """A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
 
+GIVEN_UP_NS = Nanos(120 * SECOND)
+"""So long after its end that is told to the operator, once, and asked about every minute only."""
+
+GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
+
+MERGE_AGAIN_NS, MERGE_REFUSED_NS = Nanos(SECOND), Nanos(30 * SECOND)
+"""Least time from one request to merge pairs to the next, and after one that failed."""
+
 
 class OrderDesk:
     """Orders, positions and cash of the account, and the way to the venue.
@@ -80,9 +91,17 @@ class OrderDesk:
         params_of: the parameters of a market.
         prefix: what client ids of this run begin with; other orders found resting are strangers and are cancelled.
         ack_timeout_ns: after this long without an answer an order is unknown.
+        merge_below: with less free cash than this (micro-dollars) pairs are turned back into cash where the venue can.
     """
 
-    def __init__(self, params_of: Callable[[Market], MakerParams], *, prefix: str, ack_timeout_ns: Nanos) -> None:
+    def __init__(
+        self,
+        params_of: Callable[[Market], MakerParams],
+        *,
+        prefix: str,
+        ack_timeout_ns: Nanos,
+        merge_below: Micros = Micros(0),
+    ) -> None:
         self.ack_timeout_ns = ack_timeout_ns
         self.counters: Counter[str] = Counter()
         self.portfolio = Portfolio()
@@ -105,7 +124,12 @@ class OrderDesk:
         self._pulse_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
-        self._markets_looked_ns = Nanos(0)
+        self._markets_looked_ns = self._markets_asked_ns = Nanos(0)
+        self._given_up: set[str] = set()
+        self._merge_below = merge_below
+        self._can_merge = False
+        self._cash_told = Micros(0)
+        self._merge_again_ns = Nanos(0)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -181,8 +205,13 @@ class OrderDesk:
                 step.requests.append(WatchBook(name, on=True))
         if now - self._markets_looked_ns >= OVERDUE_NS:
             self._markets_looked_ns = now
-            if self._overdue(now):
+            if self._overdue(now, step):
+                self._markets_asked_ns = now
                 step.requests.append(FetchMarkets("RESOLVED"))
+        if self.account.cash_micros != self._cash_told and self.account.cash_micros < self._merge_below and self.synced:
+            self._tell_status(step)  # short of cash, ladders must be cut to what there is
+        if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
+            self._merge(now, step)
         if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_told and len(self.table) == 0:
@@ -222,6 +251,7 @@ class OrderDesk:
                 self.entry.connected(report, now)
                 self._admission.can_replace = "replace" in report.capabilities
                 self._posts_only = "post_only" in report.capabilities
+                self._can_merge = "merge" in report.capabilities
             case VenueDisconnected():
                 if self.reconciliation.connected:
                     step.events.append(report)
@@ -242,7 +272,12 @@ class OrderDesk:
                 self.reconciliation.saw(report.seq)
                 if report.reason == "adjust":
                     self.account.cash_micros = report.cash_micros
+                elif report.reason == "merge":
+                    self.reconciliation.merged(report, step)
                 self._tell_status(step)
+            case MergeReported() if report.error is not None:
+                self.counters["merges_failed"] += 1
+                self._merge_again_ns = Nanos(now + MERGE_REFUSED_NS)
             case CancelAllReported():
                 if report.error is None:
                     self._cancel_all_at = now if self._stopping else None
@@ -264,23 +299,45 @@ class OrderDesk:
             if known is None and market.id not in self.account.positions:
                 return
             if known is None or known.resolution is not market.resolution:
-                self.portfolio.settle(market, market.resolution)
-                step.events.append(MarketResolved(market, market.resolution))
+                again = known is not None and known.resolution is not None
+                change = self.portfolio.settle(market, market.resolution)
+                step.events.append(MarketResolved(market, market.resolution, change if again else Micros(0)))
                 self._tell_status(step)
                 if known is not None:
                     step.requests.append(WatchBook(market.id, on=False))
         elif known is None:
             step.events.append(MarketListed(market))
         elif known != market:
+            if market.id in self._books_due:
+                self._books_due[market.id] = self._book_due_ns(market) or 0
             step.events.append(MarketChanged(market, event))
 
-    def _overdue(self, now: Nanos) -> bool:
-        """Whether a market's end has passed without a word on how it ended: snapshots leave out what is resolved."""
-        ended_ns = now + self.offset_ns - OVERDUE_NS
-        return any(
-            market.expires_venue_ns < ended_ns and market.status is not MarketStatus.RESOLVED
-            for market in self.markets.values()
-        )
+    def _merge(self, now: Nanos, step: Step) -> None:
+        """Ask for cash back for the pairs of one market, if cash is short."""
+        if self.portfolio.free_cash(besides="") >= self._merge_below:
+            return
+        market, pairs = self.portfolio.mergeable()
+        if pairs:
+            self._merge_again_ns = Nanos(now + MERGE_AGAIN_NS)
+            self.reconciliation.merging = market
+            step.requests.append(MergePairs(market, pairs))
+
+    def _overdue(self, now: Nanos, step: Step) -> bool:
+        """Whether to ask for a market whose end has passed without a word on how: snapshots leave out what is resolved.
+
+        One that is long overdue is told, once.
+        """
+        ask, patient = False, now - self._markets_asked_ns < GIVEN_UP_ASK_NS
+        for market in self.markets.values():
+            late_ns = now + self.offset_ns - market.expires_venue_ns
+            if late_ns <= OVERDUE_NS or market.status is MarketStatus.RESOLVED:
+                continue
+            ask = ask or not (patient and market.id in self._given_up)
+            if late_ns > GIVEN_UP_NS and market.id not in self._given_up:
+                self._given_up.add(market.id)
+                position = self.account.position(market.id)
+                step.events.append(MarketOverdue(market, position.yes, position.no))
+        return ask
 
     def _book(self, report: BookReported, step: Step) -> None:
         if report.market in self.markets:
@@ -355,6 +412,8 @@ class OrderDesk:
                     offset_ns=self.offset_ns,
                     order_latency_s=self.entry.latency_s,
                     cash_micros=self.account.cash_micros,
+                    fees_micros=position.fees_micros,
+                    merged_micros=position.merged_micros,
                 )
             )
             book_due_ns = self._book_due_ns(market)
@@ -376,4 +435,5 @@ class OrderDesk:
 
     def _tell_status(self, step: Step) -> None:
         there = self.synced and not self._stopping
+        self._cash_told = self.account.cash_micros
         step.events.append(VenueStatus(there, self.offset_ns, self.entry.latency_s, self.account.cash_micros))

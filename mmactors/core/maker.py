@@ -34,6 +34,7 @@ from mmactors.messages import (
     OrderUnchanged,
     OrderUnknown,
     Outcome,
+    PairsMerged,
     PlaceOrder,
     QuoteIntent,
     QuoteReason,
@@ -148,6 +149,10 @@ class Maker:
                     return self._settle(event.market, event.market.resolution)
             case MarketChanged():
                 self._learn(event.market, self._venue)
+            case PairsMerged():
+                if event.pairs <= self.inventory.pairs:  # else it happened before this life knew its position
+                    self.inventory.merge(event.pairs)
+                return NOTHING
             case MarketResolved():
                 return self._settle(event.market, event.resolution)
             case ReferenceLost():
@@ -367,7 +372,12 @@ class Maker:
         self.state = event.state
         self._learn(event.market, VenueStatus(True, event.offset_ns, event.order_latency_s, event.cash_micros))
         self.inventory = Inventory(
-            yes=event.yes, no=event.no, yes_cost_micros=event.yes_cost_micros, no_cost_micros=event.no_cost_micros
+            yes=event.yes,
+            no=event.no,
+            yes_cost_micros=event.yes_cost_micros,
+            no_cost_micros=event.no_cost_micros,
+            fees_micros=event.fees_micros,
+            merged_micros=event.merged_micros,
         )
 
     def _learn(self, market: Market | None, venue: VenueStatus) -> None:

@@ -4,7 +4,7 @@ Owns positions, cash and the order table as one thing, so that whatever changes 
 with it. An order in flight, unknown or cancelling counts in full. It knows no limit: those are the gate's.
 """
 
-from mmactors.core.account import Account
+from mmactors.core.account import Account, with_fees
 from mmactors.core.orders import OrderTable, WorkingOrder
 from mmactors.messages import (
     Market,
@@ -17,7 +17,7 @@ from mmactors.messages import (
     VenueOrder,
     VenuePosition,
 )
-from mmactors.units import DOLLAR, Micros, Nanos, Ticks
+from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks
 
 DEFAULT_TICK = Micros(10_000)
 
@@ -92,22 +92,38 @@ class Portfolio:
         self._reassess(fill.market)
         return True
 
-    def settle(self, market: Market, resolution: Resolution) -> None:
-        """Pay a market out."""
-        self.account.resolve(market, resolution)
+    def merge(self, market: str, pairs: Contracts) -> None:
+        """Turn pairs back into cash."""
+        self.account.merge(market, pairs)
+        self._reassess(market)
+
+    def mergeable(self) -> tuple[str, Contracts]:
+        """Return the market not settled with the most pairs, and how many; none held: ("", 0)."""
+        best = "", Contracts(0)
+        for name, position in self.account.positions.items():
+            if position.resolution is None and position.pairs > best[1]:
+                best = name, position.pairs
+        return best
+
+    def settle(self, market: Market, resolution: Resolution) -> Micros:
+        """Pay a market out; return the change of cash."""
+        change = self.account.resolve(market, resolution)
         self._reassess(market.id)
+        return change
 
     # --- what can come of it ----------------------------------------------------------------------
 
     def free_cash(self, *, besides: str) -> int:
-        """Cash less what every live order but one may cost."""
+        """Cash less what every live order but one may cost, fees included."""
         free = self.account.cash_micros + self._cost(besides)
         for (market, _), side in self.table.sides.items():
-            free -= side.cost * self.tick(market)
+            free -= self._dearest(market, side.cost, side.committed)
         return free
 
     def worst_loss(self, market: str, outcome: Outcome, cost: int, *, besides: str) -> int:
         """The most the account can lose if any subset of its live orders fills, `cost` more on one outcome of a market.
+
+        Fees are included, and `cost` has to include its own.
 
         `besides` names the order of that side which the addition replaces, which does not count.
         """
@@ -133,13 +149,18 @@ class Portfolio:
 
     def _worst_loss(self, market: str, more_yes: int, more_no: int) -> int:
         """The most one market can lose if its live orders, and so many micro-dollars' worth more of them, may fill."""
-        position, tick = self.account.position(market), self.tick(market)
-        spent = position.yes_cost_micros + position.no_cost_micros
+        position = self.account.position(market)
+        spent = position.yes_cost_micros + position.no_cost_micros + position.fees_micros - position.merged_micros
+        yes, no = self.table.side(market, _YES), self.table.side(market, _NO)
         # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
-        if_yes = spent + self.table.side(market, _NO).cost * tick + more_no - position.yes * DOLLAR
-        if_no = spent + self.table.side(market, _YES).cost * tick + more_yes - position.no * DOLLAR
+        if_yes = spent + self._dearest(market, no.cost, no.committed) + more_no - position.yes * DOLLAR
+        if_no = spent + self._dearest(market, yes.cost, yes.committed) + more_yes - position.no * DOLLAR
         return max(if_yes, if_no, 0)
 
     def _cost(self, client_id: str) -> int:
         order = self.table.orders.get(client_id)
-        return 0 if order is None else order.counted[2] * self.tick(order.market)
+        return 0 if order is None else self._dearest(order.market, order.counted[2], order.counted[0])
+
+    def _dearest(self, market: str, cost: int, contracts: int) -> int:
+        """What contracts that cost so many ticks together may cost, fees included, in micro-dollars."""
+        return with_fees(self.markets.get(market), cost * self.tick(market), contracts)

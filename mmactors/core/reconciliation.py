@@ -12,6 +12,7 @@ from mmactors.core.order_entry import OrderEntry, Step
 from mmactors.core.orders import WorkingOrder
 from mmactors.core.portfolio import Portfolio
 from mmactors.messages import (
+    AccountReported,
     AccountSnapshot,
     FetchFills,
     FetchOrder,
@@ -27,8 +28,11 @@ from mmactors.messages import (
     OrderReported,
     OrderUnchanged,
     OrderUnknown,
+    Outcome,
+    PairsMerged,
     VenueFill,
     VenueOrder,
+    VenuePosition,
 )
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
@@ -53,6 +57,7 @@ class Reconciliation:
         connected: whether the order session stands.
         synced: whether the account is what the venue says; without it nothing new may leave.
         seq: up to here of the venue's stream every fill is in; `start_seq` is where this run began.
+        merging: the market whose pairs were last asked to be merged, until the venue has said how it went.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Reconciliation:
         self.synced = False
         self.seq = 0
         self.start_seq = 0
+        self.merging: str | None = None
         self._portfolio = portfolio
         self._table = portfolio.table
         self._entry = entry
@@ -69,6 +75,8 @@ class Reconciliation:
         self._ack_timeout_ns = ack_timeout_ns
         self._counters = counters
         self._adopted = False
+        self._held: tuple[int, VenuePosition] | None = None  # what a snapshot says is held where a merge is in doubt
+        self._since_held: Counter[Outcome] = Counter()  # contracts bought there after it
         self._missing: frozenset[str] | None = None  # rested, but not in the snapshot: gone once the fills are in
         self._strangers: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
         self._absent: set[str] = set()  # places that the venue did not know when it was asked once
@@ -113,6 +121,11 @@ class Reconciliation:
             for position in snapshot.positions:
                 self._portfolio.adopt(position)
                 step.events.append(position)
+        self._held = None
+        for position in snapshot.positions:
+            if position.market == self.merging:
+                self._held = snapshot.seq, position
+                self._since_held.clear()
         strangers = []
         for venue_order in snapshot.orders:
             order = self._table.orders.get(_name(venue_order))
@@ -150,6 +163,10 @@ class Reconciliation:
                 self._end(order, order.filled, "gone", step)
             elif order.unknown and order.order_id is None:
                 self._ask(order, now, step)
+        if self._held is not None:
+            _, held = self._held
+            self._merged(held.market, *self._before(held), step)
+            self._held = None
         self._missing = None
         self._absent &= self._table.orders.keys()
         self.synced = self.connected
@@ -174,12 +191,35 @@ class Reconciliation:
         if not self._portfolio.book(event):
             self._counters["duplicate_fills"] += 1
             return
+        if self._held is not None and fill.seq > self._held[0] and fill.market == self._held[1].market:
+            self._since_held[fill.outcome] += fill.size
         if fill.client_id not in self._table.orders:
             self._counters["fills_of_finished_orders"] += 1
         if fill.seq <= self._strangers.get(fill.client_id, -1):
             step.events.append(event)
         else:
             self._happened(event, step)
+
+    def merged(self, report: AccountReported, step: Step) -> None:
+        """Take in the stream's word that pairs were merged; out of step, the snapshot on its way says the same."""
+        if self.synced and report.market is not None and report.yes is not None and report.no is not None:
+            self._merged(report.market, report.yes, report.no, step)
+
+    def _before(self, held: VenuePosition) -> tuple[int, int]:
+        return held.yes + self._since_held[Outcome.YES], held.no + self._since_held[Outcome.NO]
+
+    def _merged(self, market: str, yes: int, no: int, step: Step) -> None:
+        """Book as merged what is missing of both outcomes alike."""
+        self.merging = None
+        position = self._portfolio.account.position(market)
+        pairs = Contracts(position.yes - yes)
+        if position.resolution is not None or pairs <= 0:
+            return
+        if position.no - no != pairs:
+            self._counters["merges_unclear"] += 1  # the settlement pays for a pair what the merge did
+            return
+        self._portfolio.merge(market, pairs)
+        step.events.append(PairsMerged(market, pairs))
 
     # --- one order --------------------------------------------------------------------------------
 

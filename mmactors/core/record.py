@@ -5,14 +5,21 @@ fair value when trading closed. It decides nothing.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmactors.core.inventory import Inventory
-from mmactors.messages import Market, Resolution, SessionReport
-from mmactors.units import Nanos
+from mmactors.messages import Market, MarketResolved, Resolution, SessionReport
+from mmactors.units import Micros, Nanos
 
 NET_NOTED_F = 0.10
 """The share of the session left at which the net is noted."""
+
+
+def corrected(report: SessionReport, event: MarketResolved) -> SessionReport | None:
+    """Return a session's report after the venue's second word on its end; None if it has that already."""
+    if report.outcome is event.resolution:
+        return None
+    return replace(report, outcome=event.resolution, pnl_micros=Micros(report.pnl_micros + event.corrected_micros))
 
 
 @dataclass(slots=True)

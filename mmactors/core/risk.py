@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mmactors.core import schedule
-from mmactors.core.account import Account
+from mmactors.core.account import Account, with_fees
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.messages import (
     AssetExposed,
@@ -19,6 +19,7 @@ from mmactors.messages import (
     MarketStatus,
     OrderFilled,
     Outcome,
+    PairsMerged,
     TokenRenewed,
     TradingState,
     TradingStateChanged,
@@ -174,7 +175,7 @@ def _spread(p: Proposal) -> str | None:
 
 
 def _cash(p: Proposal) -> str | None:
-    cost = p.remaining * p.ticks * p.market.tick_micros
+    cost = with_fees(p.market, p.remaining * p.ticks * p.market.tick_micros, p.remaining)
     return None if cost <= p.cash_free else f"costs ${dollars(cost):.2f}, free ${dollars(p.cash_free):.2f}"
 
 
@@ -275,6 +276,8 @@ class RiskRules:
                 if marked is not None:  # the market's own next mark may be a quarter of a second away
                     self.fairs[event.market] = replace(marked, net=self.account.position(event.market).net)
                     return [*self.judge(now), *self._exposed()]
+            case PairsMerged():
+                self.account.merge(event.market, event.pairs)
             case MarketResolved():
                 self.account.resolve(event.market, event.resolution)
                 self.fairs.pop(event.market.id, None)

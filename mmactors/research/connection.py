@@ -23,6 +23,8 @@ from mmactors.messages import (
     FetchOrder,
     FillsFetched,
     MarketReported,
+    MergePairs,
+    MergeReported,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -129,7 +131,7 @@ class TwinLink:
                 self._talk.send_cancel_all(request)
             case WatchBook():
                 self._talk.watch(request)
-            case FetchFills() | FetchOrder() | FetchMarkets():
+            case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
                 self._out.send(request)
 
     def stop(self) -> None:
@@ -146,7 +148,7 @@ class TwinLink:
         floor = self._floor
         now_ms = floor.clock.now_ms()
         floor.simulation.advance(now_ms)
-        if isinstance(frame, FetchFills | FetchOrder | FetchMarkets):
+        if isinstance(frame, FetchFills | FetchOrder | FetchMarkets | MergePairs):
             self._fetch(frame)
             return
         if self._socket.session is not None:
@@ -157,14 +159,21 @@ class TwinLink:
         """A frame of ours is at the venue."""
         self._socket.hear(frame)
 
-    def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets) -> None:
+    def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
         account = self._floor.simulation.account(ACCOUNT)
         if isinstance(request, FetchMarkets):
             now_ms = self._floor.clock.now_ms()
-            listed = [m for m in self._floor.simulation.venue.markets.values() if m.status == request.status]
+            listed = [
+                m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
+            ]
             raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
             for market in self._codec.markets(raw)[0]:
                 self._deliver(MarketReported("snapshot", market))
+        elif isinstance(request, MergePairs):
+            frame = {"op": "merge", "market": request.market, "size": request.size}
+            error = self._floor.submit(account, frame).get("error")
+            self._floor.publish()
+            self._deliver(MergeReported(request.market, None if error is None else str(error["code"])))
         elif isinstance(request, FetchFills):
             told = [wire.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
             fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))

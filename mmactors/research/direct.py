@@ -14,6 +14,7 @@ from mmactors.actors.roster import Roster
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.config import Config
 from mmactors.core.maker import Command, Maker
+from mmactors.core.record import corrected
 from mmactors.core.reference import Reference
 from mmactors.core.risk import RiskRules
 from mmactors.messages import (
@@ -25,7 +26,9 @@ from mmactors.messages import (
     LadderDue,
     Market,
     MarketChanged,
+    MarketHydrated,
     MarketListed,
+    MarketOverdue,
     MarketPulsed,
     MarketReady,
     MarketResolved,
@@ -130,6 +133,13 @@ class _SupervisorPart:
                 settled = self._roster.resolve(message.market, self._is_taken(message.market.id))
                 if settled is not None and settled.asset in self._run.references:
                     self._run.references[settled.asset].post.tell(settled)
+                known = self._run.sessions.get(message.market.id)
+                if known is not None and (new := corrected(known, message)) is not None:
+                    self._run.sessions[new.market] = new
+            case MarketOverdue():
+                part = self._run.markets.get(message.market.id)
+                if part is not None and not (message.yes or message.no):
+                    self._retire(MarketRetired(message.market.id, part.incarnation))
             case MarketRetired():
                 self._retire(message)
             case VenuePosition():
@@ -290,7 +300,7 @@ class _MarketPart:
     def __init__(self, run: DirectRun, listed: Market, incarnation: int) -> None:
         self._run = run
         self._market = listed
-        self._incarnation = incarnation
+        self.incarnation = incarnation
         self._maker = Maker(listed.id, incarnation, f"{PREFIX}-{incarnation}", run.stage.params(listed))
         self._settled_ns: Nanos | None = None
         self._gateway, self._risk = run.gateway.post, run.risk.post
@@ -298,22 +308,22 @@ class _MarketPart:
 
     def _begin(self) -> None:
         name = self._market.id
-        self._gateway.tell(MarketReady(name, self._incarnation))
+        self._gateway.tell(MarketReady(name, self.incarnation))
         self._run.references[self._market.asset].post.tell(SubscribeReference(name))
         self.post.every(market.LOOK_EVERY_NS, TimePassed())
-        self.post.every(market.PULSE_EVERY_NS, MarketPulsed(name, self._incarnation))
-        self._run.supervisor.post.tell(ActorReady(name, self._incarnation))
+        self.post.every(market.PULSE_EVERY_NS, MarketPulsed(name, self.incarnation))
+        self._run.supervisor.post.tell(ActorReady(name, self.incarnation))
 
     def _end(self) -> None:
         self._run.references[self._market.asset].post.tell(UnsubscribeReference(self._market.id))
-        self._run.supervisor.post.tell(ActorDied(self._market.id, self._incarnation, None))
+        self._run.supervisor.post.tell(ActorDied(self._market.id, self.incarnation, None))
 
     def _receive(self, message: Any, now: Nanos) -> None:
         kind = type(message)
         if kind is MarketPulsed:
             self._gateway.tell(message)
             return
-        if kind is MarketResolved:
+        if kind is MarketResolved or (kind is MarketHydrated and message.market.resolution is not None):
             self._settled_ns = now
         decision = self._maker.handle(message, now)
         if decision.look_again:
@@ -322,7 +332,7 @@ class _MarketPart:
         if settled_ns is not None and now - settled_ns > market.GRACE_NS and self._maker.done:
             self._settled_ns = None
             self._carry_out(decision.commands)
-            self._run.supervisor.post.tell(MarketRetired(self._market.id, self._incarnation))
+            self._run.supervisor.post.tell(MarketRetired(self._market.id, self.incarnation))
         elif decision.commands:
             self._carry_out(decision.commands)
 

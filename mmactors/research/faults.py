@@ -24,6 +24,8 @@ from mmactors.messages import (
     FillsFetched,
     ItemResult,
     MarketReported,
+    MergePairs,
+    MergeReported,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -207,7 +209,7 @@ class FaultyLink:
                 self._deliver(BatchReported(request.op_id, unsent, now))
             case SendCancelAll() if talk is not None:
                 talk.send_cancel_all(request)
-            case SendCancelAll() | FetchFills() | FetchOrder() | FetchMarkets():
+            case SendCancelAll() | FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
                 self._rest.send(request)
 
     # --- a connection's life ------------------------------------------------------------------------
@@ -294,7 +296,7 @@ class FaultyLink:
             except ConversationOver as over:
                 self._break(over.reason)
 
-    def _answer(self, request: SendCancelAll | FetchFills | FetchOrder | FetchMarkets) -> None:
+    def _answer(self, request: SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
         """Answer over REST."""
         flaky = self._trouble.now("no_rest", self._timeline.clock.now()) is not None
         down = flaky and self._trouble.random.random() < REST_FAILS
@@ -306,6 +308,11 @@ class FaultyLink:
                 reply = self._floor.submit(account, frame)
                 self._floor.publish()
                 self._deliver(CancelAllReported(request.op_id, tuple(reply["result"]["cancelled"]), None))
+            case MergePairs() if down:
+                self._deliver(MergeReported(request.market, "name resolution failed"))
+            case MergePairs():
+                self._floor.submit(account, {"op": "merge", "market": request.market, "size": request.size})
+                self._floor.publish()
             case FetchFills() if down:
                 self._deliver(FillsFetched(request.since_seq, (), "name resolution failed"))
             case FetchFills():
@@ -315,7 +322,9 @@ class FaultyLink:
                 self._deliver(FillsFetched(request.since_seq, fills))
             case FetchMarkets() if not down:
                 now_ms = self._floor.clock.now_ms()
-                listed = [m for m in self._floor.simulation.venue.markets.values() if m.status == request.status]
+                listed = [
+                    m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
+                ]
                 raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
                 for market in self._codec.markets(raw)[0]:
                     self._deliver(MarketReported("snapshot", market))

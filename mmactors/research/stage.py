@@ -75,7 +75,12 @@ class Stage:
             source: exchange(source, getattr(feeds, source), self.venue.world, seed) for source in config.feeds.enabled
         }
         self._maker_params = cache(config.maker_params)
-        self.desk = OrderDesk(self.params, prefix=PREFIX, ack_timeout_ns=nanos(config.venue.ack_timeout_s))
+        self.desk = OrderDesk(
+            self.params,
+            prefix=PREFIX,
+            ack_timeout_ns=nanos(config.venue.ack_timeout_s),
+            merge_below=config.merge_below(),
+        )
         self._step_ns = config.simulator.step_ms * MILLISECOND
         self._due_ns = timeline.clock.now()
         self._floor_advance, self._call_at, self._again = self.floor.advance, timeline.call_at, self._advance

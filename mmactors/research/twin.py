@@ -19,8 +19,9 @@ from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config
+from mmactors.core.record import corrected
 from mmactors.core.risk import RiskRules
-from mmactors.messages import MakerStarted, MakerStepped, SessionReport
+from mmactors.messages import MakerStarted, MakerStepped, MarketResolved, SessionReport
 from mmactors.ops.eventlog import EventLog
 from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
 from mmactors.research.stage import PREFIX, START_NS, Stage
@@ -53,6 +54,9 @@ class TapeActor(Actor):
     def receive(self, message: Any) -> None:
         if isinstance(message, SessionReport):
             self._sessions[message.market] = message
+        elif isinstance(message, MarketResolved):
+            if (known := self._sessions.get(message.market.id)) and (new := corrected(known, message)):
+                self._sessions[new.market] = new
         elif self._events is not None and isinstance(message, MakerStarted | MakerStepped):
             self._events.add(message)
             self._events.flush(self.clock.now())

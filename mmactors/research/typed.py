@@ -118,7 +118,7 @@ class TypedCodec(Codec):
             answers = {action: tuple(map(self._answer, raw.answers[action])) for action in ACTIONS}
             return ItemsAcked(raw.op_id, answers)
         if kind is AccountEvent:
-            return AccountReported(raw.seq, raw.reason, raw.position.market, Micros(raw.cash))
+            return AccountReported(raw.seq, raw.reason, raw.position.market, Micros(raw.cash), *_held(raw))
         return super().decode(raw)
 
     def order_of(self, told: Order) -> VenueOrder:
@@ -236,6 +236,12 @@ def trade(venue: Venue, account: Account, batch: Batch, now_ms: int, session: st
         "place": [_answer(_placed, venue, account, body, now_ms, session) for body in batch.places],
     }
     return BatchAck(batch.op_id, answers)
+
+
+def _held(told: AccountEvent) -> tuple[Contracts | None, Contracts | None]:
+    if told.reason != "merge":
+        return None, None
+    return Contracts(told.position.yes), Contracts(told.position.no)
 
 
 def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session: str | None) -> Order:

@@ -57,6 +57,7 @@ MONEY: frozenset[type] = frozenset(
         m.OrderCancelled,
         m.OrderFilled,
         m.MarketResolved,
+        m.PairsMerged,
         m.SessionReport,
         m.VenueDisconnected,
         m.AccountSnapshot,

@@ -149,7 +149,11 @@ class Book:
 
 
 class Market:
-    """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs."""
+    """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs.
+
+    `paid` is for how many contracts, YES and NO, each account was paid at the end; `revision` counts how often that was
+    corrected; what is not `listed` (any more) is left out of every list.
+    """
 
     def __init__(
         self,
@@ -186,6 +190,9 @@ class Market:
         self.settlement_price: float | None = None
         self.book = Book(self.ticks)
         self.positions: dict[str, Position] = {}
+        self.paid: dict[str, tuple[int, int]] = {}
+        self.revision = 0
+        self.listed = True
         self.live: dict[str, Order] = {}
         self.pairs = 0
         self.book_seq = 0

@@ -24,6 +24,7 @@ STRIKE_SIGMAS = 2.0
 _UNIT_MS = {"S": 1000, "M": 60_000, "H": 3_600_000, "D": 86_400_000}
 Event = Literal["closed", "resolved", "opened", "listed"]
 _ORDER: tuple[Event, ...] = ("closed", "resolved", "opened", "listed")
+_ENDS = ("closed", "resolved")
 
 
 def duration_ms(label: str) -> int:
@@ -113,7 +114,7 @@ class Calendar:
     Args:
         series: configured series; two alike get distinct ids.
         start_ms: when the simulation starts.
-        listed_before_s: how long before its open a session is listed.
+        listed_before_s: how long before its open a session is listed; negative for after it.
         seed: the strikes' randomness.
         ends: when an asset's prices run out: no session is listed that would expire later; an asset that is not a key
             has no sessions at all.
@@ -159,12 +160,29 @@ class Calendar:
             self._plan(number)
         if event == "listed":
             self._of[session.id] = self._series[number]
-            self._push(max(session.opens_at, self._start_ms), "opened", number, session)
+            self._push(max(session.opens_at, at_ms), "opened", number, session)
             self._push(session.expires_at, "closed", number, session)
             self._push(session.expires_at + RESOLVE_AFTER_MS, "resolved", number, session)
         elif event == "resolved":
             del self._of[session.id]
         return Due(at_ms, event, session)
+
+    def move(self, session_id: str, closes_at: int) -> None:
+        """Let a session that has not ended end then."""
+        for entry in [each for each in self._agenda if each[3] == session_id and _ORDER[each[1]] in _ENDS]:
+            self._agenda.remove(entry)
+            _, kind, number, _, session = entry
+            assert session is not None
+            at_ms = closes_at if _ORDER[kind] == "closed" else closes_at + RESOLVE_AFTER_MS
+            self._agenda.append((at_ms, kind, number, session_id, session))
+        heapq.heapify(self._agenda)
+
+    def strike_out(self, session_id: str, *events: Event) -> None:
+        """Let these events of a session never come; all of them if none is named."""
+        self._agenda = [
+            each for each in self._agenda if each[3] != session_id or (events and _ORDER[each[1]] not in events)
+        ]
+        heapq.heapify(self._agenda)
 
     def strike(self, session: Session, price: float, sigma: float) -> float:
         """Draw a session's strike, at its open."""

@@ -7,13 +7,23 @@ payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a ma
 import heapq
 
 from mmactors.simulator.book import LIVE, Market, Order, Outcome, Resolution, opposite
-from mmactors.simulator.ledger import DAY_MS, Account, NewOrder, RateBucket
+from mmactors.simulator.ledger import DAY_MS, Account, NewOrder, Position, RateBucket
 from mmactors.simulator.matching import Matching, Recorder, Refusal
 from mmactors.units import DOLLAR
 from mmactors.value import value
 
 PLACE_COST, CANCEL_COST = 1.0, 0.2
 """What an operation takes from the account's rate bucket."""
+
+_PAYS: dict[Resolution, tuple[int, int]] = {
+    "YES": (DOLLAR, 0),
+    "NO": (0, DOLLAR),
+    "VOID": (DOLLAR // 2, DOLLAR // 2),
+}
+"""What a contract of YES and one of NO pay, by how the market ended."""
+
+_EVENT_OF = {"PENDING": "created", "OPEN": "opened", "HALTED": "halted"}
+"""The word of the contract for a market of this status, said again when its terms change."""
 
 
 @value
@@ -95,6 +105,35 @@ class Venue:
             self.matching.finish(order, market, "CANCELLED", "market_closed", now_ms)
         self._announce("closed", market, now_ms)
 
+    def change_terms(
+        self, market_id: str, now_ms: int, *, strike: float | None = None, expires_at: int | None = None
+    ) -> None:
+        """Give a market that is not closed another strike or another end, and tell so by its status's own event."""
+        market = self.markets[market_id]
+        if strike is not None:
+            market.strike = strike
+        if expires_at is not None:
+            market.expires_at = expires_at
+            market.duration_s = round((expires_at - market.opens_at) / 1000)
+        self._announce(_EVENT_OF[market.status], market, now_ms)
+
+    def correct_market(self, market_id: str, outcome: Resolution, now_ms: int) -> None:
+        """Resolve a resolved market anew: every holder gets, or gives back, the difference."""
+        market = self.markets[market_id]
+        assert market.outcome is not None, "only what is resolved can be corrected"
+        (yes_was, no_was), (yes_pays, no_pays) = _PAYS[market.outcome], _PAYS[outcome]
+        market.outcome = outcome
+        market.revision += 1
+        for name, (yes, no) in market.paid.items():
+            account = self.accounts[name]
+            change = yes * (yes_pays - yes_was) + no * (no_pays - no_was)
+            account.cash += change
+            if self._recorder is not None:
+                self._recorder.cash(account, change, "correct", market_id, now_ms)
+            if not account.house:
+                account.tell_money("settle", Position(market_id, realized=change))
+        self._announce("resolved", market, now_ms)
+
     def resolve_market(self, market_id: str, outcome: Resolution, price: float | None, now_ms: int) -> None:
         """Pay out a closed market; a second resolution is ignored."""
         market = self.markets[market_id]
@@ -105,10 +144,11 @@ class Venue:
         market.status = "RESOLVED"
         market.outcome = outcome
         market.settlement_price = price
-        yes_pays, no_pays = {"YES": (DOLLAR, 0), "NO": (0, DOLLAR), "VOID": (DOLLAR // 2, DOLLAR // 2)}[outcome]
+        yes_pays, no_pays = _PAYS[outcome]
         for name, position in market.positions.items():
             account = self.accounts[name]
             payout = position.yes * yes_pays + position.no * no_pays
+            market.paid[name] = position.yes, position.no
             account.cash += payout
             position.realized += payout - position.yes_cost - position.no_cost
             position.yes = position.no = position.yes_cost = position.no_cost = 0

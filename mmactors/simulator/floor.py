@@ -164,7 +164,7 @@ class Floor:
             listener.put(self.voice.say(wire.account_snapshot(listener.account)))
         elif key[0] == "markets":
             venue = self.simulation.venue
-            shown = [wire.market_json(m, now) for m in venue.markets.values() if m.status != "RESOLVED"]
+            shown = [wire.market_json(m, now) for m in venue.markets.values() if m.listed and m.status != "RESOLVED"]
             snapshot = {"type": "snapshot", "channel": "markets", "seq": venue.market_seq, "markets": shown, "ts": now}
             listener.put(self.voice.say(snapshot))
         subscribers[listener] = None

@@ -123,6 +123,12 @@ class Crowd:
         self._next_noise_ms = math.inf
         self._plan_noise(float(now_ms))
 
+    def restrike(self) -> None:
+        """Take on the market's new strike."""
+        if self._market.strike is not None:
+            self._strike = self._market.strike
+        self._fairs.clear()
+
     def step(self, now_ms: int) -> None:
         """Let everyone act once."""
         market = self._market

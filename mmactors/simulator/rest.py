@@ -109,9 +109,10 @@ class Rest:
     # --- market data ----------------------------------------------------------------------------------
 
     def _markets(self, request: web.Request) -> Json:
-        now, status = self._floor.clock.now_ms(), request.query.get("status")
+        now, wanted = self._floor.clock.now_ms(), request.query.get("status")
+        status = None if wanted is None else wanted.upper()
         markets = self._floor.simulation.venue.markets.values()
-        return {"markets": [wire.market_json(m, now) for m in markets if status is None or m.status == status.upper()]}
+        return {"markets": [wire.market_json(m, now) for m in markets if m.listed and status in (None, m.status)]}
 
     def _market(self, request: web.Request) -> Json:
         return wire.market_json(self._find(request), self._floor.clock.now_ms())

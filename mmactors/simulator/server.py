@@ -132,7 +132,7 @@ class SimulatorServer:
             subscribe_within_ms=subscribe_within_ms,
         )
         self._history = History(binance, coinbase, clock)
-        self._switchboard = Switchboard((binance, coinbase), clock, say)
+        self._switchboard = Switchboard((binance, coinbase), clock, say, self.floor.simulation.alter)
         self._config = config
         self._runner: web.AppRunner | None = None
         self._loops: list[asyncio.Task[None]] = []

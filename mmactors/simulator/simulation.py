@@ -10,6 +10,7 @@ from random import Random
 from typing import Protocol
 
 from mmactors.config import SimulatorConfig
+from mmactors.simulator.alterations import Alteration
 from mmactors.simulator.book import Market
 from mmactors.simulator.calendar import Calendar, Due
 from mmactors.simulator.desk import Desk
@@ -134,6 +135,53 @@ class SimulatedVenue:
         """Tell whether `op` names a trading operation."""
         return self._desk.takes(op)
 
+    def alter(self, market_id: str, change: Alteration, now_ms: int) -> None:
+        """Change a market as a venue can, at `now_ms`.
+
+        Raises:
+            ValueError: there is no such market, or it is not in a state for this.
+        """
+        self.advance(now_ms)
+        market = self.venue.markets.get(market_id)
+        if market is None:
+            raise ValueError(f"no market {market_id}")
+        change.check(market, self.now_ms)
+        calendar, now = self._calendar, self.now_ms
+        match change.kind:
+            case "halt":
+                self.venue.halt_market(market_id, now)
+            case "reopen":
+                assert market.strike is not None
+                self.venue.open_market(market_id, market.strike, now)
+            case "close_early":
+                calendar.move(market_id, now)
+            case "extend":
+                expires_at = market.expires_at + round(change.by_s * 1000)
+                calendar.move(market_id, expires_at)
+                self.venue.change_terms(market_id, now, expires_at=expires_at)
+            case "restrike":
+                self.venue.change_terms(market_id, now, strike=change.strike)
+                self._crowds[market_id].restrike()
+            case "void":
+                self._end_trading(market_id)
+                calendar.strike_out(market_id)
+                self.venue.resolve_market(market_id, "VOID", None, now)
+            case "correct":
+                assert change.outcome is not None
+                self.venue.correct_market(market_id, change.outcome, now)
+            case "never_resolve":
+                calendar.strike_out(market_id, "resolved")
+            case "delist":
+                self._end_trading(market_id)
+                calendar.strike_out(market_id)
+                self.venue.close_market(market_id, now)
+                market.listed = False
+        self._run_agenda(now)
+
+    def _end_trading(self, market_id: str) -> None:
+        self._crowds.pop(market_id, None)
+        self._settling.pop(market_id, None)
+
     def take_public(self) -> list[Trade | MarketChange]:
         """Return the trades and market changes since the last call."""
         venue = self.venue
@@ -223,7 +271,7 @@ class SimulatedVenue:
                 Random(f"{self.config.world.seed}:{session.id}:crowd"),  # noqa: S311  reproducible from the seed
             )
         elif due.event == "closed":
-            del self._crowds[session.id]
+            self._end_trading(session.id)
             self._settling[session.id] = path.price
             self.venue.close_market(session.id, now)
         else:

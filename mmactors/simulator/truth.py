@@ -142,7 +142,7 @@ class TruthLog:
         )
 
     def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
-        """Note a change of cash (deposit, fill, settle, merge) and the cash after it."""
+        """Note a change of cash (deposit, fill, settle, correct, merge) and the cash after it."""
         self._write(
             {
                 "t": now_ms,
@@ -177,6 +177,7 @@ class TruthLog:
                 "outcome": market.outcome,
                 "settlement_price": market.settlement_price,
                 "spot": self._spot(market.asset),
+                **({"revision": market.revision} if market.revision else {}),
             }
         )
         if event == "resolved":

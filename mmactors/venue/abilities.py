@@ -33,6 +33,7 @@ _INSTEAD = {
     "mass_cancel": "open orders are cancelled one by one",
     "cancel_on_disconnect": "a heartbeat over REST is tried",
     "fills_since": "only the last fills can be read",
+    "merge": "pairs are held until the market settles",
     "client_order_id": "the first order that comes back without its name ends the run",
 }
 
@@ -49,6 +50,7 @@ class Abilities:
     cancel_on_disconnect: bool = True
     fills_since: bool = True
     client_order_id: bool = True
+    merge: bool = True
 
     @classmethod
     def of(cls, capabilities: frozenset[str]) -> "Abilities":

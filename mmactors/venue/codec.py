@@ -149,6 +149,10 @@ class Codec:
         body.pop("order_id", None)
         return _encode(**body)
 
+    def merge(self, market: str, size: int) -> bytes:
+        """Return the body of `POST /positions/merge`."""
+        return _encode(market=market, size=size)
+
     def keep_alive(self, ttl_ms: int) -> bytes:
         """Return the body of `POST /heartbeat`."""
         return _encode(ttl_ms=ttl_ms)
@@ -266,7 +270,11 @@ class Codec:
 
     def _account_event(self, raw: bytes | str) -> Frame:
         event = wire.read(raw, wire.AccountEvent)
-        return AccountReported(event.seq, event.reason, event.market, wire.money(event.balance.cash, math.floor))
+        cash = wire.money(event.balance.cash, math.floor)
+        if event.reason != "merge" or bytes(event.position) in (b"", b"null", b"{}"):
+            return AccountReported(event.seq, event.reason, event.market, cash)
+        held = _position(wire.read(bytes(event.position), wire.Position))
+        return AccountReported(event.seq, event.reason, held.market, cash, held.yes, held.no)
 
     def _book(self, raw: bytes | str) -> Frame:
         book = wire.read(raw, wire.Book)

@@ -18,6 +18,7 @@ from mmactors.messages import (
     FetchMarkets,
     FetchOrder,
     ItemResult,
+    MergePairs,
     SendBatch,
     SendCancelAll,
     VenueConnected,
@@ -124,7 +125,7 @@ class VenueLink:
 
     def submit(self, request: VenueRequest) -> None:
         """Take a request; never blocks. What cannot leave is reported as `NOT_SENT`, it is not kept for later."""
-        if isinstance(request, FetchFills | FetchOrder | FetchMarkets):
+        if isinstance(request, FetchFills | FetchOrder | FetchMarkets | MergePairs):
             self._workers["audit"].submit(request)
         elif isinstance(request, SendCancelAll) and not self.session.connected:
             self._workers["cancel"].submit(request)

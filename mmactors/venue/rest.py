@@ -176,6 +176,10 @@ class VenueRest:
             return False
         return True
 
+    def merge(self, market: str, size: int) -> None:
+        """Turn pairs of a market back into a dollar each."""
+        self.call("POST", "/positions/merge", self.codec.merge(market, size))
+
     def keep_alive(self, ttl_ms: int) -> bool:
         """Set the account's dead man's switch to `ttl_ms` from now; False if the venue has none."""
         try:

@@ -18,6 +18,8 @@ from mmactors.messages import (
     FetchOrder,
     FillsFetched,
     MarketReported,
+    MergePairs,
+    MergeReported,
     OrderFetched,
     SendBatch,
     SendCancelAll,
@@ -110,6 +112,9 @@ class RestWorker:
                     self._deliver(CancelAllReported(op_id, self._rest.cancel_all(market), None))
                 case KeepAlive(ttl_ms):
                     self._beat(ttl_ms)
+                case MergePairs(market, size):
+                    self._rest.merge(market, size)
+                    self._deliver(MergeReported(market, None))
                 case SendBatch():
                     self._orders.carry_out(request)
                 case FetchMarkets(status):
@@ -137,6 +142,8 @@ class RestWorker:
                 self._deliver(FillsFetched(since, (), str(failure)))
             case FetchOrder(client_id):
                 self._deliver(OrderFetched(client_id, None, str(failure)))
+            case MergePairs(market, _):
+                self._deliver(MergeReported(market, str(failure)))
             case SendCancelAll(op_id, _):
                 unknown = VenueError("unknown", "UNREACHABLE", str(failure))
                 error = failure.error if isinstance(failure, RefusedByVenue) else unknown

@@ -217,6 +217,7 @@ class AccountEvent(Struct, frozen=True):
     reason: str
     balance: Balance
     market: str | None = None
+    position: Raw = Raw()
 
 
 class Book(Struct, frozen=True):

@@ -216,6 +216,35 @@ def test_positions_and_merge() -> None:
     asyncio.run(scene())
 
 
+def test_a_market_is_changed_by_hand_and_the_markets_channel_tells() -> None:
+    async def scene() -> None:
+        async with running() as s:
+            peer = await s.peer()
+            await peer.call(1, "subscribe", channel="markets")
+            path = f"/simulator/markets/{s.market}"
+            for body, event, status in (
+                ({"kind": "halt"}, "halted", "HALTED"),
+                ({"kind": "restrike", "strike": 96_500.5}, "halted", "HALTED"),
+                ({"kind": "reopen"}, "opened", "OPEN"),
+                ({"kind": "extend", "by_s": 60}, "opened", "OPEN"),
+                ({"kind": "void"}, "closed", "CLOSED"),
+                (None, "resolved", "RESOLVED"),
+                ({"kind": "correct", "outcome": "NO"}, "resolved", "RESOLVED"),
+            ):
+                if body is not None:
+                    assert (await s.rest("POST", path, body))[0] == 200
+                told = await peer.until(lambda f: f["type"] == "market" and f["market"]["id"] == s.market)
+                assert told["event"] == event
+                if body is not None and body["kind"] != "void":
+                    assert told["market"]["status"] == status
+            assert (told["market"]["strike"], told["market"]["outcome"]) == (96_500.5, "NO")
+            for wrong in ({"kind": "halt"}, {"kind": "melt"}, {"kind": "correct"}, []):
+                assert (await s.rest("POST", path, wrong))[0] == 400
+            assert (await s.rest("POST", "/simulator/markets/none", {"kind": "halt"}))[0] == 400
+
+    asyncio.run(scene())
+
+
 def test_a_missed_rest_heartbeat_cancels_everything_of_the_account() -> None:
     async def scene() -> None:
         async with running() as s:

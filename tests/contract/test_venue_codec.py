@@ -113,6 +113,9 @@ INCOMING = {
         None,
     ),
     "in_account": AccountReported(774, "settle", MARKET, Micros(100_015_600_000)),
+    "in_account_merge": AccountReported(
+        775, "merge", MARKET, Micros(100_015_600_000), yes=Contracts(3), no=Contracts(0)
+    ),
     "in_snapshot_book": BookSnapshot(
         MARKET,
         10,

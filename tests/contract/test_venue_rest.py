@@ -11,8 +11,8 @@ import pytest
 from fake_server import FakeServer, eventually
 from loguru import logger
 
-from mmactors.messages import FetchFills, FillsFetched, Outcome
-from mmactors.units import SECOND, Nanos
+from mmactors.messages import FetchFills, FillsFetched, MergePairs, MergeReported, Outcome
+from mmactors.units import SECOND, Contracts, Nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
 from mmactors.venue.rest_worker import RestWorker
@@ -248,3 +248,26 @@ def test_a_question_that_fails_again_and_again_is_one_line_until_it_was_answered
         logger.remove(sink)
     assert [report.error is None for report in heard] == [False, False, False, True, False]
     assert len([line for line in lines if "FetchFills failed: " in line]) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, {"position": {}, "balance": {}}, None),
+        (400, {"error": {"code": "INVALID_SIZE", "message": "3 pairs"}}, "INVALID_SIZE"),
+        (503, {}, "503"),
+    ],
+)
+def test_pairs_are_merged_and_a_refusal_is_told(
+    server: FakeServer, rest: VenueRest, status: int, body: Any, error: str | None
+) -> None:
+    always(server, status, body)
+    heard: list[Any] = []
+    worker = RestWorker("audit", rest, heard.append, now)
+    worker.start()
+    worker.submit(MergePairs("M", Contracts(7)))
+    eventually(lambda: heard)
+    worker.stop()
+    (report,) = heard
+    assert isinstance(report, MergeReported)
+    assert (report.error is None) if error is None else (error in str(report.error))

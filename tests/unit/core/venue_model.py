@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from mmactors.messages import (
+    AccountReported,
     AccountSnapshot,
     BatchReported,
     CancelAllReported,
@@ -17,6 +18,7 @@ from mmactors.messages import (
     FetchOrder,
     FillsFetched,
     ItemResult,
+    MergePairs,
     OrderFetched,
     OrderReported,
     Outcome,
@@ -133,6 +135,14 @@ class VenueModel:
         self.say("fill", order, fill)
         return fill
 
+    def merge(self, market: str, pairs: int) -> None:
+        for outcome in Outcome:
+            self.held[market, outcome] -= pairs
+        self.cash += pairs * 1_000_000
+        self.seq += 1
+        held = (Contracts(self.held[market, outcome]) for outcome in Outcome)
+        self.stream.append(AccountReported(self.seq, "merge", market, Micros(self.cash), *held))
+
     def end(self, order: Order, reason: str = "cancel") -> None:
         order.status = "CANCELLED"
         self.say(reason, order)
@@ -168,7 +178,9 @@ class VenueModel:
             case FetchOrder() if answer:
                 order = self.of(request.client_id)
                 self.rest.append(OrderFetched(request.client_id, order.told() if order is not None else None))
-            case WatchBook() | FetchFills() | FetchOrder() | FetchMarkets():
+            case MergePairs() if answer:
+                self.merge(request.market, request.size)
+            case MergePairs() | WatchBook() | FetchFills() | FetchOrder() | FetchMarkets():
                 pass
             case _:
                 raise AssertionError(f"unexpected {request}")
