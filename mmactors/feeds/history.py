@@ -16,6 +16,7 @@ import requests
 from loguru import logger
 
 from mmactors.messages import HistoryFetched
+from mmactors.runtime.proxies import is_direct
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 SPAN_S = 3600
@@ -52,6 +53,7 @@ def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout
         HistoryFailed: unreachable, refused, unreadable, or not a single usable close.
     """
     with requests.Session() as session:
+        session.trust_env = not is_direct(source.base_url)
         if source.source == "binance":
             rows = _klines(session, source, now_ns // MILLISECOND, span_s, timeout_s)
             close_at, time_ns, step_ns = 4, MILLISECOND, SECOND

@@ -56,7 +56,9 @@ def test_nothing_given_is_the_default_and_the_default_is_the_cores(loaded):
 def test_sim_yaml_says_the_defaults():
     given = load(ROOT / "conf" / "sim.yaml", {})
     assert given.feeds.coinbase.enabled, "two sources offline, one unless asked for elsewhere"
-    assert given == Config.model_validate({"feeds": {"coinbase": {"enabled": True}}})
+    told = {"assets": ["BTC", "ETH", "SOL"], "feeds": {"coinbase": {"enabled": True}}}
+    assert given == Config.model_validate({**told, "simulator": {"orders_per_s": 300, "burst": 600}})
+    assert len({(series.asset, series.duration) for series in given.simulator.sessions}) == 6
 
 
 def test_prod_yaml_trades_on_a_real_venue_and_real_prices():
