@@ -27,7 +27,7 @@ class Paper:
         self.clock = VirtualClock(START * MILLISECOND)
         self.path = LivePath(Reference("BTC", VolatilityParams(), Nanos(2 * SECOND)), self.clock)
         self.venue = SimulatedVenue(CONFIG, START, world=World.of({"BTC": self.path}))
-        self.noise = Random(3)  # noqa: S311
+        self.noise = Random(3)
 
     def run(self, seconds: float, price: float | None) -> None:
         for _ in range(round(seconds * 10)):
