@@ -176,6 +176,7 @@ class HistoryThread:
 
     def _run(self) -> None:
         have: set[str] = set()
+        told: set[tuple[str, str]] = set()
         for source in self._sources:
             if self._stopping.is_set():
                 return
@@ -185,7 +186,9 @@ class HistoryThread:
                 fetched = fetch(source, self._now())
             except HistoryFailed as failed:
                 self._count("failed")
-                if not self._stopping.is_set():
+                same = (source.source, str(failed).partition(source.base_url)[2])
+                if not self._stopping.is_set() and same not in told:
+                    told.add(same)
                     logger.warning("{}; sigma starts without it", failed)
                 continue
             except Exception as error:  # noqa: BLE001 - a help that fails must not look like one that hangs

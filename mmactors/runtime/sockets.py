@@ -5,6 +5,7 @@ never block: on TLS a second thread at the same socket kills the connection, so 
 and ring the owner's `Wake`. Only the handshake blocks; it runs in a thread of its own (`Dial`).
 """
 
+import re
 import select
 import socket
 import ssl
@@ -115,7 +116,8 @@ class FrameSocket:
             said = error.strerror if isinstance(error, OSError) else None
             by = proxy_variable(url)
             through = f", through the proxy named by {by}" if by else ""
-            raise ConnectFailed((trouble(error) or said or str(error) or type(error).__name__) + through) from None
+            plain = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+            raise ConnectFailed((trouble(error) or said or plain or type(error).__name__) + through) from None
         self._ws.settimeout(0)
         self._ws.frame_buffer.recv = self._take
         self._sock: Any = self._ws.sock
