@@ -26,7 +26,7 @@ feeds:
 simulator:
   sessions: [{{asset: BTC, duration: 1M, elapsed_s: 40, strike_offset_share: 0}}]
   world: {{live: true}}
-  takers: {{noise_per_s: 3}}
+  takers: {{noise_per_s: 10, noise_edge: 0.1}}
 """
 
 
