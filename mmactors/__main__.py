@@ -177,6 +177,8 @@ def _run(args: argparse.Namespace) -> int:
     _must_be_file(args.prices)
     if args.prices is not None and not config.simulator.embedded:
         raise _Unusable("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
+    if args.prices is not None and config.simulator.world.live:
+        raise _Unusable("--prices has no use where simulator.world.live takes the prices from the feeds", USAGE)
     report = args.report
     if report is not None and (report.is_dir() or not os.access(report.absolute().parent, os.W_OK)):
         raise _Unusable(f"--report {report}: not a file in a folder that can be written to", USAGE)
@@ -258,6 +260,7 @@ def _backtest(args: argparse.Namespace) -> int:
     elif args.runtime == "core":
         raise _Unusable("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
     if args.session is not None:
+        changes["MM__assets"] = "[BTC]"
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
     config = _config(args.conf, **changes)
     from loguru import logger

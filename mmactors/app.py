@@ -12,11 +12,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from types import FrameType
-from urllib.parse import urlsplit
 
 import jwt
 from loguru import logger
@@ -46,6 +44,7 @@ from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, logbook
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
+from mmactors.runtime.proxies import is_direct
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
 from mmactors.runtime.tls import BadCertificates, Trust, trusted
@@ -366,7 +365,7 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
 
 def _keep_development_key_here(config: Config, source: Callable[[], str]) -> None:
     urls = config.urls()
-    away = [url for url in (urls.rest_url, urls.ws_url) if not _on_this_machine(urlsplit(url).hostname or "")]
+    away = [url for url in (urls.rest_url, urls.ws_url) if not is_direct(url)]
     try:
         token = source()
     except MissingSecret:  # said when it is needed; the file may come later
@@ -374,14 +373,6 @@ def _keep_development_key_here(config: Config, source: Callable[[], str]) -> Non
     if away and is_development(token):
         text = f"{away[0]}: not on this machine, but the token is signed with the simulator's development secret"
         raise DevelopmentKey(f"{text}; set {config.venue.api_key_env} to the venue's own token")
-
-
-def _on_this_machine(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
 
 
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:

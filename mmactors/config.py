@@ -366,6 +366,10 @@ class WorldConfig(Section):
         default=0.0, description="s into the recording at which play begins; what is before is its past"
     )
     speed: Annotated[float, Field(ge=1, le=1000)] = Field(default=1.0, description="of a recording; 1 is life's own")
+    live: bool = Field(
+        default=False,
+        description="paper: the prices of feeds.*.ws_url instead; a backtest simulates all the same",
+    )
 
 
 class TakersConfig(Section):

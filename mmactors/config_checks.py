@@ -112,6 +112,7 @@ def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> lis
         *_overlaps(config),
         *_sessions(config),
         *_urls(config),
+        *_live(config),
         *_clocks(config),
         *_closings(config),
         *(limit for limit in _idle_limits(config) if given.intersection(limit.keys[:1])),
@@ -380,7 +381,7 @@ def _sessions(config: "Config") -> Iterator[Problem]:
         key = f"simulator.sessions[{index}]"
         if series.asset not in config.assets:
             yield _problem({f"{key}.asset": series.asset}, f"not one of assets ({', '.join(config.assets)})")
-        elif simulator.world.prices is None and series.asset not in simulator.world.start_prices:
+        elif series.asset not in simulator.world.start_prices and not (simulator.world.prices or simulator.world.live):
             start = f"simulator.world.start_prices.{series.asset}"
             yield Problem((f"{key}.asset", start), f"{key}.asset = {shown(series.asset)}: needs {start}")
         if series.elapsed_s >= DURATIONS[series.duration]:
@@ -417,6 +418,25 @@ def _urls(config: "Config") -> Iterator[Problem]:
     if not simulator.embedded and simulator.port == 0 and missing:
         text = f"nothing says where to connect; give {', '.join(missing)}, or the port of a running simulator"
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)
+
+
+def _live(config: "Config") -> Iterator[Problem]:
+    """Prices that are to come from exchanges, and another origin of them, or none."""
+    simulator, live = config.simulator, {"simulator.world.live": True}
+    if not simulator.world.live:
+        return
+    others = {
+        "simulator.world.prices": simulator.world.prices,
+        "simulator.feeds.binance.prices": simulator.feeds.binance.prices,
+        "simulator.feeds.coinbase.prices": simulator.feeds.coinbase.prices,
+    }
+    for key, value in others.items():
+        if value is not None:
+            yield _problem({**live, key: value}, "prices come from the feeds or from a recording; keep one")
+    for name in config.feeds.enabled:
+        if getattr(config.feeds, name).ws_url is None:
+            text = "the simulator would wait for its own prices; give the exchange's URL"
+            yield _problem({**live, f"feeds.{name}.ws_url": None}, text)
 
 
 def _local(host: str) -> bool:

@@ -16,6 +16,7 @@ import requests
 from loguru import logger
 
 from mmactors.messages import HistoryFetched
+from mmactors.runtime.proxies import is_direct
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 SPAN_S = 3600
@@ -52,6 +53,7 @@ def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout
         HistoryFailed: unreachable, refused, unreadable, or not a single usable close.
     """
     with requests.Session() as session:
+        session.trust_env = not is_direct(source.base_url)
         if source.source == "binance":
             rows = _klines(session, source, now_ns // MILLISECOND, span_s, timeout_s)
             close_at, time_ns, step_ns = 4, MILLISECOND, SECOND
@@ -174,6 +176,7 @@ class HistoryThread:
 
     def _run(self) -> None:
         have: set[str] = set()
+        told: set[tuple[str, str]] = set()
         for source in self._sources:
             if self._stopping.is_set():
                 return
@@ -183,7 +186,9 @@ class HistoryThread:
                 fetched = fetch(source, self._now())
             except HistoryFailed as failed:
                 self._count("failed")
-                if not self._stopping.is_set():
+                same = (source.source, str(failed).partition(source.base_url)[2])
+                if not self._stopping.is_set() and same not in told:
+                    told.add(same)
                     logger.warning("{}; sigma starts without it", failed)
                 continue
             except Exception as error:  # noqa: BLE001 - a help that fails must not look like one that hangs

@@ -235,7 +235,8 @@ class TwinFeed:
             return
         now = self._timeline.clock.now()
         self._exchange.advance(now // MILLISECOND)
-        self._speak(now // MILLISECOND)
+        if self._exchange.state == "live":
+            self._speak(now // MILLISECOND)
         self._timeline.call_at(now + self._period_ns, self._tick)
 
     def _speak(self, now_ms: int) -> None:

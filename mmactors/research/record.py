@@ -65,7 +65,7 @@ def record(
 
 @contextlib.contextmanager
 def _simulator(config: Config, environ: Mapping[str, str]) -> Iterator[SimulatorProcess | None]:
-    if not config.simulator.embedded:
+    if not config.simulator.embedded or config.simulator.world.live:
         yield None
         return
     with TemporaryDirectory(prefix="mmactors-") as folder:

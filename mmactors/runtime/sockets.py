@@ -5,16 +5,19 @@ never block: on TLS a second thread at the same socket kills the connection, so 
 and ring the owner's `Wake`. Only the handshake blocks; it runs in a thread of its own (`Dial`).
 """
 
+import re
 import select
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import websocket
 from websocket import ABNF
 
+from mmactors.runtime.proxies import is_direct, proxy_variable
 from mmactors.runtime.tls import trouble
 from mmactors.units import MILLISECOND, Nanos
 
@@ -102,12 +105,19 @@ class FrameSocket:
                 enable_multithread=False,
                 skip_utf8_validation=True,
                 redirect_limit=0,
+                **_around_proxies(url),
             )
         except websocket.WebSocketBadStatusException as error:
             raise ConnectFailed(f"HTTP {error.status_code} at the handshake", error.status_code) from None
+        except websocket.WebSocketProxyException as error:
+            wants = " (it wants a user and a password)" if "407" in str(error) else ""
+            raise ConnectFailed(f"the proxy named by {proxy_variable(url)} refuses: {error}{wants}") from None
         except (websocket.WebSocketException, OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else None
-            raise ConnectFailed(trouble(error) or said or str(error) or type(error).__name__) from None
+            by = proxy_variable(url)
+            through = f", through the proxy named by {by}" if by else ""
+            plain = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
+            raise ConnectFailed((trouble(error) or said or plain or type(error).__name__) + through) from None
         self._ws.settimeout(0)
         self._ws.frame_buffer.recv = self._take
         self._sock: Any = self._ws.sock
@@ -321,6 +331,14 @@ class Dial:
                 outcome.close()
             self._outcome = outcome
         wake.ring()
+
+
+def _around_proxies(url: str) -> dict[str, Any]:
+    """Options that keep an address on this machine from a proxy of the environment.
+
+    The library heeds `http_no_proxy` only beside a proxy's host; that one is never used then.
+    """
+    return {"http_proxy_host": "unused", "http_no_proxy": [urlsplit(url).hostname]} if is_direct(url) else {}
 
 
 def wait(wake: Wake, sockets: Sequence[FrameSocket], timeout_s: float) -> None:

@@ -70,10 +70,14 @@ class Series:
         self.asset = config.asset
         self._config = config
         self._length_ms = duration_ms(config.duration)
-        self._next_open = start_ms - round(config.elapsed_s * 1000) % self._length_ms
+        self.restart(start_ms)
         self._rng = rng
         self._label = label
         self._centre = (0, 0.0, 0.0)
+
+    def restart(self, start_ms: int) -> None:
+        """Let the first session be the one that began `elapsed_s` before this."""
+        self._next_open = start_ms - round(self._config.elapsed_s * 1000) % self._length_ms
 
     @property
     def next_span(self) -> tuple[int, int]:
@@ -117,7 +121,7 @@ class Calendar:
         listed_before_s: how long before its open a session is listed; negative for after it.
         seed: the strikes' randomness.
         ends: when an asset's prices run out: no session is listed that would expire later; an asset that is not a key
-            has no sessions at all.
+            has no sessions until it `begin`s.
     """
 
     def __init__(
@@ -142,6 +146,15 @@ class Calendar:
             self._series.append(Series(config, start_ms, rng, "" if count == 1 else f"-{count}"))
         for number in range(len(self._series)):
             self._plan(number)
+
+    def begin(self, asset: str, now_ms: int) -> None:
+        """Let the sessions of an asset that had none begin now, the first as old as configured."""
+        self._start_ms = now_ms
+        self._ends[asset] = None
+        for number, series in enumerate(self._series):
+            if series.asset == asset:
+                series.restart(now_ms)
+                self._plan(number)
 
     @property
     def next_ms(self) -> int | None:

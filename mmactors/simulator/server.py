@@ -20,14 +20,17 @@ from types import MappingProxyType
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from loguru import logger
 
 from mmactors.config import Config, SimulatorConfig
+from mmactors.runtime.tls import BadCertificates
 from mmactors.simulator.certificate import NoCertificate, serve_with_own
 from mmactors.simulator.coinbase_feed import CoinbaseFeed
 from mmactors.simulator.exchange import exchange, own_paths
 from mmactors.simulator.feed import Feed
 from mmactors.simulator.floor import Floor, Latency, Say, WallClock
 from mmactors.simulator.history import History
+from mmactors.simulator.live import LiveFeeds
 from mmactors.simulator.parse import bad_request
 from mmactors.simulator.recording import PricesError, Recording, load_prices
 from mmactors.simulator.rest import Rest, refused
@@ -53,6 +56,7 @@ class SimulatorServer:
         recordings: recorded prices by asset, instead of synthetic ones.
         own: an exchange's own recordings by asset, by exchange.
         certificate: where its own certificate goes, if it serves TLS.
+        live: the feeds whose prices are the world's; it has none of its own to tell then.
         ping_every_ms, pong_within_ms: Binance's keep-alive.
         subscribe_within_ms: how long Coinbase waits for a subscription.
 
@@ -71,6 +75,7 @@ class SimulatorServer:
         own: Mapping[str, Mapping[str, Recording]] = MappingProxyType({}),
         *,
         certificate: Path | None = None,
+        live: LiveFeeds | None = None,
         ping_every_ms: int = 20_000,
         pong_within_ms: int = 60_000,
         subscribe_within_ms: int = 5000,
@@ -79,7 +84,9 @@ class SimulatorServer:
         if config.tls:
             self._tls = serve_with_own(config.host, certificate or Path("simulator.pem"))
         clock = WallClock()
-        world = build_world(config, clock.start_ms, recordings)
+        world = build_world(config, clock.start_ms, recordings) if live is None else live.world
+        self._live = live
+        self._say = say
         self._truth: TruthLog | None = None
         if config.log is not None:
             config.log.parent.mkdir(parents=True, exist_ok=True)
@@ -148,8 +155,9 @@ class SimulatorServer:
         """
         app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
         app.add_routes(Rest(self.floor, self._orders_latency).routes())
-        for part in (self._feed, self._coinbase, self._history, self._switchboard):
-            app.add_routes(part.routes())
+        if self._live is None:
+            for part in (self._feed, self._coinbase, self._history, self._switchboard):
+                app.add_routes(part.routes())
         app.add_routes([web.get("/ws", self._venue_socket)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
         self._runner = runner
@@ -157,7 +165,12 @@ class SimulatorServer:
         await web.TCPSite(runner, self._config.host, self._config.port, ssl_context=self._tls).start()
         self.port = runner.addresses[0][1]
         self.floor.advance()
-        working = (self._run_venue(), self._flush_log(), self._feed.run(), self._coinbase.run())
+        working = [self._run_venue(), self._flush_log()]
+        if self._live is None:
+            working += [self._feed.run(), self._coinbase.run()]
+        else:
+            self._say(f"no sessions before there is a price: waits for {self._live.waiting_for}")
+            self._live.start()
         self._loops = [asyncio.create_task(work) for work in working]
 
     async def failed(self) -> None:
@@ -178,6 +191,8 @@ class SimulatorServer:
             self._open or self._feed.sockets or self._coinbase.sockets
         ) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
+        if self._live is not None:
+            self._live.stop()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -215,7 +230,8 @@ class SimulatorServer:
         due = clock()
         while True:
             self.floor.advance()
-            self._history.note()
+            if self._live is None:
+                self._history.note()
             now_ms = self.floor.clock.now_ms()
             for socket in list(self._open):
                 socket.tick(now_ms)
@@ -255,11 +271,19 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
                 found = load_prices(theirs, assets, prefer=name)
                 own[name] = found.by_asset
                 _say(f"{name}: {found.report}")
-        server = SimulatorServer(simulator, secret, _say, recordings, own, certificate=config.simulator_certificate)
+        server = SimulatorServer(
+            simulator,
+            secret,
+            _say,
+            recordings,
+            own,
+            certificate=config.simulator_certificate,
+            live=_connected(config, alone=not watch_stdin) if simulator.world.live else None,
+        )
     except PricesError as error:
         _say(str(error))
         return EXIT_NO_FILE if error.missing else EXIT_CONFIG
-    except (ValueError, NoCertificate) as error:
+    except (ValueError, NoCertificate, BadCertificates) as error:
         _say(str(error))
         return EXIT_CONFIG
     except OSError as error:
@@ -269,6 +293,14 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
         if recordings is not None and asset not in recordings:
             _say(f"no recorded prices of {asset}: its sessions are not opened")
     return asyncio.run(_serve(server, simulator, watch_stdin, announce))
+
+
+def _connected(config: Config, *, alone: bool) -> LiveFeeds:
+    """Make the connections to the real feeds; a program that trades here has the same and tells of their troubles."""
+    logger.remove()
+    if alone:
+        logger.add(sys.stderr, level="WARNING", format="simulator: {message}")
+    return LiveFeeds(config)
 
 
 async def _serve(

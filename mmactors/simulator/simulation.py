@@ -12,7 +12,7 @@ from typing import Protocol
 from mmactors.config import SimulatorConfig
 from mmactors.simulator.alterations import Alteration
 from mmactors.simulator.book import Market
-from mmactors.simulator.calendar import Calendar, Due
+from mmactors.simulator.calendar import Calendar, Due, Session
 from mmactors.simulator.desk import Desk
 from mmactors.simulator.engine import MarketChange, Venue
 from mmactors.simulator.ledger import Account, AccountEvent, OrderEvent
@@ -20,7 +20,7 @@ from mmactors.simulator.matching import Recorder, Trade
 from mmactors.simulator.participants import Crowd, House
 from mmactors.simulator.recording import Recording
 from mmactors.simulator.wire import Json
-from mmactors.simulator.world import World
+from mmactors.simulator.world import PricePath, World
 from mmactors.units import DOLLAR, micros
 
 HOUSE_CASH = 1_000_000_000 * DOLLAR
@@ -96,18 +96,23 @@ class SimulatedVenue:
             start_ms,
             config.listed_before_s,
             config.world.seed,
-            {asset: path.end_ms for asset, path in self.world.paths.items()},
+            {asset: path.end_ms for asset, path in self.world.paths.items() if path.live},
         )
+        self._gone = {asset for asset, path in self.world.paths.items() if not path.live}
+        """Assets without a price; only prices that come from outside can be so."""
+        self._outside = bool(self._gone)
+        self._begun = self.world.paths.keys() - self._gone
+        self._late: dict[str, Session] = {}
         self._ended = False
         self._crowds: dict[str, Crowd] = {}
-        self._settling: dict[str, float] = {}
+        self._settling: dict[str, float | None] = {}
         self._house = House(
             *(
                 self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
                 for name in ("noise", "informed", "outside")
             )
         )
-        if not self._calendar.running:
+        if not self._calendar.running and not self._gone:
             raise ValueError("no session of simulator.sessions can begin and end within the prices there are")
 
     def account(self, name: str) -> Account:
@@ -180,6 +185,7 @@ class SimulatedVenue:
 
     def _end_trading(self, market_id: str) -> None:
         self._crowds.pop(market_id, None)
+        self._late.pop(market_id, None)
         self._settling.pop(market_id, None)
 
     def take_public(self) -> list[Trade | MarketChange]:
@@ -206,10 +212,14 @@ class SimulatedVenue:
                 due = self._run_agenda(now - 1)
             self.now_ms = now
             self.world.advance(now)
+            if self._outside:
+                self._look(now)
+                due = self._next_due()
             if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
-                    self.recorder.spot(asset, path.price, path.sigma, now)
+                    if asset not in self._gone:
+                        self.recorder.spot(asset, path.price, path.sigma, now)
             if due <= now:
                 due = self._run_agenda(now)
             for crowd in self._crowds.values():
@@ -258,22 +268,69 @@ class SimulatedVenue:
                 self.notices.append("the recorded prices end soon: no new sessions after those listed")
             return
         path = self.world.paths[session.asset]
-        if due.event == "opened":
-            self.venue.open_market(session.id, self._calendar.strike(session, path.price, path.sigma), now)
-            self._crowds[session.id] = Crowd(
-                self.venue.matching,
-                self.venue.markets[session.id],
-                path,
-                self._house,
-                self.config.takers,
-                self._step_ms,
-                now,
-                Random(f"{self.config.world.seed}:{session.id}:crowd"),  # noqa: S311  reproducible from the seed
-            )
+        if due.event == "opened" and not path.live:
+            self._late[session.id] = session
+        elif due.event == "opened":
+            self._open(session, now)
         elif due.event == "closed":
+            never = session.id in self._late
             self._end_trading(session.id)
-            self._settling[session.id] = path.price
+            self._settling[session.id] = path.price if path.live and not never else None
             self.venue.close_market(session.id, now)
         else:
             price = self._settling.pop(session.id)
-            self.venue.resolve_market(session.id, self.venue.markets[session.id].decide(price), price, now)
+            outcome = "VOID" if price is None else self.venue.markets[session.id].decide(price)
+            self.venue.resolve_market(session.id, outcome, price, now)
+
+    def _open(self, session: Session, now: int) -> None:
+        path = self.world.paths[session.asset]
+        self.venue.open_market(session.id, self._calendar.strike(session, path.price, path.sigma), now)
+        self._gather(session.id, path, now)
+
+    def _gather(self, market_id: str, path: PricePath, now: int) -> None:
+        self._crowds[market_id] = Crowd(
+            self.venue.matching,
+            self.venue.markets[market_id],
+            path,
+            self._house,
+            self.config.takers,
+            self._step_ms,
+            now,
+            Random(f"{self.config.world.seed}:{market_id}:crowd"),  # noqa: S311  reproducible from the seed
+        )
+
+    def _look(self, now: int) -> None:
+        """Find prices from outside that have come, gone or come back, and do what a venue does about it."""
+        for asset, path in self.world.paths.items():
+            if self.recorder is not None and path.heard_ms == now:
+                self.recorder.ticked(asset, now)
+            if path.live == (asset not in self._gone):
+                continue
+            if path.live:
+                self._gone.discard(asset)
+                self._resume(asset, path, now)
+            else:
+                self._gone.add(asset)
+                self._halt(asset, now)
+
+    def _halt(self, asset: str, now: int) -> None:
+        self.notices.append(f"no live price of {asset}: its markets are halted; those that end without one are void")
+        for market in self.venue.markets.values():
+            if market.asset == asset and market.status == "OPEN":
+                self.venue.halt_market(market.id, now)
+                self.venue.cancel_all(self._house.outside, now, market=market.id)
+
+    def _resume(self, asset: str, path: PricePath, now: int) -> None:
+        first = asset not in self._begun
+        what = "its sessions begin" if first else "its markets trade again"
+        self.notices.append(f"{asset} is at {path.price:,.2f}: {what}")
+        if first:
+            self._begun.add(asset)
+            self._calendar.begin(asset, now)
+            return
+        for market in self.venue.markets.values():
+            if market.asset == asset and market.status == "HALTED" and market.strike is not None:
+                self.venue.open_market(market.id, market.strike, now)
+                self._gather(market.id, path, now)
+        for session in [each for each in self._late.values() if each.asset == asset]:
+            self._open(self._late.pop(session.id), now)

@@ -5,6 +5,7 @@ strategy.md's simulation rules; recorded ones play a `Recording`. Knows nothing 
 """
 
 import math
+from collections.abc import Mapping
 from random import Random
 from typing import Protocol
 
@@ -20,11 +21,17 @@ PAST_S = 3600
 
 
 class PricePath(Protocol):
-    """One asset's true price and annualised volatility now. `end_ms` is when a recording runs out."""
+    """One asset's true price and annualised volatility now.
+
+    `end_ms` is when a recording runs out; `live` whether there is a price; `heard_ms` when it was last heard of, for
+    those that come from outside.
+    """
 
     price: float
     sigma: float
     end_ms: int | None
+    live: bool
+    heard_ms: int | None
 
     def advance(self, to_ms: int) -> None:
         """Move on to this time, in milliseconds."""
@@ -38,6 +45,9 @@ class SyntheticPath:
 
     Source: strategy.md section 3, simulation rules.
     """
+
+    live = True
+    heard_ms: int | None = None
 
     def __init__(
         self, config: WorldConfig, start_price: float, start_ms: int, step_ms: int, rng: Random, past_seed: str = ""
@@ -109,6 +119,9 @@ class RecordedPath:
     `speed` says how many of the recording's seconds pass in one.
     """
 
+    live = True
+    heard_ms: int | None = None
+
     def __init__(self, recording: Recording, start_ms: int, speed: float = 1.0) -> None:
         self._times = recording.times_ms
         self._prices = recording.prices
@@ -168,6 +181,13 @@ class World:
             rng = Random(f"{config.seed}:{asset}:path")  # noqa: S311  a simulation, reproducible from its seed
             past = f"{config.seed}:{asset}:past"
             self.paths[asset] = SyntheticPath(config, config.start_prices[asset], start_ms, step_ms, rng, past)
+
+    @classmethod
+    def of(cls, paths: Mapping[str, PricePath]) -> "World":
+        """Make a world of paths that somebody else has made."""
+        world = cls(WorldConfig(), (), 0, 1)
+        world.paths.update(paths)
+        return world
 
     def advance(self, to_ms: int) -> None:
         """Move every path on to this time, in milliseconds."""

@@ -22,6 +22,7 @@ from mmactors.messages import (
     VenueOrder,
     VenuePosition,
 )
+from mmactors.runtime.proxies import is_direct
 from mmactors.runtime.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
 from mmactors.venue.abilities import EVERYTHING
@@ -117,6 +118,7 @@ class VenueRest:
         self._skipped: set[str] = set()
         self._verify = (trust or trusted()).bundle if self._url.startswith("https") else True
         self._session = requests.Session()
+        self._session.trust_env = not is_direct(self._url)
         self._session.auth = _Bearer(token) if token is not None else _no_token
 
     def close(self) -> None:

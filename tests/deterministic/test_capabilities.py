@@ -23,6 +23,7 @@ def config(without: str) -> Config:
     environ = {
         "MM__feeds__coinbase__enabled": "false",
         "MM__simulator__world__seed": "7",
+        "MM__assets": "[BTC]",
         "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
     }
     return load(CONF, {**environ, "MM__simulator__without": f"[{without}]"})

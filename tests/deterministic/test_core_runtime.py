@@ -29,6 +29,7 @@ def config(seed: int, sessions: str, **more: str) -> Config:
     environ = {
         "MM__feeds__coinbase__enabled": "false",
         "MM__simulator__world__seed": str(seed),
+        "MM__assets": "[BTC]",
         "MM__simulator__sessions": sessions,
     }
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})

@@ -31,6 +31,7 @@ def config() -> Config:
     environ = {
         "MM__feeds__coinbase__enabled": "false",
         "MM__simulator__world__seed": "5",
+        "MM__assets": "[BTC]",
         "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
     }
     return load(CONF, environ)

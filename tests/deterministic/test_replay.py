@@ -39,6 +39,7 @@ def config(seed: int, **more: str) -> Config:
     environ = {
         "MM__feeds__coinbase__enabled": "false",
         "MM__simulator__world__seed": str(seed),
+        "MM__assets": "[BTC]",
         "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
     }
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import time
 import urllib.request
 from pathlib import Path
 
@@ -63,17 +64,89 @@ def test_one_feed_gone_is_told_and_quoting_goes_on(desktop: Desktop, free_port: 
     assert desktop.report()["venue_check"]["details"] == []
 
 
-def test_what_is_recorded_can_be_played(desktop: Desktop) -> None:
-    out = desktop.folder / "rec.csv"
-    program = desktop.start(
-        "record", "-m", "mmactors", "record", str(desktop.config(CONF)), "--out", str(out), "--stop-after", "4"
-    )
-    assert program.ends(30) == 0, program.complained
+def trials(desktop: Desktop, port: int, count: int) -> list[tuple[int, int, int]]:
+    """Take both feeds away and bring them back, and show an outlier of 1 %, so many times in one run.
+
+    Return for each trial the ms after the last price at which an order was last accepted and at which one last rested,
+    and by how many ticks the outlier moved the quotes in its half second.
+    """
+    desktop.environ["MM__simulator__port"] = str(port)
+    program = desktop.start("run", "run.py", str(desktop.config(CONF)))
+    program.says("first two-sided quote", 30)
+    shown: list[int] = []
+    gone: list[tuple[int, int]] = []
+    for number in range(count):
+        time.sleep(2.0)  # the world's own time; nothing is waited for
+        shown.append(switch(port, ("binance", "coinbase")[number % 2], outlier_bp=(100, -100)[number // 2 % 2]))
+        time.sleep(1.0)
+        switch(port, "coinbase", state="silent")
+        lost = switch(port, "binance", state="silent")
+        program.says("no live price", 10)
+        time.sleep(3.3)
+        gone.append((lost, switch(port, "binance", state="live")))
+        switch(port, "coinbase", state="live")
+        eventually(lambda n=number: program.said.count("live again") > n, 10, lambda: program.said)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends(40) == 0, program.complained
+    (log,) = desktop.folder.rglob("venue.jsonl")
+    judged = desktop.start("audit", "-m", "mmactors", "audit", str(log), "--json")
+    assert judged.ends(30) == 0, judged.said
+    orders = [row for row in venue_log(desktop.folder) if row["type"] == "order" and row["account"] == "mmactors"]
+    entered = [row for row in orders if row["event"] in ("accepted", "replaced")]
+    ended = [row for row in orders if row["event"] in ("cancelled", "expired")]
+
+    def moved(at: int) -> int:
+        by_side: dict[str, list[int]] = {}
+        for row in entered:
+            if at - 1500 <= row["t"] < at:
+                by_side.setdefault(row["outcome"], []).append(row["price_ticks"])
+        strayed = [
+            max(min(known) - row["price_ticks"], row["price_ticks"] - max(known))
+            for row in entered
+            if at <= row["t"] <= at + 500 and (known := by_side.get(row["outcome"]))
+        ]
+        return max([0, *strayed])
+
+    return [
+        (
+            max([0, *(row["t"] - lost for row in entered if lost < row["t"] < back)]),
+            max([0, *(row["t"] - lost for row in ended if lost < row["t"] < back)]),
+            moved(outlier),
+        )
+        for (lost, back), outlier in zip(gone, shown, strict=True)
+    ]
+
+
+def test_both_feeds_gone_ends_every_order_and_an_outlier_moves_none(desktop: Desktop, free_port: int) -> None:
+    for accepted_ms, rested_ms, strayed in trials(desktop, free_port, 3):
+        assert accepted_ms <= 2300, "an order was accepted on a dead price (2 s, and both ways)"
+        assert rested_ms <= 3000, "an order rested a second after its price was dead"
+        assert strayed <= 6, "an outlier moved a quote"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_is_recorded_can_be_played(desktop: Desktop, form: str) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    out = desktop.folder / f"rec.{form}"
+    conf = desktop.config(CONF.replace("duration: 5M", "duration: 1M, elapsed_s: 44"))
+    program = desktop.start("record", "-m", "mmactors", "record", str(conf), "--out", str(out), "--stop-after", "20")
+    assert program.ends(40) == 0, program.complained
     for told in ("binance BTC book", "coinbase BTC book", "coinbase BTC trade"):
         assert told in program.said
-    header, *rows = out.read_text(encoding="utf-8").splitlines()
-    assert header == "ts_ms,price,source,asset,kind"
-    assert len(rows) > 30
+    if form == "csv":
+        header, *rows = out.read_text(encoding="utf-8").splitlines()
+        assert header == "ts_ms,price,source,asset,kind"
+        assert len(rows) > 100
+    report = desktop.folder / "r.json"
+    play = desktop.start(
+        "run", "run.py", str(conf), "--prices", str(out), "--stop-after", "20", "--report", str(report)
+    )
+    assert play.ends(60) == 0, play.said + play.complained
+    told = desktop.report()
+    assert told["totals"]["sessions_settled"] == 1, play.said
+    assert told["venue_check"]["details"] == []
+    assert "first two-sided quote" in play.said
 
 
 def test_a_recording_that_cannot_be_written_is_one_line(desktop: Desktop) -> None:

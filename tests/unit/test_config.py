@@ -56,7 +56,9 @@ def test_nothing_given_is_the_default_and_the_default_is_the_cores(loaded):
 def test_sim_yaml_says_the_defaults():
     given = load(ROOT / "conf" / "sim.yaml", {})
     assert given.feeds.coinbase.enabled, "two sources offline, one unless asked for elsewhere"
-    assert given == Config.model_validate({"feeds": {"coinbase": {"enabled": True}}})
+    told = {"assets": ["BTC", "ETH", "SOL"], "feeds": {"coinbase": {"enabled": True}}}
+    assert given == Config.model_validate({**told, "simulator": {"orders_per_s": 300, "burst": 600}})
+    assert len({(series.asset, series.duration) for series in given.simulator.sessions}) == 6
 
 
 def test_prod_yaml_trades_on_a_real_venue_and_real_prices():
@@ -66,6 +68,34 @@ def test_prod_yaml_trades_on_a_real_venue_and_real_prices():
     assert urls.rest_url.startswith("https://")
     assert urls.ws_url.startswith("wss://")
     assert urls.binance_url == "wss://stream.binance.com:9443/stream"
+
+
+def test_paper_yaml_has_real_prices_and_no_real_venue():
+    config = load(ROOT / "conf" / "paper.yaml", {})
+    assert config.simulator.embedded
+    assert config.simulator.world.live
+    urls = config.urls()
+    assert urls.rest_url == "http://127.0.0.1:7717"
+    assert urls.binance_url == "wss://stream.binance.com:9443/stream"
+    assert urls.coinbase_url == "wss://ws-feed.exchange.coinbase.com"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "feeds: {binance: {symbols: [btcusdt]}}",
+            "feeds.binance.ws_url = nothing: the simulator would wait for its own",
+        ),
+        (
+            "feeds: {binance: {ws_url: 'wss://a.example'}}\nsimulator: {world: {live: true, prices: a.csv}}",
+            "simulator.world.prices = a.csv: prices come from the feeds or from a recording; keep one",
+        ),
+    ],
+)
+def test_live_prices_have_one_origin_and_it_is_elsewhere(refused, more, told):
+    text = more if "simulator" in more else more + "\nsimulator: {world: {live: true}}"
+    assert any(told in line for line in refused(text))
 
 
 SPECIFICATION = """

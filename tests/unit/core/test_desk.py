@@ -1488,7 +1488,7 @@ def holding_pairs(yes=40, no=25, *, below=10**12, capabilities=("replace", "merg
 def test_short_of_cash_the_pairs_are_merged_once():
     rig = holding_pairs()
     rig.check(2)
-    assert rig.out == [MergePairs("m", Contracts(25))]
+    assert rig.asked(MergePairs) == [MergePairs("m", Contracts(25))]
     rig.settle()
     assert rig.told(PairsMerged) == [PairsMerged("m", Contracts(25))]
     assert rig.told(VenueStatus)[-1].cash_micros == rig.venue.cash

@@ -1,0 +1,145 @@
+"""Feeds taken away and made to lie, twenty times each: judged by the venue's own log and by what the reference said."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pykka
+import pytest
+
+from mmactors.audit import Auditor, Rules
+from mmactors.config import Config, load
+from mmactors.messages import QuoteIntent, ReferenceMoved
+from mmactors.research.backtest import Tap
+from mmactors.research.twin import Twin
+from mmactors.units import MILLISECOND, Nanos
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
+WARM_S = 20.0
+TRIALS = range(20)
+
+
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    yield
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
+
+
+def config(seed: int) -> Config:
+    """Two feeds, one session, no jumps: what a price may do by itself is small."""
+    return load(
+        CONF,
+        {
+            "MM__assets": "[BTC]",
+            "MM__simulator__sessions": "[{asset: BTC, duration: 5M}]",
+            "MM__simulator__world__seed": str(seed),
+            "MM__simulator__world__jumps_per_s": "0",
+        },
+    )
+
+
+@dataclass
+class Watched:
+    """A program in virtual time with the auditor at its venue, and how often which side rested."""
+
+    seed: int
+    gaps_ms: list[int] = field(default_factory=list)
+    moves_bp: list[float] = field(default_factory=list)
+    fairs: list[tuple[Nanos, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = config(self.seed)
+        self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
+        tap = Tap(self.auditor)
+        self.twin = Twin(settings, recorder=tap, observer=self._note, trace=False)
+        tap.world = self.twin.venue.world
+
+    def _note(self, now: Nanos, _name: str, message: object) -> None:
+        if isinstance(message, ReferenceMoved):
+            self.moves_bp.append(abs(message.price / self.twin.venue.world.price("BTC") - 1) * 1e4)
+        elif isinstance(message, QuoteIntent) and message.reason.fair is not None:
+            self.fairs.append((now, message.reason.fair))
+
+    def live(self) -> dict[int, int]:
+        """Count what rests at the venue, by direction."""
+        resting = {1: 0, -1: 0}
+        for order in self.twin.venue.account("mmactors").live.values():
+            resting[1 if order.outcome == "YES" else -1] += 1
+        return resting
+
+    def longest_gap_ms(self, seconds: float, step_ms: int = 50) -> int:
+        """Run on; return the longest time without both sides resting."""
+        longest = gap = 0
+        for _ in range(round(seconds * 1000 / step_ms)):
+            self.twin.run(step_ms / 1000)
+            gap = 0 if all(self.live().values()) else gap + step_ms
+            longest = max(longest, gap)
+        return longest
+
+    def broken(self) -> dict[str, int]:
+        return {check.name: check.count for check in self.auditor.result().checks if check.count}
+
+
+@pytest.mark.parametrize("source", ["binance", "coinbase"])
+@pytest.mark.parametrize("seed", TRIALS[::2])
+def test_one_feed_of_two_lost_leaves_no_gap(seed: int, source: str) -> None:
+    gaps = []
+    for lost in (False, True):
+        watched = Watched(seed)
+        watched.twin.run(WARM_S + random.Random(seed).random())
+        if lost:
+            watched.twin.stage.exchanges[source].state = "silent"
+        gaps.append(watched.longest_gap_ms(10.0))
+        assert watched.broken() == {}
+    usual, after = gaps
+    assert after <= max(usual, 0) + 500
+
+
+@pytest.mark.parametrize("seed", TRIALS)
+def test_both_feeds_lost_leaves_nothing_to_stand_on(seed: int) -> None:
+    watched = Watched(seed)
+    watched.twin.run(WARM_S + random.Random(seed).random())
+    assert sum(watched.live().values()) > 0
+    rng = random.Random(seed)
+    for exchange in watched.twin.stage.exchanges.values():
+        exchange.state = "silent"
+        watched.twin.run(rng.random() * 0.3)
+    lost_ns = watched.twin.runtime.clock.now()
+    stale_s = watched.twin.config.risk.stale_after
+    watched.twin.run(stale_s + 1.0)
+    assert sum(watched.live().values()) == 0
+    account = watched.twin.venue.account("mmactors")
+    latest = max(order.created_at for order in account.orders.values())
+    assert latest <= lost_ns // MILLISECOND + stale_s * 1000 + 250
+    watched.twin.run(5.0)
+    assert watched.broken() == {}
+    for exchange in watched.twin.stage.exchanges.values():
+        exchange.state = "live"
+    watched.twin.run(5.0)
+    assert any(watched.live().values()), "they are back, and so are the quotes"
+
+
+@pytest.mark.parametrize("basis_points", [100.0, -100.0])
+@pytest.mark.parametrize("seed", TRIALS[::2])
+def test_an_outlier_of_one_percent_moves_no_quote(seed: int, basis_points: float) -> None:
+    fairs = []
+    for shown in (False, True):
+        watched = Watched(seed)
+        watched.twin.run(WARM_S + random.Random(seed).random())
+        watched.moves_bp.clear()
+        watched.fairs.clear()
+        source = random.Random(seed).choice(["binance", "coinbase"])
+        if shown:
+            now_ms = watched.twin.runtime.clock.now() // MILLISECOND
+            watched.twin.stage.exchanges[source].show_outlier(basis_points, now_ms, 200)
+        watched.twin.run(1.0)
+        assert watched.moves_bp
+        assert max(watched.moves_bp) < 5.0
+        fairs.append([fair for _, fair in watched.fairs])
+        watched.twin.run(4.0)
+        assert watched.broken() == {}
+    calm, disturbed = fairs
+    assert max(disturbed) <= max(calm) + 0.02
+    assert min(disturbed) >= min(calm) - 0.02
