@@ -127,6 +127,7 @@ class Auditor:
         for session in self._open.values():
             if session.asset == asset:
                 session.sigma = line.get("sigma")
+                session.note(t, price)
                 self._judge.touch(session, t, price)
                 self._judge.room(session, t)
                 session.sample(t, price)
@@ -288,6 +289,7 @@ class Auditor:
             tick=tick,
             limits=self._rules.limits(line["asset"], (expires - opens) // 1000),
             begun=line["t"],
+            window=1000 * int(line.get("window_s", 0)),
             keep=self._watch is not None and name.startswith(self._watch),
             rates=(round(line["maker_bps"] * 100), round(line["taker_bps"] * 100)),
             spot=self._spots.get(line["asset"]),

@@ -10,6 +10,7 @@ import msgspec
 from mmactors.units import DOLLAR
 
 if TYPE_CHECKING:
+    from mmactors.simulator.averages import Average
     from mmactors.simulator.ledger import Account, Position
 
 Outcome = Literal["YES", "NO"]
@@ -149,7 +150,10 @@ class Book:
 
 
 class Market:
-    """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs."""
+    """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs.
+
+    `window_s` is that of the average it settles on, 0 for the price at its end; `average` is that, once it is struck.
+    """
 
     def __init__(
         self,
@@ -163,6 +167,8 @@ class Market:
         maker_bps: float = 0.0,
         taker_bps: float = 0.0,
         max_size: int = 10_000,
+        tie: Outcome = "NO",
+        window_s: int = 0,
     ) -> None:
         if DOLLAR % tick:
             raise ValueError(f"market {market_id}: a tick of {tick / DOLLAR} does not divide a dollar")
@@ -179,7 +185,9 @@ class Market:
         self.taker_rate = round(taker_bps * 100)
         self.min_size = 1
         self.max_size = max_size
-        self.tie: Outcome = "NO"
+        self.tie: Outcome = tie
+        self.window_s = window_s
+        self.average: Average | None = None
         self.strike: float | None = None
         self.status: MarketStatus = "PENDING"
         self.outcome: Resolution | None = None

@@ -10,8 +10,9 @@ from random import Random
 from typing import Protocol
 
 from mmactors.config import SimulatorConfig
+from mmactors.simulator.averages import Average, Tape
 from mmactors.simulator.book import Market
-from mmactors.simulator.calendar import Calendar, Due
+from mmactors.simulator.calendar import Calendar, Due, Session
 from mmactors.simulator.desk import Desk
 from mmactors.simulator.engine import MarketChange, Venue
 from mmactors.simulator.ledger import Account, AccountEvent, OrderEvent
@@ -19,7 +20,7 @@ from mmactors.simulator.matching import Recorder, Trade
 from mmactors.simulator.participants import Crowd, House
 from mmactors.simulator.recording import Recording
 from mmactors.simulator.wire import Json
-from mmactors.simulator.world import World
+from mmactors.simulator.world import PricePath, World
 from mmactors.units import DOLLAR, micros
 
 HOUSE_CASH = 1_000_000_000 * DOLLAR
@@ -100,6 +101,8 @@ class SimulatedVenue:
         self._ended = False
         self._crowds: dict[str, Crowd] = {}
         self._settling: dict[str, float] = {}
+        averaged = {each.asset for each in config.sessions if "avg" in (each.settlement.type, each.strike)}
+        self._tapes = {asset: Tape(path) for asset, path in self.world.paths.items() if asset in averaged}
         self._house = House(
             *(
                 self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
@@ -158,6 +161,8 @@ class SimulatedVenue:
                 due = self._run_agenda(now - 1)
             self.now_ms = now
             self.world.advance(now)
+            for tape in self._tapes.values():
+                tape.note(now)
             if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
@@ -203,6 +208,8 @@ class SimulatedVenue:
                 tick=session.tick,
                 maker_bps=self.config.maker_bps,
                 taker_bps=self.config.taker_bps,
+                tie=session.settlement.tie,
+                window_s=session.settlement.window_s if session.settlement.type == "avg" else 0,
             )
             self.venue.add_market(market, now)
             if not self._calendar.running and not self._ended:
@@ -211,7 +218,7 @@ class SimulatedVenue:
             return
         path = self.world.paths[session.asset]
         if due.event == "opened":
-            self.venue.open_market(session.id, self._calendar.strike(session, path.price, path.sigma), now)
+            self._strike(session, path, now)
             self._crowds[session.id] = Crowd(
                 self.venue.matching,
                 self.venue.markets[session.id],
@@ -224,8 +231,19 @@ class SimulatedVenue:
             )
         elif due.event == "closed":
             del self._crowds[session.id]
-            self._settling[session.id] = path.price
+            average = self.venue.markets[session.id].average
+            self._settling[session.id] = path.price if average is None else average.price()
             self.venue.close_market(session.id, now)
         else:
             price = self._settling.pop(session.id)
             self.venue.resolve_market(session.id, self.venue.markets[session.id].decide(price), price, now)
+
+    def _strike(self, session: Session, path: PricePath, now: int) -> None:
+        price, window_s = path.price, session.settlement.window_s
+        if session.averaged_strike:
+            price = self._tapes[session.asset].total(session.opens_at, window_s) / window_s
+        strike = self._calendar.strike(session, price, path.sigma)
+        market = self.venue.markets[session.id]
+        if market.window_s:
+            market.average = Average(self._tapes[session.asset], path, strike, market.expires_at, market.window_s)
+        self.venue.open_market(session.id, strike, now)
