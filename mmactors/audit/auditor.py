@@ -146,6 +146,7 @@ class Auditor:
         self._judge.touch(session, t, line["spot"])
         session.strike = line["strike"]
         if event == "resolved":
+            self._check_price(session, line.get("settlement_price"), t)
             self._resolve(session, line["outcome"], t)
 
     def _order(self, line: dict[str, Any]) -> None:
@@ -244,6 +245,14 @@ class Auditor:
         if price % session.tick or not CENT <= price <= DOLLAR - CENT:
             words = f"{line['outcome']} {line['side']} {line['size']} at {price / DOLLAR:g} sent, {line['reason']}"
             self._tally.broken("V9 price", line["t"], session, words)
+
+    def _check_price(self, session: Session, price: float | None, t: int) -> None:
+        if price is None or not session.window or session.prints * 1000 != session.window:
+            return
+        mean = session.printed / session.prints
+        if abs(price - mean) > 1e-9 * mean:
+            words = f"settled at {price}, but the mean of its {session.prints} prints is {mean}"
+            self._tally.broken("V10 settlement", t, session, words)
 
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
         session.outcome = outcome

@@ -192,8 +192,8 @@ class Session:
             self.step_at = self.opens + self.step * self.duration / STEPS
 
     def note(self, t: int, spot: float) -> None:
-        """Take the true price of the second as a print, if it is one."""
-        if self.expires - self.window < t <= self.expires:
+        """Take the true price of the second as a print, if it is one: whole seconds before expiry."""
+        if self.expires - self.window < t <= self.expires and (self.expires - t) % 1000 == 0:
             self.prints += 1
             self.printed += spot
 

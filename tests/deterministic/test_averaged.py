@@ -10,7 +10,7 @@ import pytest
 from mmactors.actors import names
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
-from mmactors.research import backtest
+from mmactors.research import arena, backtest
 from mmactors.research.twin import Twin
 from mmactors.simulator.participants import fair_of, fair_value
 from mmactors.units import MILLISECOND, SECOND, Nanos
@@ -133,3 +133,8 @@ def test_a_spot_market_is_told_no_past():
     assert watch.told_past == []
     assert watch.off
     assert twin.runtime.clock.now() > SECOND
+
+
+def test_the_arena_whose_rivals_price_the_spot_refuses_an_average():
+    with pytest.raises(ValueError, match="play them on spot"):
+        arena.run(config(5), ("ours",), 1, 1)
