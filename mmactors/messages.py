@@ -151,9 +151,13 @@ class ReferenceMoved:
 
 @dataclass(frozen=True, slots=True)
 class PricesKnown:
-    """The asset's reference price lately: when it became this, on our clock, oldest first (reference -> market)."""
+    """The asset's reference price over `span_s` seconds: when it became this, on our clock, oldest first.
+
+    (reference -> market)
+    """
 
     asset: str
+    span_s: int
     prices: tuple[tuple[Nanos, float], ...]
 
 

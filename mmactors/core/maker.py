@@ -123,7 +123,7 @@ class Maker:
         self._runs_until = self._look_ahead_ns = 0
         self._two_sided = False
         self._prints: Prints | None = None  # of a market that settles on an average
-        self._prices = PriceLog(0)
+        self._prices: PriceLog | None = None
 
     def handle(self, event: object, now: Nanos) -> Decision:
         """Take in one event and decide what to change."""
@@ -132,8 +132,8 @@ class Maker:
         match event:
             case ReferenceMoved():
                 self.reference, origin = event, event.price_ns
-                if self._prints is not None:
-                    self._prints.log.add(event.price_ns, event.price)
+                if self._prices is not None:
+                    self._prices.add(event.price_ns, event.price)
             case TimePassed() | LadderDue():
                 pass
             case BookChanged():
@@ -151,6 +151,7 @@ class Maker:
             case MarketResolved():
                 return self._settle(event.market, event.resolution)
             case PricesKnown():
+                self._prices = self._prices or PriceLog(event.span_s)
                 self._prices.learn(event.prices)
                 return NOTHING
             case ReferenceLost():
@@ -395,9 +396,11 @@ class Maker:
         if market is not self.market:
             quoter = Quoter(market, self.params)
             self.market, self._quoter, self._standing = market, quoter, None
+            self._prints = None
             if quoter.prints:
+                self._prices = self._prices or PriceLog(quoter.prints)
                 self._prices.lengthen(quoter.prints)
-            self._prints = Prints(self._prices, quoter.prints) if quoter.prints else None
+                self._prints = Prints(self._prices, quoter.prints)
         self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is _OPEN else 0
 
     def _apply(self, event: OrderEvent) -> None:

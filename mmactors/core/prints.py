@@ -85,7 +85,7 @@ class Prints:
     """
 
     def __init__(self, log: PriceLog, window_s: int) -> None:
-        self.log = log
+        self._log = log
         self._window = window_s
         self._locked = 0
         self._total: float | None = 0.0
@@ -110,5 +110,5 @@ class Prints:
         if locked != self._locked or self._total is None:
             self._locked = locked
             last = expires_ns + lag_ns - to_come * SECOND
-            self._total = self.log.total(range(last - (locked - 1) * SECOND, last + 1, SECOND))
+            self._total = self._log.total(range(last - (locked - 1) * SECOND, last + 1, SECOND))
         return None if self._total is None else (self._total, locked)

@@ -191,7 +191,7 @@ class Reference:
         self._log.lengthen(span_s)
         self._log.learn(self._past)
         self._past = ()
-        return PricesKnown(self.asset, self._log.entries)
+        return PricesKnown(self.asset, span_s, self._log.entries)
 
     def sigma(self) -> float:
         """Return the annualised volatility."""

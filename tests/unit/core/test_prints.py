@@ -66,6 +66,10 @@ class Desk:
     def __init__(self, now, no=0):
         self.maker = Maker("m", 1, "m", MakerParams())
         self.fairs, self.intents = {}, []
+        if now is not None:
+            self.hydrate(now, no)
+
+    def hydrate(self, now, no=0):
         held = Contracts(0), Contracts(no), Micros(0), Micros(no * 500_000)
         self.tell(now, MarketHydrated(MARKET, *held, TradingState.ACTIVE, OFFSET, 0.05, micros(1e5)))
 
@@ -112,12 +116,26 @@ def test_a_maker_restarted_mid_window_prices_as_one_that_was_there(born_s):
     assert {now: late.fairs[now] for now in both} == {now: veteran.fairs[now] for now in both}
 
 
+def test_what_is_told_before_the_market_is_known_counts_too():
+    now = EXPIRY - 50 * SECOND
+    veteran, late = Desk(now, no=100), Desk(None)
+    past = PricesKnown("BTC", 60, ((Nanos(EXPIRY - 61 * SECOND), STRIKE),))
+    for desk in (veteran, late):
+        desk.tell(now, past)
+        desk.tell(now + SECOND, moved(now + SECOND, STRIKE + 5.0))
+        desk.tell(now + 20 * SECOND, moved(now + 20 * SECOND, STRIKE - 5.0))
+    late.hydrate(now + 25 * SECOND, no=100)
+    veteran.maker._marked_ns = 0
+    veteran.tell(now + 25 * SECOND, TimePassed())
+    assert late.fairs[now + 25 * SECOND] == veteran.fairs[now + 25 * SECOND]
+
+
 def test_without_the_prints_it_does_not_quote_and_says_why():
     now = EXPIRY - 30 * SECOND
     desk = Desk(now, no=100)
     desk.tell(now, moved(now, STRIKE))
     assert desk.intents == []
-    desk.tell(now, PricesKnown("BTC", ((Nanos(EXPIRY - 61 * SECOND), STRIKE + 5.0),)))
+    desk.tell(now, PricesKnown("BTC", 60, ((Nanos(EXPIRY - 61 * SECOND), STRIKE + 5.0),)))
     desk.tell(now, TimePassed())
     assert desk.intents[-1].places
     assert desk.intents[-1].reason.fair > 0.55
@@ -140,7 +158,7 @@ def test_as_prints_lock_the_spot_matters_less_and_the_spread_narrows():
     for left_s in (58, 30, 10):
         now = EXPIRY - left_s * SECOND
         desk = Desk(now, no=100)
-        desk.tell(now, PricesKnown("BTC", ((Nanos(EXPIRY - 70 * SECOND), STRIKE + 20.0),)))
+        desk.tell(now, PricesKnown("BTC", 60, ((Nanos(EXPIRY - 70 * SECOND), STRIKE + 20.0),)))
         desk.tell(now, moved(now, STRIKE))
         reason = desk.intents[-1].reason
         fairs[left_s], spreads[left_s] = reason.fair, reason.half_spread
@@ -152,7 +170,7 @@ def test_the_dead_side_goes_by_the_average_and_not_by_the_spot():
     # The spot is a shade below the strike, what is locked far above it: NO is the loser.
     now = EXPIRY - 20 * SECOND
     desk = Desk(now, no=100)
-    desk.tell(now, PricesKnown("BTC", ((Nanos(EXPIRY - 70 * SECOND), STRIKE + 20.0),)))
+    desk.tell(now, PricesKnown("BTC", 60, ((Nanos(EXPIRY - 70 * SECOND), STRIKE + 20.0),)))
     desk.tell(now, moved(now, STRIKE - 2.0))
     (intent,) = desk.intents
     assert intent.reason.why.startswith("dead side NO")
