@@ -329,6 +329,16 @@ class Override(Section):
     volatility: VolatilityConfig = VolatilityConfig()
 
 
+class SettlementConfig(Section):
+    """What decides a simulated market: the price at its end, or the mean of one-second prints up to it."""
+
+    type: Literal["spot", "avg"] = Field(default="spot", description="real venues average: Kalshi, Polymarket")
+    window_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=60, description="s; prints of an average, of the strike's too; 60 is what real venues take"
+    )
+    tie: Literal["NO", "YES"] = Field(default="NO", description="who wins exactly at the strike")
+
+
 class SessionsConfig(Section):
     """One rolling series of sessions of the embedded venue."""
 
@@ -342,6 +352,10 @@ class SessionsConfig(Section):
     strikes: Annotated[int, Field(ge=1, le=9)] = Field(default=1, description="markets per session, side by side")
     strike_spacing_sd: Annotated[float, Field(gt=0, le=3)] = Field(
         default=0.5, description="sd of the session between those strikes"
+    )
+    settlement: SettlementConfig = SettlementConfig()
+    strike: Literal["spot", "avg"] = Field(
+        default="spot", description="the price at the open, or the mean of the prints before it"
     )
 
 

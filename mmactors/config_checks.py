@@ -387,6 +387,10 @@ def _sessions(config: "Config") -> Iterator[Problem]:
         if series.elapsed_s >= DURATIONS[series.duration]:
             values = {f"{key}.elapsed_s": series.elapsed_s, f"{key}.duration": series.duration}
             yield _problem(values, "the first session would be over already")
+        window_s = series.settlement.window_s
+        if "avg" in (series.settlement.type, series.strike) and window_s > DURATIONS[series.duration]:
+            values = {f"{key}.settlement.window_s": window_s, f"{key}.duration": series.duration}
+            yield _problem(values, "the average would begin before the session")
         tick = micros(series.tick)
         if tick == 0 or DOLLAR % tick or abs(series.tick * DOLLAR - tick) > 1e-6:
             yield _problem({f"{key}.tick": series.tick}, "a whole number of ticks must make a dollar")

@@ -112,9 +112,14 @@ class FeedWentStale:
 
 @value
 class SubscribeReference:
-    """Ask the asset's reference for its snapshot now and at every move."""
+    """Ask the asset's reference for its snapshot now and at every move.
+
+    With `past_s`, first for the prices of that many seconds before now (`PricesKnown`): a market that settles on an
+    average needs those of its window.
+    """
 
     subscriber: str
+    past_s: int = 0
 
 
 @value
@@ -142,6 +147,18 @@ class ReferenceMoved:
     sources: tuple[str, ...]
     apart_bp: float = 0.0
     uncertainty: float = 0.0
+
+
+@value
+class PricesKnown:
+    """The asset's reference price over `span_s` seconds: when it became this, on our clock, oldest first.
+
+    (reference -> market)
+    """
+
+    asset: str
+    span_s: int
+    prices: tuple[tuple[Nanos, float], ...]
 
 
 @value
@@ -173,6 +190,11 @@ class SettlementRule:
     kind: Literal["spot", "avg"] = "spot"
     window_s: int = 0
     tie: Outcome = Outcome.NO
+
+    @property
+    def prints(self) -> int:
+        """How many prints' mean decides; 0 if the last one does."""
+        return self.window_s if self.kind == "avg" else 0
 
 
 @value

@@ -63,7 +63,8 @@ class MarketActor(Actor):
         if self._recorded:
             self.tell(names.JOURNAL, MakerStarted(self._market, self.incarnation, self._prefix, self._params))
         self.tell(names.GATEWAY, MarketReady(self._market.id, self.incarnation))
-        self.tell(names.reference(self._market.asset), SubscribeReference(self.name))
+        subscription = SubscribeReference(self.name, self._market.settlement.prints)
+        self.tell(names.reference(self._market.asset), subscription)
         self.every(LOOK_EVERY_NS, TimePassed())
         self.every(PULSE_EVERY_NS, MarketPulsed(self._market.id, self.incarnation))
 

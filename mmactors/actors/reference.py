@@ -46,7 +46,7 @@ class ReferenceActor(Actor):
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._reference = Reference(asset, params, stale_after_ns, fusion)
-        self._subscribers: dict[str, None] = {}
+        self._subscribers: dict[str, int] = {}  # and how many seconds of past prices each needs
         self._lost = False
         self._leader = ""
         self._look_ns = Nanos(0)
@@ -78,7 +78,9 @@ class ReferenceActor(Actor):
             case IndexSettled():
                 self._reference.settled(message)
             case SubscribeReference():
-                self._subscribers[message.subscriber] = None
+                self._subscribers[message.subscriber] = message.past_s
+                if message.past_s:
+                    self.tell(message.subscriber, self._reference.past(message.past_s))
                 snapshot = self._reference.snapshot()
                 if snapshot is not None:
                     self.tell(message.subscriber, snapshot)
@@ -100,6 +102,9 @@ class ReferenceActor(Actor):
     def _warm(self, history: HistoryFetched, now: Nanos) -> None:
         if self._reference.history(history, now):
             closes, sigma = len(history.closes), self._reference.sigma()
+            for subscriber, past_s in self._subscribers.items():
+                if past_s:
+                    self.tell(subscriber, self._reference.past(past_s))
             self.notes.info("{}: sigma begins at {:.3f}, from {} closes of {}", self, sigma, closes, history.source)
 
     def _look(self, now: Nanos) -> None:

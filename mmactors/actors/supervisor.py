@@ -207,7 +207,7 @@ class SupervisorActor(Actor):
         """Let the markets of an asset follow its reference's new life."""
         for market in self._roster.markets.values():
             if name == names.reference(market.asset) and self._is_taken(market.id):
-                self.tell(name, SubscribeReference(names.market(market.id)))
+                self.tell(name, SubscribeReference(names.market(market.id), market.settlement.prints))
 
     def _retire(self, message: MarketRetired) -> None:
         name = names.market(message.market)

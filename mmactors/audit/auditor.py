@@ -133,6 +133,7 @@ class Auditor:
         for session in self._open.values():
             if session.asset == asset:
                 session.sigma = line.get("sigma")
+                session.note(t, price)
                 self._judge.touch(session, t, price)
                 self._judge.room(session, t)
                 session.sample(t, price)
@@ -155,6 +156,7 @@ class Auditor:
         if line["expires_at"] != session.expires:
             session.end_at(int(line["expires_at"]))
         if event == "resolved":
+            self._check_price(session, line.get("settlement_price"), t)
             self._resolve(session, line["outcome"], t)
 
     def _order(self, line: dict[str, Any]) -> None:
@@ -256,6 +258,14 @@ class Auditor:
             words = f"{line['outcome']} {line['side']} {line['size']} at {price / DOLLAR:g} sent, {line['reason']}"
             self._tally.broken("V9 price", line["t"], session, words)
 
+    def _check_price(self, session: Session, price: float | None, t: int) -> None:
+        if price is None or not session.window or session.prints * 1000 != session.window:
+            return
+        mean = session.printed / session.prints
+        if abs(price - mean) > 1e-9 * mean:
+            words = f"settled at {price}, but the mean of its {session.prints} prints is {mean}"
+            self._tally.broken("V10 settlement", t, session, words)
+
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
         session.outcome = outcome
         due = _due(session, outcome)
@@ -310,6 +320,7 @@ class Auditor:
             tick=tick,
             limits=self._rules.limits(line["asset"], (expires - opens) // 1000),
             begun=line["t"],
+            window=1000 * int(line.get("window_s", 0)),
             keep=self._watch is not None and name.startswith(self._watch),
             rates=(round(line["maker_bps"] * 100), round(line["taker_bps"] * 100)),
             spot=self._spots.get(line["asset"]),

@@ -118,7 +118,7 @@ class Judge:
             self._tally.broken("reduce-only", t, session, words)
         spot = line["spot"]
         if f <= limits.dead_f and spot is not None and session.strike and t < session.expires:
-            d2 = limits.d2(spot, session.strike, session.expires - t, session.sigma)
+            d2 = session.d2(t, spot, session.sigma)
             if abs(d2) >= limits.dead_d2 and d2 * direction < 0:
                 words = f"{said(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
                 self._tally.broken("dead side accepted", t, session, words)
@@ -152,7 +152,7 @@ class Judge:
         limits = session.limits
         if not session.strike:
             return
-        d2 = limits.d2(spot, session.strike, session.expires - t, session.sigma)
+        d2 = session.d2(t, spot, session.sigma)
         loser = 0 if abs(d2) < _SIGMA_MARGIN * limits.dead_d2 else -1 if d2 > 0 else 1
         if loser != session.dead:
             session.dead, session.dead_since, session.dead_told = loser, t, False

@@ -35,7 +35,11 @@ def draw(session: Session, path: Path) -> None:
     bid = [b / ticks if b else math.nan for _, _, b, _, _ in track]
     ask = [a / ticks if a < ticks else math.nan for _, _, _, a, _ in track]
     mid = [(b + a) / 2 for b, a in zip(bid, ask, strict=True)]
-    fair = [normal_cdf(limits.d2(s, strike, session.expires - t)) for (t, *_), s in zip(track, spot, strict=True)]
+    until = session.expires - session.window  # of an average no spot's N(d2) is the fair value
+    fair = [
+        normal_cdf(limits.d2(s, strike, session.expires - t)) if t <= until else math.nan
+        for (t, *_), s in zip(track, spot, strict=True)
+    ]
     net = [n for *_, n in track]
     grid = [x / 4 for x in range(401)]
     room = [limits.room(x / 100) for x in grid]

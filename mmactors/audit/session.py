@@ -104,6 +104,8 @@ class Session:
     """The state of one market. Times in milliseconds; `begun` is when the log first named it.
 
     `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`. `sigma` is the true one, if the log tells it.
+    `window` is that of the average it settles on, 0 for the price at the end; `prints` counts the true prices in it so
+    far, one a second, `printed` is their sum.
     """
 
     id: str
@@ -114,6 +116,9 @@ class Session:
     limits: Limits
     begun: int
     keep: bool = False
+    window: int = 0
+    prints: int = 0
+    printed: float = 0.0
     strike: float | None = None
     outcome: str | None = None
     rates: tuple[int, int] = (0, 0)
@@ -188,11 +193,35 @@ class Session:
             if self.keep:
                 fair = None
                 if self.spot is not None and self.strike is not None:
-                    fair = normal_cdf(self.limits.d2(self.spot, self.strike, f * self.duration))
+                    fair = normal_cdf(self.d2(self.step_at, self.spot))
                 bid, ask = self.bid or None, self.ask if self.ask < self.ticks else None
                 self.rows.append((f, self.spot, fair, bid, ask, self.net, self.limits.room(f)))
             self.step += 1
             self.step_at = self.opens + self.step * self.duration / STEPS
+
+    def note(self, t: int, spot: float) -> None:
+        """Take the true price of the second as a print, if it is one: whole seconds before expiry."""
+        if self.expires - self.window < t <= self.expires and (self.expires - t) % 1000 == 0:
+            self.prints += 1
+            self.printed += spot
+
+    def d2(self, t: float, spot: float, sigma: float | None = None) -> float:
+        """Return by how many standard deviations YES is ahead, with the limits' sigma or a better known one.
+
+        On an average: the prints to come must make up for those that are fixed. Of k, a second apart, the mean moves
+        as a price does in u + (k - 1)(2k - 1) / (6 k) seconds, u those to the next. 0 where the log lacks prints.
+        """
+        assert self.strike is not None
+        if not self.window:
+            return self.limits.d2(spot, self.strike, self.expires - t, sigma)
+        count = self.window // 1000
+        due = count - min(math.ceil((self.expires - t) / 1000), count)
+        if abs(due - self.prints) > 1:
+            return 0.0
+        k = max(count - self.prints, 1)
+        needed = max((count * self.strike - self.printed) / k, 1e-6 * spot)
+        left = max(self.expires - t - 1000 * (k - 1), 0) + 1000 * (k - 1) * (2 * k - 1) / (6 * k)
+        return self.limits.d2(spot, needed, left, sigma)
 
     def sample(self, t: int, spot: float) -> None:
         """Take the true price of the second; while two-sided, compare our mid with N(d2) at it."""
@@ -205,7 +234,7 @@ class Session:
         if not self.bid or self.ask >= self.ticks:
             return
         mid = (self.bid + self.ask) / 2 / self.ticks
-        self.sums.add(mid, normal_cdf(self.limits.d2(spot, self.strike, self.expires - t)))
+        self.sums.add(mid, normal_cdf(self.d2(t, spot)))
 
     def put(self, order_id: str, order: Resting, t: int) -> Resting | None:
         """Let an order rest, or move it; return what it was before."""

@@ -11,6 +11,7 @@ from mmactors.core.inventory import Inventory
 from mmactors.core.orders import NO_CHANGES, Changes, OrderTable
 from mmactors.core.params import MakerParams
 from mmactors.core.pricing import delta_per_dollar
+from mmactors.core.prints import PriceLog, Prints
 from mmactors.core.quoting import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
 from mmactors.core.record import SessionRecord
 from mmactors.core.side import Side
@@ -36,6 +37,7 @@ from mmactors.messages import (
     Outcome,
     PairsMerged,
     PlaceOrder,
+    PricesKnown,
     QuoteIntent,
     QuoteReason,
     ReferenceLost,
@@ -47,7 +49,7 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueStatus,
 )
-from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos, seconds
+from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos
 from mmactors.value import value
 
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
@@ -124,6 +126,8 @@ class Maker:
         self._standing: Standing | None = None
         self._runs_until = self._look_ahead_ns = 0
         self._two_sided = False
+        self._prints: Prints | None = None  # of a market that settles on an average
+        self._prices: PriceLog | None = None
 
     def handle(self, event: object, now: Nanos) -> Decision:
         """Take in one event and decide what to change."""
@@ -132,6 +136,8 @@ class Maker:
         match event:
             case ReferenceMoved():
                 self.reference, origin = event, event.price_ns
+                if self._prices is not None:
+                    self._prices.add(event.price_ns, event.price)
             case TimePassed():
                 if now - self._looked_ns < LOOK_EVERY_NS:
                     return NOTHING
@@ -155,6 +161,10 @@ class Maker:
                 return NOTHING
             case MarketResolved():
                 return self._settle(event.market, event.resolution)
+            case PricesKnown():
+                self._prices = self._prices or PriceLog(event.span_s)
+                self._prices.learn(event.prices)
+                return NOTHING
             case ReferenceLost():
                 self.reference, self._lost = None, event.reason
             case VenueStatus():
@@ -199,6 +209,8 @@ class Maker:
         room, net = 0, self.inventory.yes - self.inventory.no
         if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
             inputs = self._inputs(quoter, reference, tau, net, now)
+            if self._prints is not None and not self._knows_prints(self._prints, inputs, now):
+                inputs = None
         obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
         if inputs is not None:
             aim, allowed = quoter.aim(inputs), quoter.allowance(inputs)
@@ -254,6 +266,16 @@ class Maker:
             uncertainty=reference.uncertainty,
         )
 
+    def _knows_prints(self, prints: Prints, inputs: QuoteInputs, now: Nanos) -> bool:
+        """Put the prints that are fixed into the inputs; False while one of them is not known."""
+        assert self.reference is not None
+        inputs.lag_ns = nanos(self.reference.feed_latency_s)
+        fixed = prints.fixed(now + inputs.tau_ns, now, inputs.lag_ns)
+        if fixed is None:
+            return False
+        inputs.locked_sum, inputs.locked = fixed
+        return True
+
     def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
         """Why nothing may rest at all, or None."""
         market = quoter.market
@@ -271,6 +293,8 @@ class Maker:
             return "reference stale"
         if now < self._frozen_until:
             return "frozen after a burst of fills"
+        if not priced and self._prints is not None and not self._prints.known:
+            return "prints of the average not known"
         return None if priced else "the figures make no price"
 
     def _crossing(self, quoter: Quoter, inputs: QuoteInputs, aim: Aim, allowed: Allowance, now: Nanos) -> Taking | None:
@@ -363,7 +387,7 @@ class Maker:
 
     def _mark(self, market: Market, inputs: QuoteInputs, aim: Aim, now: Nanos) -> FairMoved:
         self._marked_ns = now
-        delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(seconds(inputs.tau_ns), 0.5))
+        delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(aim.left_s, 0.5))
         return FairMoved(self.name, market.asset, aim.fair, delta, inputs.net, inputs.spot)
 
     # --- the session ------------------------------------------------------------------------------
@@ -387,7 +411,13 @@ class Maker:
         if market is None:
             return
         if market is not self.market:
-            self.market, self._quoter, self._standing = market, Quoter(market, self.params), None
+            quoter = Quoter(market, self.params)
+            self.market, self._quoter, self._standing = market, quoter, None
+            self._prints = None
+            if quoter.prints:
+                self._prices = self._prices or PriceLog(quoter.prints)
+                self._prices.lengthen(quoter.prints)
+                self._prints = Prints(self._prices, quoter.prints)
         self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is _OPEN else 0
 
     def _apply(self, event: OrderEvent) -> None:

@@ -57,6 +57,31 @@ def fair_value(spot: float, strike: float, sigma: float, tau_s: float, settlemen
     return normal_cdf(d2(spot, strike, sigma, tau_s))
 
 
+def to_come(strike: float, prints: int, tau_s: float, locked_sum: float, locked: int) -> tuple[float, float]:
+    """Return an average's market as one of the spot: the strike and the seconds left that price alike.
+
+    Of n = `prints` one second apart, the last at expiry, `locked` are fixed and make `locked_sum` = a; k are to come.
+    Their mean must beat (n K - a) / k. Its variance is that of a price over u + (k - 1)(2k - 1) / (6 k) seconds with
+    u seconds to the next print: of the increments between prints the first counts in k of them, the last in one, so
+    s^2 (u k^2 + sum_{j<k} j^2) / k^2. (strategy.md's tau - 40 and tau^3 / (3 n^2) are its limits of many prints.)
+    As both the strike and the time are those of an ordinary market, so are d2, delta = phi(d2) / (S sigma sqrt(t)) =
+    phi(d2) (k / n) / sd of the average, and dP = phi(d2) / sqrt(t) dW.
+
+    Raises:
+        ValueError: nothing is to come, or more prints are locked than there are.
+    """
+    k = prints - locked
+    if not 0 < k <= prints:
+        raise ValueError(f"{locked} prints locked of a window of {prints}")
+    wait_s = tau_s - (k - 1)
+    return (prints * strike - locked_sum) / k, (wait_s if wait_s > 0.0 else 0.0) + (k - 1) * (2 * k - 1) / (6 * k)
+
+
+def prints_to_come(prints: int, tau_s: float) -> int:
+    """Return how many of the prints, one second apart and the last at expiry, are still to come."""
+    return min(max(math.ceil(tau_s), 0), prints)
+
+
 def fair_value_average(
     spot: float,
     strike: float,
@@ -68,9 +93,7 @@ def fair_value_average(
 ) -> float:
     """Return P(YES) when the mean of one-second prints over the last `settlement.window_s` seconds decides.
 
-    The mean of the prints is taken as normal: expectation (a + k S) / n with `locked_sum` = a of `locked` prints
-    fixed and k = n - locked to come; variance s^2 (tau - 2n/3) before the window, s^2 tau^3 / (3 n^2) inside it,
-    s = S sigma in dollars per square root of a second.
+    `locked_sum` is the sum of the `locked` prints that are fixed; the formula is `to_come`'s.
 
     Raises:
         ValueError: spot, strike, sigma or the window is not positive, or more prints are locked than there are.
@@ -80,11 +103,10 @@ def fair_value_average(
         raise ValueError(f"not positive: spot {spot}, strike {strike} or sigma {sigma}")
     if prints <= 0 or not 0 <= locked <= prints:
         raise ValueError(f"{locked} prints locked of a window of {prints}")
-    mean = (locked_sum + (prints - locked) * spot) / prints
     if tau_s <= 0.0 or locked == prints:
-        return decided(mean, strike, settlement)
-    seconds = tau_s - 2.0 * prints / 3.0 if tau_s >= prints else tau_s**3 / (3.0 * prints**2)
-    return normal_cdf((mean - strike) / (spot * sigma * math.sqrt(seconds / YEAR_S)))
+        return decided((locked_sum + (prints - locked) * spot) / prints, strike, settlement)
+    needed, left_s = to_come(strike, prints, tau_s, locked_sum, locked)
+    return normal_cdf(d2(spot, needed, sigma, left_s)) if needed > 0.0 else 1.0
 
 
 def delta_per_dollar(d2: float, spot: float, sigma: float, tau_s: float) -> float:

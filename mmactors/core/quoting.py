@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 from mmactors.core import schedule
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing import d2, delta_per_dollar, fair_value, normal_cdf, normal_pdf
+from mmactors.core.pricing import (
+    d2,
+    delta_per_dollar,
+    fair_value,
+    normal_cdf,
+    normal_pdf,
+    prints_to_come,
+    to_come,
+)
 from mmactors.core.schedule import Phase
 from mmactors.messages import Market, Outcome, SettlementRule
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
@@ -26,6 +34,9 @@ _HAIR = 1e-11
 
 _LEAST_TAU_S = 1e-3
 """d2 is told as of this much time left when there is less."""
+
+_LEAST_NEEDED = 1e-6
+"""What is to come of an average must beat at least this share of the spot: then d2 is a number, and decided."""
 
 # Members looked up once: through the class each look-up costs more than a comparison of them.
 _YES, _NO = Outcome.YES, Outcome.NO
@@ -53,6 +64,8 @@ class QuoteInputs:
         fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
         settlement: the rule deciding at expiry; None takes the market's.
         uncertainty: dollars by which the underlying's sources are in doubt.
+        locked_sum, locked: of a market that settles on an average: sum and number of the prints fixed.
+        lag_ns: of such a market: how old the spot is, so that prints and spot are of one moment.
     """
 
     spot: float
@@ -72,13 +85,17 @@ class QuoteInputs:
     fee_micros: Micros | None = None
     settlement: SettlementRule | None = None
     uncertainty: float = 0.0
+    locked_sum: float = 0.0
+    locked: int = 0
+    lag_ns: int = 0
 
 
 @dataclass(slots=True)
 class Aim:
     """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
 
-    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in; `uncertainty` as in the inputs.
+    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in; `uncertainty` as in the inputs;
+    `left_s` the seconds that the underlying's deviation is of: those to expiry, less of them for an average.
     """
 
     d2: float
@@ -91,6 +108,7 @@ class Aim:
     raw_bid: float
     raw_ask: float
     uncertainty: float = 0.0
+    left_s: float = 0.0
 
     @property
     def half_spread(self) -> float:
@@ -160,6 +178,7 @@ class Quoter:
         per_dollar: ticks in a dollar.
         duration_ns, close_ns: length of the session, and the time left at which all is cancelled.
         full: contracts of a whole side of the ladder.
+        prints: one-second prints whose mean settles the market; 0 if the spot does.
         cross_f: share of the session left from which liquidity may be taken; negative for never.
     """
 
@@ -171,6 +190,7 @@ class Quoter:
         self.per_dollar = market.ticks_per_dollar
         self.duration_ns = market.duration_ns
         self.close_ns = schedule.close_at_ns(market.duration_ns, limits)
+        self.prints = market.settlement.prints
         self.full = min(max(quoting.size, market.min_size), market.max_size) * quoting.levels
         self._margin = quoting.hysteresis * self.per_dollar - _EPSILON
         # More than two whole sides can cost: with this much cash, cash is no matter.
@@ -203,14 +223,16 @@ class Quoter:
         Raises:
             ValueError: spot, strike, sigma or the duration is not positive.
         """
-        tau_s = inputs.tau_ns / SECOND
+        tau_s, strike = inputs.tau_ns / SECOND, inputs.strike
+        if self.prints:
+            strike, tau_s = self._to_come(inputs, 0)
         if tau_s > _LEAST_TAU_S:
-            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+            deviations = d2(inputs.spot, strike, inputs.sigma, tau_s)
             fair = normal_cdf(deviations)
         else:
-            deviations = d2(inputs.spot, inputs.strike, inputs.sigma, _LEAST_TAU_S)
+            deviations = d2(inputs.spot, strike, inputs.sigma, _LEAST_TAU_S)
             rule = inputs.settlement or self.market.settlement
-            fair = fair_value(inputs.spot, inputs.strike, inputs.sigma, tau_s, rule)
+            fair = fair_value(inputs.spot, strike, inputs.sigma, tau_s, rule)
 
         # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
         reaction_s = inputs.latency_s if inputs.latency_s > self._latency_floor_s else self._latency_floor_s
@@ -245,7 +267,7 @@ class Quoter:
         elif net < 0 and raw_bid < 1 <= highest * self.per_dollar:
             raw_bid, raw_ask = 1.0, max(raw_ask, 1 + 2 * self._least * self.per_dollar)
         halves = half_bid, half_ask
-        return Aim(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty)
+        return Aim(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty, tau_s)
 
     def allowance(self, inputs: QuoteInputs) -> Allowance:
         """Return how many contracts either side may have resting."""
@@ -345,11 +367,23 @@ class Quoter:
         limits = self.params.inventory
         if f_room > limits.dead_f:
             return None
-        tau_s = max(min(inputs.room_tau_ns, inputs.tau_ns) / SECOND, _LEAST_TAU_S)
-        then = d2(inputs.spot, inputs.strike, inputs.sigma, tau_s)
+        strike, tau_s = inputs.strike, min(inputs.room_tau_ns, inputs.tau_ns) / SECOND
+        if self.prints:
+            strike, tau_s = self._to_come(inputs, max(inputs.tau_ns - inputs.room_tau_ns, 0))
+        then = d2(inputs.spot, strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
         if abs(then) < limits.dead_d2:
             return None
         return _NO if then > 0 else _YES
+
+    def _to_come(self, inputs: QuoteInputs, ahead_ns: int) -> tuple[float, float]:
+        """The average's market as one of the spot, now or a little later if the spot stands still until then."""
+        tau_s = (inputs.tau_ns - ahead_ns + inputs.lag_ns) / SECOND
+        locked, total = inputs.locked, inputs.locked_sum
+        if ahead_ns:
+            more = max(self.prints - max(prints_to_come(self.prints, tau_s), 1) - locked, 0)
+            locked, total = locked + more, total + more * inputs.spot
+        needed, left_s = to_come(inputs.strike, self.prints, tau_s, total, min(locked, self.prints - 1))
+        return max(needed, _LEAST_NEEDED * inputs.spot), left_s
 
     def _levels(self, best: Ticks, spacing: int, left: int) -> tuple[Level, ...]:
         levels: list[Level] = []

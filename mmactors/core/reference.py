@@ -12,6 +12,7 @@ from mmactors.core.fusion import BP, Fusion
 from mmactors.core.index_basis import IndexBasis
 from mmactors.core.jumps import JUMP_SHARE, Jumps
 from mmactors.core.params import ReferenceParams, VolatilityParams
+from mmactors.core.prints import PriceLog
 from mmactors.core.sources import COMPARABLE_S, Source
 from mmactors.core.volatility import Volatility
 from mmactors.core.warmup import WarmStart
@@ -20,6 +21,7 @@ from mmactors.messages import (
     FeedWentStale,
     HistoryFetched,
     IndexSettled,
+    PricesKnown,
     ReferenceLost,
     ReferenceMoved,
     SpotTicked,
@@ -40,6 +42,9 @@ MOST_PRICE = 1e15
 """Nothing costs less or more dollars; beyond these, ratios of prices leave the floats."""
 
 MAX_LATENCY_S = 1.0
+
+PAST_S = 300
+"""How much of a history of one-second closes is kept for the prints of an average."""
 
 
 class Reference:
@@ -79,6 +84,8 @@ class Reference:
         self._sigma = params.prior  # as last told
         self._lost = False
         self._told: tuple[float, Nanos] | None = None
+        self._past: tuple[tuple[Nanos, float], ...] = ()  # closes from before the first live price
+        self._log: PriceLog | None = None  # what was told, once somebody wants to know it
 
     def ticked(self, tick: SpotTicked, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Take a price; return the new snapshot if the reference moved or came back, or its loss if it ends here."""
@@ -167,6 +174,8 @@ class Reference:
         if warm is None:
             return False
         self._volatility = warm
+        if event.step_s <= 1.0:
+            self._past = tuple((at, price * self._index.factor) for at, price in event.closes[-PAST_S:])
         return True
 
     def settled(self, event: IndexSettled) -> None:
@@ -177,6 +186,20 @@ class Reference:
     def snapshot(self) -> ReferenceMoved | None:
         """Return the present snapshot for a new subscriber; None before the first price and while it is lost."""
         return None if self._lost or not self._price else self._moved()
+
+    def past(self, span_s: int) -> PricesKnown:
+        """Return the prices told in the last `span_s` seconds, and keep them from now on.
+
+        What was before the first such request, or before the first price, is a one-second history's, if there was one.
+        """
+        if self._log is None:
+            self._log = PriceLog(span_s)
+            if self._price and not self._lost:
+                self._log.add(self._price_ns, self._price)
+        self._log.lengthen(span_s)
+        self._log.learn(self._past)
+        self._past = ()
+        return PricesKnown(self.asset, span_s, self._log.entries)
 
     def sigma(self) -> float:
         """Return the annualised volatility."""
@@ -327,6 +350,8 @@ class Reference:
     def _moved(self) -> ReferenceMoved:
         self._lost = False
         self._told = (self._price, self._life_ns)
+        if self._log is not None:
+            self._log.add(self._price_ns, self._price)
         span = self._fusion.span_bp
         self._sigma = self._volatility.sigma()
         doubt = max(span - self._params.widen_bp, 0.0) / 2 * BP * self._price

@@ -150,7 +150,7 @@ def table(resolved: Resolved, path: Path, environ: Mapping[str, str]) -> list[st
     for name, inside in sections.items():
         series, _, index = name.partition("[")
         if series == "simulator.sessions":
-            if index.startswith("0"):
+            if index == "0]":
                 lines += ["", series, *_sessions([row for row in every if row.key.startswith(series + "[")])]
             continue
         lines += ["", name] if name else [""]
@@ -188,19 +188,24 @@ def _line(name: str, row: Row) -> list[str]:
 
 
 def _sessions(every: list[Row]) -> list[str]:
-    """The rolling series as a table, one a line, then what its columns mean."""
+    """The rolling series as a table, one a line, and what its columns mean; then what all of them leave as it is."""
     series: dict[str, dict[str, Row]] = {}
     for row in every:
-        head, _, name = row.key.rpartition(".")
-        series.setdefault(head.partition("[")[2].rstrip("]"), {})[name] = row
-    columns = list(next(iter(series.values())))
+        index, _, name = row.key.partition("[")[2].partition("].")
+        series.setdefault(index, {})[name] = row
+    first = next(iter(series.values()))
+    given = {name: {cells[name].origin for cells in series.values()} - {"default", "assets"} for name in first}
+    values = {name: {_shown(cells[name].value) for cells in series.values()} for name in first}
+    columns = [name for name in first if name in ("asset", "duration") or given[name] or len(values[name]) > 1]
     grid = [["", *columns, "from"]]
     for index, cells in series.items():
-        origins = {row.origin for row in cells.values()} - {"default"}
-        grid.append([index, *(_shown(cells[name].value) for name in columns), ", ".join(sorted(origins)) or "default"])
+        whence = {row.origin for row in cells.values()} - {"default"}
+        grid.append([index, *(_shown(cells[name].value) for name in columns), ", ".join(sorted(whence)) or "default"])
     widths = [max(len(line[column]) for line in grid) + 2 for column in range(len(grid[0]))]
     lines = ["  " + "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in grid]
-    lines += [f"  {name:<{_KEY}} {row.about}" for name, row in next(iter(series.values())).items() if row.about]
+    lines += [f"  {name:<{_KEY}} {first[name].about}" for name in columns if first[name].about]
+    for name, row in first.items():
+        lines += _line(name, row) if name not in columns else []
     return [line.rstrip() for line in lines]
 
 

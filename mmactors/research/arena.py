@@ -151,8 +151,13 @@ def run(
         seed: of the worlds.
         processes: how many; as many as there are cores if not given.
         progress: takes a line about every ten seconds.
+
+    Raises:
+        ValueError: the series settles on an average, which the rivals' prices know nothing of.
     """
     series = config.simulator.sessions[0]
+    if series.settlement.type == "avg":
+        raise ValueError("simulator.sessions[0].settlement.type: avg: the rivals price the spot; play them on spot")
     params = config.maker_params(series.asset, DURATIONS[series.duration])
     arena = Arena(series.duration, seed, params.inventory.max_position)
     worlds = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]

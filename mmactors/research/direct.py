@@ -269,6 +269,8 @@ class _ReferencePart:
             news = self._reference.tick(now)
         elif kind is SubscribeReference:
             post = self._subscribers[message.subscriber] = self._run.markets[message.subscriber].post
+            if message.past_s:
+                post.tell(self._reference.past(message.past_s))
             snapshot = self._reference.snapshot()
             if snapshot is not None:
                 post.tell(snapshot)
@@ -309,7 +311,7 @@ class _MarketPart:
     def _begin(self) -> None:
         name = self._market.id
         self._gateway.tell(MarketReady(name, self.incarnation))
-        self._run.references[self._market.asset].post.tell(SubscribeReference(name))
+        self._run.references[self._market.asset].post.tell(SubscribeReference(name, self._market.settlement.prints))
         self.post.every(market.LOOK_EVERY_NS, TimePassed())
         self.post.every(market.PULSE_EVERY_NS, MarketPulsed(name, self.incarnation))
         self._run.supervisor.post.tell(ActorReady(name, self.incarnation))

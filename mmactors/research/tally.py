@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mmactors.simulator.book import Market, Order
 from mmactors.simulator.ledger import Account, Fill, NewOrder
-from mmactors.simulator.participants import fair_value
+from mmactors.simulator.participants import fair_of
 from mmactors.simulator.simulation import SpotRecorder
 from mmactors.simulator.world import World
 from mmactors.units import DOLLAR
@@ -221,10 +221,7 @@ class Tally(SpotRecorder):
 
     def _fair(self, market: Market, now_ms: int) -> float:
         assert self.world is not None
-        assert market.strike is not None
-        path = self.world.paths[market.asset]
-        left_ms = max(market.expires_at - now_ms, 1)
-        return fair_value(path.price, market.strike, path.sigma, left_ms / 1000)
+        return fair_of(market, self.world.paths[market.asset], now_ms)
 
 
 def mean_ci(values: Sequence[float]) -> tuple[float, float, float]:

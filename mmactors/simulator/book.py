@@ -10,6 +10,7 @@ import msgspec
 from mmactors.units import DOLLAR
 
 if TYPE_CHECKING:
+    from mmactors.simulator.averages import Average
     from mmactors.simulator.ledger import Account, Position
 
 Outcome = Literal["YES", "NO"]
@@ -153,6 +154,7 @@ class Market:
 
     `paid` is for how many contracts, YES and NO, each account was paid at the end; `revision` counts how often that was
     corrected; what is not `listed` (any more) is left out of every list.
+    `window_s` is that of the average it settles on, 0 for the price at its end; `average` is that, once it is struck.
     """
 
     def __init__(
@@ -167,6 +169,8 @@ class Market:
         maker_bps: float = 0.0,
         taker_bps: float = 0.0,
         max_size: int = 10_000,
+        tie: Outcome = "NO",
+        window_s: int = 0,
     ) -> None:
         if DOLLAR % tick:
             raise ValueError(f"market {market_id}: a tick of {tick / DOLLAR} does not divide a dollar")
@@ -183,7 +187,9 @@ class Market:
         self.taker_rate = round(taker_bps * 100)
         self.min_size = 1
         self.max_size = max_size
-        self.tie: Outcome = "NO"
+        self.tie: Outcome = tie
+        self.window_s = window_s
+        self.average: Average | None = None
         self.strike: float | None = None
         self.status: MarketStatus = "PENDING"
         self.outcome: Resolution | None = None

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Literal
 
-from mmactors.config import SessionsConfig
+from mmactors.config import SessionsConfig, SettlementConfig
 from mmactors.units import YEAR_S
 
 RESOLVE_AFTER_MS = 1000
@@ -41,7 +41,10 @@ def duration_ms(label: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session of a series; times in milliseconds UTC, `tick` in micro-dollars."""
+    """One session of a series; times in milliseconds UTC, `tick` in micro-dollars.
+
+    `averaged_strike`: it is struck at the mean of the prints before its open, as many as its settlement has.
+    """
 
     id: str
     asset: str
@@ -49,6 +52,8 @@ class Session:
     opens_at: int
     expires_at: int
     tick: int
+    settlement: SettlementConfig
+    averaged_strike: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ class Series:
         name = f"{self.asset}-{self._config.duration}-{stamp}Z{self._label}"
         tick = round(self._config.tick * 1_000_000)
         ids = [name] if self._config.strikes == 1 else [f"{name}-K{n + 1}" for n in range(self._config.strikes)]
-        return [Session(each, self.asset, self._length_ms // 1000, opens_at, expires_at, tick) for each in ids]
+        terms = tick, self._config.settlement, self._config.strike == "avg"
+        return [Session(each, self.asset, self._length_ms // 1000, opens_at, expires_at, *terms) for each in ids]
 
     def strike(self, session: Session, price: float, sigma: float) -> float:
         """Draw a strike at the open; those of one span lie `strike_spacing_sd` session sigmas apart.

@@ -26,6 +26,19 @@ def fair_value(price: float, strike: float, sigma: float, seconds_left: float) -
     return 0.5 * math.erfc(-math.log(price / strike) / spread)
 
 
+def fair_of(market: Market, path: PricePath, now_ms: int) -> float:
+    """Return the probability that a struck market ends YES, by what is true now.
+
+    Raises:
+        ValueError: it has no strike yet.
+    """
+    if market.strike is None:
+        raise ValueError(f"market {market.id} has no strike")
+    if market.average is not None:
+        return market.average.fair(now_ms)
+    return fair_value(path.price, market.strike, path.sigma, max(market.expires_at - now_ms, 1) / 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """The participants' accounts."""
@@ -136,7 +149,10 @@ class Crowd:
         if left_ms <= 0 or market.status != "OPEN":
             return
         path = self._path
-        fair = fair_value(path.price, self._strike, path.sigma, left_ms / 1000)
+        if market.average is None:
+            fair = fair_value(path.price, self._strike, path.sigma, left_ms / 1000)
+        else:
+            fair = market.average.fair(now_ms)
         fairs = self._fairs
         fairs.append(fair)
         if self._cap:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from mmactors.config import SimulatorConfig
 from mmactors.simulator.alterations import Alteration
+from mmactors.simulator.averages import Average, Tape
 from mmactors.simulator.book import Market
 from mmactors.simulator.calendar import Calendar, Due, Session
 from mmactors.simulator.desk import Desk
@@ -106,6 +107,8 @@ class SimulatedVenue:
         self._ended = False
         self._crowds: dict[str, Crowd] = {}
         self._settling: dict[str, float | None] = {}
+        averaged = {each.asset for each in config.sessions if "avg" in (each.settlement.type, each.strike)}
+        self._tapes = {asset: Tape(path) for asset, path in self.world.paths.items() if asset in averaged}
         self._house = House(
             *(
                 self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
@@ -164,8 +167,10 @@ class SimulatedVenue:
                 expires_at = market.expires_at + round(change.by_s * 1000)
                 calendar.move(market_id, expires_at)
                 self.venue.change_terms(market_id, now, expires_at=expires_at)
+                self._average(market, market.strike or 0.0)
             case "restrike":
                 self.venue.change_terms(market_id, now, strike=change.strike)
+                self._average(market, market.strike or 0.0)
                 self._crowds[market_id].restrike()
             case "void":
                 self._end_trading(market_id)
@@ -215,6 +220,8 @@ class SimulatedVenue:
             if self._outside:
                 self._look(now)
                 due = self._next_due()
+            for tape in self._tapes.values():
+                tape.note(now)
             if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
@@ -261,6 +268,8 @@ class SimulatedVenue:
                 tick=session.tick,
                 maker_bps=self.config.maker_bps,
                 taker_bps=self.config.taker_bps,
+                tie=session.settlement.tie,
+                window_s=session.settlement.window_s if session.settlement.type == "avg" else 0,
             )
             self.venue.add_market(market, now)
             if not self._calendar.running and not self._ended:
@@ -275,17 +284,30 @@ class SimulatedVenue:
         elif due.event == "closed":
             never = session.id in self._late
             self._end_trading(session.id)
-            self._settling[session.id] = path.price if path.live and not never else None
+            average = self.venue.markets[session.id].average
+            price = path.price if average is None else average.price()
+            self._settling[session.id] = price if path.live and not never else None
             self.venue.close_market(session.id, now)
         else:
-            price = self._settling.pop(session.id)
-            outcome = "VOID" if price is None else self.venue.markets[session.id].decide(price)
-            self.venue.resolve_market(session.id, outcome, price, now)
+            settled = self._settling.pop(session.id)
+            outcome = "VOID" if settled is None else self.venue.markets[session.id].decide(settled)
+            self.venue.resolve_market(session.id, outcome, settled, now)
 
     def _open(self, session: Session, now: int) -> None:
         path = self.world.paths[session.asset]
-        self.venue.open_market(session.id, self._calendar.strike(session, path.price, path.sigma), now)
+        price, window_s = path.price, session.settlement.window_s
+        if session.averaged_strike:
+            price = self._tapes[session.asset].total(session.opens_at, window_s) / window_s
+        strike = self._calendar.strike(session, price, path.sigma)
+        self._average(self.venue.markets[session.id], strike)
+        self.venue.open_market(session.id, strike, now)
         self._gather(session.id, path, now)
+
+    def _average(self, market: Market, strike: float) -> None:
+        """Let a market that settles on an average have one, to its present terms."""
+        if market.window_s:
+            tape, path = self._tapes[market.asset], self.world.paths[market.asset]
+            market.average = Average(tape, path, strike, market.expires_at, market.window_s)
 
     def _gather(self, market_id: str, path: PricePath, now: int) -> None:
         self._crowds[market_id] = Crowd(

@@ -174,6 +174,7 @@ class TruthLog:
                 "maker_bps": market.maker_bps,
                 "taker_bps": market.taker_bps,
                 "tie": market.tie,
+                **({"window_s": market.window_s} if market.window_s else {}),
                 "outcome": market.outcome,
                 "settlement_price": market.settlement_price,
                 "spot": self._spot(market.asset),

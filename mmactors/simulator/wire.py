@@ -152,7 +152,12 @@ def market_json(market: Market, now_ms: int) -> Json:
         "tick_size": market.tick / DOLLAR,
         "min_size": market.min_size,
         "max_size": market.max_size,
-        "settlement": {"type": "spot", "window_s": 0, "tie": market.tie, "index": "composite"},
+        "settlement": {
+            "type": "avg" if market.window_s else "spot",
+            "window_s": market.window_s,
+            "tie": market.tie,
+            "index": "composite",
+        },
         "outcome": market.outcome,
         "settlement_price": market.settlement_price,
         "fees": {"maker_bps": market.maker_bps, "taker_bps": market.taker_bps},

@@ -21,6 +21,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 ONE_5M = "[{asset: BTC, duration: 5M}]"
 DEFAULT = "[{asset: BTC, duration: 1M}, {asset: BTC, duration: 5M, elapsed_s: 120}]"
 TWO_ASSETS = "[{asset: BTC, duration: 1M, elapsed_s: 20}, {asset: ETH, duration: 5M}]"
+AVERAGED = "[{asset: BTC, duration: 1M, settlement: {type: avg, window_s: 40, tie: YES}, strike: avg}]"
 SAME_MOMENTS = {"simulator__latency_jitter_ms": "0", "simulator__order_latency_ms": "50"}
 """Frames arrive exactly when timers fire: the order within a moment must be the actors'."""
 
@@ -71,6 +72,7 @@ def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> 
         (11, DEFAULT, 70, SAME_MOMENTS),
         (4, DEFAULT, 75, {"risk__max_markets": "1", "simulator__maker_bps": "-3", "simulator__taker_bps": "20"}),
         (21, "[{asset: BTC, duration: 1M}]", 65, {"simulator__orders_per_s": "3", "simulator__burst": "6"}),
+        (5, AVERAGED, 130, {}),
         (9, ONE_5M, 150, {"simulator__order_latency_ms": "0", "simulator__feed_latency_ms": "0"}),
     ],
 )

@@ -26,9 +26,9 @@ FAR = 97_100.0  # |d2| > 1.5 whenever less than 10 s are left
 class Log:
     """A truth log of one session of 100 seconds, so that a time in seconds is a share elapsed in percent."""
 
-    def __init__(self, *, strike=STRIKE, maker_bps=0.0, tick=CENT):
+    def __init__(self, *, strike=STRIKE, maker_bps=0.0, tick=CENT, window_s=0):
         self.lines, self.tick, self.strike = [], tick, strike
-        self.rate = maker_bps
+        self.rate, self.window_s = maker_bps, window_s
         self.cash = {US: 1000 * DOLLAR, HOUSE: 10**15}
         self.spot_now = STRIKE
         self.add(0, "run", run="r", seed=7)
@@ -55,7 +55,13 @@ class Log:
     def market(self, s, event, outcome=None, **given):
         line = {"market": MARKET, "asset": "BTC", "strike": self.strike, "status": "OPEN", "opens_at": T0}
         line |= {"expires_at": T0 + 100_000, "duration_s": 100, "tick_micros": self.tick, "maker_bps": self.rate}
-        line |= {"taker_bps": 0.0, "tie": "NO", "settlement_price": None, "spot": self.spot_now}
+        line |= {
+            "taker_bps": 0.0,
+            "tie": "NO",
+            "window_s": self.window_s,
+            "settlement_price": None,
+            "spot": self.spot_now,
+        }
         self.add(s, "market", event=event, outcome=outcome, **{**line, **given})
 
     def money(self, s, account, change, reason, market, after):
@@ -359,6 +365,37 @@ def test_a_planted_breach_is_caught(plant, expected):
 
 def test_every_rule_has_a_planted_breach():
     assert set(CHECKS) == {name for _, expected in PLANTED for name in expected}
+
+
+def averaged(settled_above=None):
+    """A session settled on its last 20 seconds: the prints $100 above the strike for 15 of them, then $10 below it."""
+    log = Log(window_s=20)
+    log.hold(5, "YES", 20)
+    log.hold(6, "NO", 20)
+    for s in range(81, 101):
+        log.spot(s, STRIKE + 100.0 if s < 96 else STRIKE - 10.0)
+        if s == 97:
+            yield log
+    log.market(100, "closed")
+    above = (15 * 100.0 - 5 * 10.0) / 20 if settled_above is None else settled_above
+    log.pay(101, US, 20 * DOLLAR, "settle")
+    log.market(101, "resolved", "YES", settlement_price=STRIKE + above)
+    yield log
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [("YES", 0), ("NO", 1)])
+def test_the_dead_side_of_an_average_is_the_one_that_its_prints_decided(outcome, expected):
+    made = averaged()
+    log = next(made)
+    log.order(97.2, "accepted", "late", outcome, 3, 10)
+    log.order(97.3, "cancelled", "late")
+    assert broken(next(made)).get("dead side accepted", 0) == expected
+
+
+@pytest.mark.parametrize(("settled_above", "expected"), [(None, {}), (-10.0, {"V10 settlement": 1})])
+def test_an_averages_settlement_is_the_mean_of_its_prints(settled_above, expected):
+    *_, log = averaged(settled_above)
+    assert broken(log) == expected
 
 
 def within_room(log):

@@ -594,6 +594,14 @@ WRONG = [
         "{simulator: {order_latency_ms: 500}, venue: {ack_timeout_s: 0.5}}",
         "simulator.order_latency_ms = 500, venue.ack_timeout_s = 0.5: every order's fate would be unknown",
     ),
+    (
+        "simulator: {sessions: [{duration: 1M, settlement: {type: avg, window_s: 90}}]}",
+        "simulator.sessions[0].settlement.window_s = 90, simulator.sessions[0].duration = '1M': the average would",
+    ),
+    (
+        "simulator: {sessions: [{duration: 1M, strike: avg, settlement: {window_s: 61}}]}",
+        "simulator.sessions[0].settlement.window_s = 61, simulator.sessions[0].duration = '1M': the average would",
+    ),
     ("simulator: {sessions: []}", "simulator.embedded = true, simulator.sessions = a list of 0: there is nothing to"),
     (
         "overrides: [{asset: BTC, quoting: {size: 10}}, {duration: 5M, quoting: {size: 20}}]",

@@ -15,6 +15,7 @@ from mmactors.core.pricing import (
     fair_value_average,
     normal_cdf,
     normal_pdf,
+    to_come,
 )
 from mmactors.messages import Outcome, SettlementRule
 from mmactors.units import YEAR_S
@@ -101,8 +102,40 @@ def test_average_settlement_knows_what_is_locked():
     # With 15 s left and the spot at the strike, the locked average $20 above it, a spot model says 0.50.
     value = fair_value_average(97_000, 97_000, 0.5, 15, AVERAGE, locked_sum=45 * 97_020.0, locked=45)
     assert fair_value(97_000, 97_000, 0.5, 15, SPOT) == pytest.approx(0.5, abs=1e-3)
-    assert value == pytest.approx(norm.cdf(15 / (97_000 * 0.5 * math.sqrt(15**3 / 10_800 / YEAR_S))), abs=1e-12)
-    assert value > 0.995
+    # 15 prints to come, the next in a second: 225 + 14 * 15 * 29 / 6 of 3600.
+    assert value == pytest.approx(norm.cdf(15 / (97_000 * 0.5 * math.sqrt(1240 / 3600 / YEAR_S))), abs=1e-4)
+    assert value == pytest.approx(0.998, abs=1e-3)
+
+
+def test_average_settlement_is_within_half_a_cent_of_a_simulation_through_the_last_minute():
+    generator = np.random.default_rng(11)
+    strike, sigma, paths = 97_000.0, 0.5, 200_000
+    per_second = sigma / math.sqrt(YEAR_S)
+    for tau_s in (90.0, 60.0, 59.5, 45.0, 30.0, 15.0, 14.75, 8.0, 4.2, 2.0, 1.0, 0.4):
+        k = min(math.ceil(tau_s), 60)
+        gaps = np.array([tau_s - (k - 1)] + [1.0] * (k - 1))
+        moves = generator.normal(0.0, per_second, (paths, k)) * np.sqrt(gaps)
+        ahead = np.exp(np.cumsum(moves, axis=1)).mean(axis=1)  # of the prints to come, per dollar of spot
+        deviation = strike * per_second * math.sqrt(tau_s)
+        for away in (-2.0, -0.7, 0.0, 0.4, 1.5):
+            spot = strike + away * deviation
+            for locked_above in (-20.0, -3.0, 0.0, 5.0, 25.0):
+                total = (60 - k) * (strike + locked_above)
+                simulated = ((total + k * spot * ahead) / 60 > strike).mean()
+                value = fair_value_average(spot, strike, sigma, tau_s, AVERAGE, total, 60 - k)
+                assert value == pytest.approx(simulated, abs=0.005), (tau_s, spot, locked_above)
+
+
+def test_an_averages_sensitivity_is_the_slope_of_its_fair_value():
+    for tau_s, locked in ((90.0, 0), (30.0, 30), (7.5, 52), (0.5, 59)):
+        total = locked * 97_001.0
+
+        def fair(spot):
+            return fair_value_average(spot, 97_000, 0.5, tau_s, AVERAGE, total, locked)  # noqa: B023
+
+        needed, left_s = to_come(97_000, 60, tau_s, total, locked)
+        delta = delta_per_dollar(d2(96_999.0, needed, 0.5, left_s), 96_999.0, 0.5, left_s)
+        assert (fair(96_999.01) - fair(96_998.99)) / 0.02 == pytest.approx(delta, rel=1e-4)
 
 
 def test_average_settlement_agrees_with_a_simulation():
