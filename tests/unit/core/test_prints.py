@@ -136,7 +136,7 @@ def test_without_the_prints_it_does_not_quote_and_says_why():
     desk.tell(now, moved(now, STRIKE))
     assert desk.intents == []
     desk.tell(now, PricesKnown("BTC", 60, ((Nanos(EXPIRY - 61 * SECOND), STRIKE + 5.0),)))
-    desk.tell(now, TimePassed())
+    desk.tell(Nanos(now + SECOND // 5), TimePassed())
     assert desk.intents[-1].places
     assert desk.intents[-1].reason.fair > 0.55
 
