@@ -19,8 +19,9 @@ name: e2e
 assets: [BTC]
 simulator:
   sessions:
-    - {asset: BTC, duration: 1M, elapsed_s: 40}
-    - {asset: BTC, duration: 5M, elapsed_s: 200}
+    - {asset: BTC, duration: 1M, elapsed_s: 40, strike_offset_share: 0}
+    - {asset: BTC, duration: 5M, elapsed_s: 200, strike_offset_share: 0}
+  takers: {noise_per_s: 3}
 """
 
 

@@ -124,11 +124,9 @@ def test_both_feeds_gone_ends_every_order_and_an_outlier_moves_none(desktop: Des
         assert strayed <= 6, "an outlier moved a quote"
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_what_is_recorded_can_be_played(desktop: Desktop, form: str) -> None:
-    if form == "parquet":
-        pytest.importorskip("pyarrow")
-    out = desktop.folder / f"rec.{form}"
+def test_what_is_recorded_can_be_played(desktop: Desktop) -> None:
+    pytest.importorskip("pyarrow")
+    out = desktop.folder / "rec.parquet"
     conf = desktop.config(CONF.replace("duration: 5M", "duration: 1M, elapsed_s: 44"))
     program = desktop.start("record", "-m", "mmactors", "record", str(conf), "--out", str(out), "--stop-after", "20")
     assert program.ends(40) == 0, program.complained
