@@ -35,6 +35,9 @@ FREED_AT = 0.8
 TOLD_EVERY = 0.1
 """How much of the limit an asset's exposure moves before it is told again."""
 
+ON_THE_WAY_NS = Nanos(SECOND // 4)
+"""What a price took to come here and an order takes to the venue: it must not be stale when it arrives there."""
+
 PULSE_LIMIT_NS = Nanos(2 * SECOND)
 """Without risk's pulse for this long the gate admits only reducing orders."""
 
@@ -129,7 +132,9 @@ def _close(p: Proposal) -> str | None:
 
 
 def _stale(p: Proposal) -> str | None:
-    return None if p.priced_age_ns <= p.params.risk.stale_after_ns else "the reference is stale"
+    limit_ns = p.params.risk.stale_after_ns
+    on_the_way_ns = min(ON_THE_WAY_NS, limit_ns // 8)
+    return None if p.priced_age_ns <= limit_ns - on_the_way_ns else "the reference is stale"
 
 
 def _price(p: Proposal) -> str | None:

@@ -128,8 +128,8 @@ def test_seed_defect_13_the_closing_threshold_is_a_fraction_of_the_session(durat
 
 
 def test_seed_defect_09_a_price_two_seconds_without_a_sign_of_life_is_not_traded_on():
-    assert gate(proposal(priced_age_ns=2 * SECOND)) is None
-    assert gate(proposal(priced_age_ns=2 * SECOND + 1, **SHORT))[0] == "stale"
+    assert gate(proposal(priced_age_ns=SECOND * 7 // 4)) is None
+    assert gate(proposal(priced_age_ns=SECOND * 7 // 4 + 1, **SHORT))[0] == "stale"  # it would be on arrival
 
 
 @pytest.mark.parametrize("ticks", [-1, 0, 100, 1000])
