@@ -85,12 +85,16 @@ class Source:
         insort(self._sorted, delay_s)
 
     def late(self, delay_s: float, limit_s: float) -> bool:
-        """Take an event time's age; say whether the source is behind, whatever still arrives from it."""
+        """Take an event time's age; say whether the source is behind, whatever still arrives from it.
+
+        One such price is enough if the source was not alive: what it says first may be the last it knew (exchanges
+        greet a new subscriber so).
+        """
         if delay_s > limit_s and (delay_s <= COMPARABLE_S or self.measured):
             self.behind += 1
         elif abs(delay_s) <= COMPARABLE_S:
             self.behind = 0
-        return self.behind >= BEHIND_TRADES
+        return self.behind >= (BEHIND_TRADES if self.alive else 1)
 
     def judged(self, *, good: bool) -> None:
         """Take one more price as good or bad."""

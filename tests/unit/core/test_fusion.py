@@ -327,6 +327,16 @@ def test_a_single_source_that_is_behind_is_lost():
     assert desk.hear(A, PRICE, kind="trade", delay_s=0.1) is not None
 
 
+def test_a_greeting_with_the_last_known_price_revives_nothing(desk):
+    """An exchange tells a new subscriber its last trade, however old: found by cutting both feeds of a live run."""
+    desk.stale(A)
+    assert isinstance(desk.stale(B), ReferenceLost)
+    desk.wait(3.0)
+    assert desk.hear(B, at(0.0), delay_s=4.8) is None
+    assert desk.reference.snapshot() is None
+    assert isinstance(desk.hear(B, at(1.0), delay_s=0.1), ReferenceMoved)
+
+
 # --- who leads ---
 
 
