@@ -163,3 +163,5 @@ class CoinbaseFeed:
                 latest = self._products[product].latest(channel)
                 if latest is not None:
                     put(encode(latest))
+                    if self._ticked is not None:
+                        self._ticked(product.split("-")[0], self._clock.now_ms())
