@@ -151,6 +151,7 @@ def _parser() -> _Parser:
     arena.add_argument("--seed", type=int, default=31337, metavar="S", help="of the worlds (default 31337)")
     arena.add_argument("--only", metavar="NAMES", help="of ours, v1, v1+ ...: a + is the rival on our fair value")
     arena.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    arena.add_argument("--save", type=Path, metavar="FILE", help="keep every session's figures, for report")
     arena.add_argument("--json", action="store_true", help="as one JSON object")
     arena.set_defaults(command=_arena)
 
@@ -179,12 +180,10 @@ def _run(args: argparse.Namespace) -> int:
         raise _Unusable("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
     if args.prices is not None and config.simulator.world.live:
         raise _Unusable("--prices has no use where simulator.world.live takes the prices from the feeds", USAGE)
-    report = args.report
-    if report is not None and (report.is_dir() or not os.access(report.absolute().parent, os.W_OK)):
-        raise _Unusable(f"--report {report}: not a file in a folder that can be written to", USAGE)
+    _must_be_writable("--report", args.report)
     from mmactors import app
 
-    return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=report, environ=os.environ)
+    return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=args.report, environ=os.environ)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -327,10 +326,13 @@ def _arena(args: argparse.Namespace) -> int:
     changes = {}
     if args.session is not None:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    _must_be_writable("--save", args.save)
     config = _config(args.conf, **changes)
     found = arena.run(config, names, args.sessions, args.seed, processes=args.processes, progress=_say)
     for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
         _announce(line)
+    if args.save is not None:
+        found.save(args.save)
     return 0
 
 
@@ -411,6 +413,11 @@ def _config(path: Path | None, **overrides: str) -> "Config":
 def _announce(line: str) -> None:
     sys.stdout.write(line.rstrip("\n") + "\n")
     sys.stdout.flush()
+
+
+def _must_be_writable(option: str, path: Path | None) -> None:
+    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+        raise _Unusable(f"{option} {path}: not a file in a folder that can be written to", USAGE)
 
 
 def _must_be_file(path: Path | None) -> None:

@@ -1,18 +1,16 @@
 """The arena: ours and the field's published strategies on identical paths, against the same takers.
 
-Owns who plays, the cutting of a run into worlds that processes share, and the table with paired differences. Every
-entrant has the whole market to itself; what it does is measured by one ruler (`tally.py`) from the venue's side.
+Owns who plays and the cutting of a run into worlds that processes share. Every entrant has the whole market to itself;
+what it does is measured by one ruler (`tally.py`) from the venue's side, and kept and tabled by `league.py`.
 """
 
-import math
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from loguru import logger
 
@@ -20,12 +18,12 @@ from mmactors.config import DURATIONS, Config
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
 from mmactors.research.field import Competitor
+from mmactors.research.league import OURS, Arena
 from mmactors.research.rivals import RIVALS
 from mmactors.research.stage import START_NS
-from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally, mean_ci, summary
+from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.units import MILLISECOND
 
-OURS = "ours"
 STEELMAN = "+"
 ENTRANTS = (OURS, *RIVALS, *(name + STEELMAN for name in RIVALS))
 """Who can play; a plus behind a rival's name is the rival on our fair value, at our cadence."""
@@ -43,61 +41,6 @@ class Task:
     entrant: str
     world: int
     sessions: int
-
-
-@dataclass
-class Arena:
-    """What an arena found: the sessions of every entrant, in the order of the worlds."""
-
-    duration: str
-    seed: int
-    max_position: int
-    wall_s: float = 0.0
-    complete: bool = True
-    sessions: dict[str, list[SessionFigures]] = field(default_factory=dict)
-
-    def figures(self) -> dict[str, Any]:
-        """Return the league table and the paired differences, ours minus theirs, in dollars a session."""
-        table = {name: summary(played, self.max_position) for name, played in self.sessions.items() if played}
-        paired: dict[str, Any] = {}
-        ours = self.sessions.get(OURS, [])
-        for name, played in self.sessions.items():
-            if name != OURS and ours and played:
-                theirs = {each.market: each.pnl for each in played}
-                both = [each.pnl - theirs[each.market] for each in ours if each.market in theirs]
-                mean, low, high = mean_ci(both)
-                paired[name] = {"sessions": len(both), "pnl_difference": mean, "ci": [low, high]}
-        return {
-            "session": self.duration,
-            "seed": self.seed,
-            "complete": self.complete,
-            "table": table,
-            "ours_minus": paired,
-            "wall_seconds": self.wall_s,
-        }
-
-    def lines(self) -> list[str]:
-        """Return the league table for a console, best Sharpe first."""
-        found = self.figures()
-        order = sorted(found["table"].items(), key=lambda row: -_number(row[1]["sharpe"]))
-        told = [
-            "entrant          P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  |net|  $ risk  two-sided"
-            "  spread  contracts  edge c   1 s c  10 s c  messages   ours minus it, 95 %"
-        ]
-        for name, row in order:
-            versus = found["ours_minus"].get(name)
-            difference = "" if versus is None else f"{versus['ci'][0]:+9.2f} .. {versus['ci'][1]:+.2f}"
-            told.append(
-                f"{name:<13}{row['pnl_mean']:>+9.2f}  {row['pnl_ci'][0]:>+8.2f} .. {row['pnl_ci'][1]:<+8.2f}"
-                f"{row['pnl_sd']:>8.1f}{row['sharpe']:>8.3f}{row['worst_1pct_mean']:>11.0f}"
-                f"{row['net_within_5pct_share']:>12.1%}{row['abs_net_at_close_mean']:>7.0f}"
-                f"{row['risk_at_close_mean']:>8.2f}{row['two_sided_share']:>11.1%}{row['spread_mean']:>8.3f}"
-                f"{row['contracts_mean']:>11.0f}{row['edge_cents']:>+8.2f}{row['markout_1s_cents']:>+8.2f}"
-                f"{row['markout_10s_cents']:>+8.2f}{row['messages_mean']:>10.0f}{difference:>24}"
-            )
-        count = max((row["sessions"] for _, row in order), default=0)
-        told.append(f"{count} sessions of {self.duration} each, seed {self.seed}, {self.wall_s:.0f} s")
-        return told
 
 
 def play(config: Config, task: Task) -> list[SessionFigures]:
@@ -197,7 +140,3 @@ def _named(played: list[SessionFigures], world: int) -> list[SessionFigures]:
     for each in played:
         each.market = f"{world}:{each.market}"
     return played
-
-
-def _number(value: float) -> float:
-    return -math.inf if math.isnan(value) else value
