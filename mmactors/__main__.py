@@ -155,6 +155,12 @@ def _parser() -> _Parser:
     arena.add_argument("--json", action="store_true", help="as one JSON object")
     arena.set_defaults(command=_arena)
 
+    report = commands.add_parser("report", help="draw a saved arena: one HTML page with its pictures in it, and PNGs")
+    report.add_argument("arena", type=Path, metavar="ARENA", help="what arena --save FILE wrote")
+    report.add_argument("--calibration", type=Path, metavar="FILE", help="what calibrate --json wrote, to be drawn, too")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report.html and the PNGs")
+    report.set_defaults(command=_report)
+
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
     replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
@@ -333,6 +339,23 @@ def _arena(args: argparse.Namespace) -> int:
         _announce(line)
     if args.save is not None:
         found.save(args.save)
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from loguru import logger
+
+    from mmactors.research import league, report
+
+    logger.remove()
+    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+    try:
+        arena = league.Arena.load(args.arena)
+        calibration = None if args.calibration is None else report.read_calibration(args.calibration)
+        for path in report.make(arena, args.out, calibration, say=_say):
+            _announce(str(path))
+    except (league.ArenaFileError, report.ReportError) as error:
+        raise _Unusable(str(error), error.exit_code) from None
     return 0
 
 

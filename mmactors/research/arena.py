@@ -103,6 +103,7 @@ def run(
         raise ValueError("simulator.sessions[0].settlement.type: avg: the rivals price the spot; play them on spot")
     params = config.maker_params(series.asset, DURATIONS[series.duration])
     arena = Arena(series.duration, seed, params.inventory.max_position)
+    arena.config = config.model_dump_json(exclude_unset=True)
     worlds = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]
     tasks = [Task(name, world, count) for world, count in enumerate(worlds) for name in entrants]
     done: dict[Task, list[SessionFigures]] = {}

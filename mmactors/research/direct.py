@@ -100,6 +100,11 @@ class DirectRun:
     def end(self) -> None:
         """There is nobody to stop."""
 
+    def fair(self, market: str) -> float | None:
+        """Return what a YES of the market is worth, as its Maker last told risk; None before it did."""
+        mark = self.risk.fairs.get(market)
+        return None if mark is None else mark.fair
+
     def begin(self) -> None:
         """Make everyone but the markets, in the supervisor's order."""
         next(self.incarnations)  # the journal's
@@ -227,6 +232,7 @@ class _RiskPart:
     def __init__(self, run: DirectRun) -> None:
         self._run = run
         self._rules = RiskRules(run.config.risk_params())
+        self.fairs = self._rules.fairs
         self.post = Post(run.runtime, self._begin, self._receive)
 
     def _begin(self) -> None:

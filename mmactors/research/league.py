@@ -44,7 +44,8 @@ class _Header(msgspec.Struct):
 class Arena:
     """What an arena found: the sessions of every entrant, in the order of the worlds.
 
-    `prices` is the recording's name, empty for synthetic worlds; `complete` tells whether nothing cut it short.
+    `prices` is the recording's name, empty for synthetic worlds; `complete` tells whether nothing cut it short;
+    `config` is what it was played with, as JSON.
     """
 
     duration: str
@@ -54,6 +55,7 @@ class Arena:
     complete: bool = True
     sessions: dict[str, list[SessionFigures]] = field(default_factory=dict)
     prices: str = ""
+    config: str = ""
 
     def save(self, path: Path) -> None:
         """Write everything to a file that `load` reads.

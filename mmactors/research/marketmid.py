@@ -81,6 +81,7 @@ def compare(sessions_path: Path, prices_path: Path | None, params: VolatilityPar
             "difference_ci": interval(log_loss(fair, won) - log_loss(mid, won)),
             "mean_absolute_gap": float(np.abs(fair - mid).mean()),
             "reliability": reliability(fair, won),
+            "market_reliability": reliability(mid, won),
         }
     return {
         "sessions": len(losses),

@@ -1,0 +1,165 @@
+"""One session of ours played again and written down: what rested, what we and the world thought it worth, our fills.
+
+Owns the choice of the session and the playing. The session is an arena's; that it is the same one again is judged by
+its P&L, not assumed. Prices are dollars of YES, times seconds left.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mmactors.config import DURATIONS, Config
+from mmactors.research.arena import WARM_UP_S, world_of
+from mmactors.research.connection import ACCOUNT
+from mmactors.research.direct import DirectRun
+from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
+from mmactors.simulator.book import Market, Order
+from mmactors.simulator.ledger import Fill
+from mmactors.simulator.participants import fair_of
+from mmactors.simulator.simulation import SpotRecorder
+from mmactors.units import MILLISECOND
+
+CANDIDATES = 10
+"""The session shown is one of so many first ones: a later one takes as long to reach as all before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A moment: our best bid and ask at the venue, our fair value and the true one; NaN where there is none."""
+
+    left_s: float
+    bid: float
+    ask: float
+    ours: float
+    true: float
+    net: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A fill of ours: the price in YES terms, whichever outcome it bought."""
+
+    left_s: float
+    yes: bool
+    price: float
+    size: int
+
+
+@dataclass(slots=True)
+class Example:
+    """A session of ours as it went, every quarter of a second.
+
+    `recorded_pnl` is what the arena has for it, `figures` what it was this time.
+    """
+
+    market: str
+    duration_s: int
+    strike: float
+    outcome: str
+    recorded_pnl: float
+    figures: SessionFigures
+    samples: list[Sample] = field(default_factory=list)
+    fills: list[Bought] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        """Whether this was the arena's session again, to the cent."""
+        return abs(self.figures.pnl - self.recorded_pnl) < 0.005
+
+
+def choose(sessions: Sequence[SessionFigures]) -> int:
+    """Return which of the first sessions has the median P&L (the upper one of two)."""
+    first = sessions[:CANDIDATES]
+    return sorted(range(len(first)), key=lambda index: first[index].pnl)[len(first) // 2]
+
+
+def play_again(config: Config, seed: int, sessions: Sequence[SessionFigures]) -> Example | None:
+    """Play an arena's first world of ours up to the session chosen, and write that one down.
+
+    Args:
+        config: what the arena was played with.
+        seed: the arena's.
+        sessions: ours, as the arena has them, in its order.
+
+    Returns:
+        None if the world does not have that session.
+    """
+    index = choose(sessions)
+    wanted = sessions[index]
+    world, _, name = wanted.market.partition(":")
+    tape = _Tape(name)
+    tally = Tally(ACCOUNT, tape)
+    run = DirectRun(world_of(config, seed, int(world)), tally)
+    tally.world = run.venue.world
+    account = run.venue.account(ACCOUNT)
+
+    def look() -> None:
+        now = run.runtime.clock.now()
+        tally.look(now // MILLISECOND, account)
+        market = tape.market_open
+        if market is not None and market.status == "OPEN":
+            tape.samples.append(_sampled(run, market, now // MILLISECOND))
+        run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
+
+    look()
+    warm_up = -(-WARM_UP_S // wanted.duration_s)
+    while len(tally.done) <= warm_up + index:
+        run.run(10.0)
+    market, figures = tape.market_open, tally.done[warm_up + index]
+    if market is None or market.strike is None or figures.market != name:
+        return None
+    return Example(
+        market=name,
+        duration_s=DURATIONS[config.simulator.sessions[0].duration],
+        strike=market.strike,
+        outcome=market.outcome or "",
+        recorded_pnl=wanted.pnl,
+        figures=figures,
+        samples=tape.samples,
+        fills=tape.fills,
+    )
+
+
+class _Tape(SpotRecorder):
+    """Hears of one market's opening and of our fills in it."""
+
+    def __init__(self, name: str) -> None:
+        self.market_open: Market | None = None
+        self.samples: list[Sample] = []
+        self.fills: list[Bought] = []
+        self._name = name
+
+    def market(self, event: str, market: Market, now_ms: int) -> None:
+        if event == "opened" and market.id == self._name:
+            self.market_open = market
+
+    def fill(
+        self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
+    ) -> None:
+        if market.id != self._name:
+            return
+        for order, fill in sides:
+            if order.account.name == ACCOUNT:
+                left_s = (market.expires_at - fill.ts) / 1000
+                self.fills.append(Bought(left_s, order.buys_yes, yes_ticks / market.ticks, size))
+
+
+def _sampled(run: DirectRun, market: Market, now_ms: int) -> Sample:
+    account = run.venue.account(ACCOUNT)
+    bid, ask = 0, market.ticks
+    for order in account.live.values():
+        if order.market == market.id:
+            if order.buys_yes:
+                bid = max(bid, order.yes_ticks)
+            else:
+                ask = min(ask, order.yes_ticks)
+    position = account.positions.get(market.id)
+    fair = run.fair(market.id)
+    return Sample(
+        left_s=(market.expires_at - now_ms) / 1000,
+        bid=bid / market.ticks if bid else math.nan,
+        ask=ask / market.ticks if ask < market.ticks else math.nan,
+        ours=math.nan if fair is None else fair,
+        true=fair_of(market, run.venue.world.paths[market.asset], now_ms),
+        net=0 if position is None else position.yes - position.no,
+    )

@@ -1,0 +1,208 @@
+"""The report: what an arena found, as one HTML page with its pictures in it, and as PNGs.
+
+Owns what is shown, in which order, and the files. Words and figures come from `findings.py`, pictures from `plots.py`,
+the markup from `page.py`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mmactors import __version__
+from mmactors.config import DURATIONS, Config
+from mmactors.core.params import InventoryParams
+from mmactors.core.schedule import EARLY_F, LEAN_F, close_at_ns, room
+from mmactors.research import findings, plots
+from mmactors.research.arena import STEELMAN
+from mmactors.research.example import Example, play_again
+from mmactors.research.league import OURS, Arena
+from mmactors.research.page import Section, Table, page
+from mmactors.research.plots import HIGHLIGHTS, Line, Picture, Schedule
+from mmactors.research.rivals import RIVALS
+from mmactors.research.tally import CLOSE_F, MARKOUTS_S, PARTS
+from mmactors.units import Nanos, nanos
+
+PAGE = "report.html"
+USAGE, NO_INPUT, UNUSABLE = 64, 66, 78
+
+
+class ReportError(Exception):
+    """No report can be made; one line says why, `exit_code` how the program ends."""
+
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code
+
+
+def make(
+    arena: Arena,
+    out: Path,
+    calibration: Mapping[str, Any] | None = None,
+    *,
+    say: Callable[[str], None] = lambda _line: None,
+) -> list[Path]:
+    """Write the page and a PNG of every picture to a folder; return their paths, the page first.
+
+    Args:
+        arena: what is told of.
+        out: the folder; made if it is not there.
+        calibration: what `calibrate --json` said, if that is to be told, too.
+        say: takes a line when something takes long.
+
+    Raises:
+        ReportError: matplotlib is missing (78), the arena has nothing to tell (78), or the folder refuses (64).
+    """
+    if find_spec("matplotlib") is None:
+        raise ReportError("report needs matplotlib: pip install 'mmactors[research]'", UNUSABLE)
+    if not any(arena.sessions.values()):
+        raise ReportError("the arena has no sessions: nobody finished a world", UNUSABLE)
+    try:
+        config = Config.model_validate_json(arena.config)
+    except ValidationError:
+        raise ReportError("the arena was saved without its configuration: play it again", UNUSABLE) from None
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / PAGE).touch()
+    except OSError as error:
+        raise ReportError(f"--out {out}: {error.strerror}", USAGE) from None
+    ours = arena.sessions.get(OURS, [])
+    example = None
+    if ours and not arena.prices:
+        say(f"playing one of our {arena.duration} sessions again")
+        example = play_again(config, arena.seed, ours)
+    sections = list(_sections(arena, config, example, calibration))
+    pictures = [each.content for each in sections if isinstance(each.content, Picture)]
+    found = arena.figures()
+    count = max(len(played) for played in arena.sessions.values())
+    title = f"Arena: {count} {findings.LENGTHS.get(arena.duration, arena.duration)} sessions"
+    text = page(title, findings.lead(arena), findings.tiles(found), sections, _foot(arena, count))
+    try:
+        (out / PAGE).write_text(text, encoding="utf-8")
+        for picture in pictures:
+            (out / f"{picture.name}.png").write_bytes(picture.png)
+    except OSError as error:
+        raise ReportError(f"--out {out}: {error.strerror}", USAGE) from None
+    return [out / PAGE, *(out / f"{picture.name}.png" for picture in pictures)]
+
+
+def read_calibration(path: Path) -> dict[str, Any]:
+    """Read what `calibrate --json` wrote.
+
+    Raises:
+        ReportError: there is no such file (66), or it is something else (78).
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        panels = findings.panels(found)
+        findings.calibration(found)
+    except FileNotFoundError:
+        raise ReportError(f"--calibration {path}: no such file", NO_INPUT) from None
+    except OSError as error:
+        raise ReportError(f"--calibration {path}: {error.strerror}", NO_INPUT) from None
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+        panels = []
+    if not panels:
+        raise ReportError(f"--calibration {path}: not what `calibrate --json` writes", UNUSABLE)
+    assert isinstance(found, dict)
+    return found
+
+
+def _sections(
+    arena: Arena, config: Config, example: Example | None, calibration: Mapping[str, Any] | None
+) -> list[Section]:
+    found = arena.figures()
+    ranked = findings.ranked(found)
+    roles = _roles(found)
+    duration_s = DURATIONS[arena.duration]
+    schedule = _schedule(config.maker_params(config.simulator.sessions[0].asset, duration_s).inventory, duration_s)
+    marked = ranked.index(OURS) if OURS in ranked else None
+    league = Table(findings.HEADS, [findings.row(name, found) for name in ranked], marked)
+    told = [
+        Section("league", "League table", findings.league(found), league, ("What is what", _terms(ranked))),
+        Section("equity", "Equity, session by session", findings.equity(arena), plots.equity(_equity(arena, roles))),
+        Section("time-left", "P&L and net by time left", findings.by_time(arena), _by_time(arena, roles, schedule)),
+    ]
+    if example is not None:
+        told.append(Section("session", "One session", findings.session(example), plots.session(example, schedule)))
+    else:
+        told.append(Section("session", "One session", [findings.no_session(arena)]))
+    if calibration is not None:
+        panels = findings.panels(calibration)
+        told.append(
+            Section("calibration", "Calibration", findings.calibration(calibration), plots.calibration(panels))
+        )
+    rows = []
+    for name in ranked:
+        figures = found["table"][name]
+        later = {f"{each} s later": figures[f"markout_{each}s_cents"] for each in MARKOUTS_S}
+        rows.append((name, roles.get(name, "rest"), {"at the fill": figures["edge_cents"], **later}))
+    told.append(Section("markouts", "What a fill is worth", findings.markouts(found), plots.markouts(rows)))
+    return told
+
+
+def _roles(found: Mapping[str, Any]) -> dict[str, str]:
+    """Give colours to ours, the specification's and those whose P&L is the most surely good; the others stay grey."""
+    low = {name: row["pnl_ci"][0] for name, row in found["table"].items() if name != OURS}
+    best = sorted(low, key=lambda name: -findings.or_least(low[name]))
+    chosen = [name for name in best if name != "v1"][: len(HIGHLIGHTS) - 1]
+    if "v1" in low:
+        chosen = ["v1", *chosen]
+    return {OURS: "ours", **dict(zip(chosen, HIGHLIGHTS, strict=False))}
+
+
+def _equity(arena: Arena, roles: Mapping[str, str]) -> list[Line]:
+    return [
+        Line(name, roles.get(name, "rest"), findings.sums(played)) for name, played in arena.sessions.items() if played
+    ]
+
+
+def _by_time(arena: Arena, roles: Mapping[str, str], schedule: Schedule) -> Picture:
+    lefts = [100 * (1 - part / PARTS) for part in range(PARTS)]
+    pnl, nets = [], []
+    for name, played in arena.sessions.items():
+        if played:
+            role = roles.get(name, "rest")
+            at = findings.pnl_columns(played)
+            pnl.append(Line(name, role, findings.means(at), findings.middle(at) if name == OURS else None))
+            at = findings.net_columns(played)
+            nets.append(Line(name, role, findings.means(at), findings.middle(at) if name == OURS else None))
+    return plots.by_time([*lefts, 100 * CLOSE_F, 0.0], pnl, nets, schedule)
+
+
+def _schedule(params: InventoryParams, duration_s: int) -> Schedule:
+    length = nanos(duration_s)
+    return Schedule(
+        lean_from=100 * EARLY_F,
+        lean_full=100 * LEAN_F,
+        reduce_only=100 * params.reduce_only_f,
+        close=100 * close_at_ns(Nanos(length), params) / length,
+        room=[room(left / 100, params) for left in range(100, -1, -1)],
+    )
+
+
+def _terms(names: list[str]) -> list[tuple[str, str]]:
+    told = list(findings.COLUMNS)
+    for name in names:
+        rival = RIVALS.get(name.removesuffix(STEELMAN))
+        if name == OURS:
+            told.append((name, "This program, with the parameters the arena was played with."))
+        elif rival is not None and (not name.endswith(STEELMAN) or name.removesuffix(STEELMAN) not in names):
+            told.append((name, " ".join((rival.__doc__ or "").split("\n\n")[0].split())))
+    if any(name.endswith(STEELMAN) for name in names):
+        told.append(("+", "The rival on our fair value and at our cadence; without it, as published."))
+    return told
+
+
+def _foot(arena: Arena, count: int) -> list[str]:
+    told = [f"mmactors {__version__}; every figure on this page was computed from the arena's file."]
+    if not arena.prices:
+        names = ",".join(arena.sessions)
+        told.append(
+            f"To play it again: python -m mmactors arena --session {arena.duration} --sessions {count} "
+            f"--seed {arena.seed} --only {names} --save FILE"
+        )
+    return told
