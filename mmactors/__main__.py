@@ -157,7 +157,9 @@ def _parser() -> _Parser:
 
     report = commands.add_parser("report", help="draw a saved arena: one HTML page with its pictures in it, and PNGs")
     report.add_argument("arena", type=Path, metavar="ARENA", help="what arena --save FILE wrote")
-    report.add_argument("--calibration", type=Path, metavar="FILE", help="what calibrate --json wrote, to be drawn, too")
+    report.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="what calibrate --json wrote, to be drawn, too"
+    )
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report.html and the PNGs")
     report.set_defaults(command=_report)
 

@@ -16,7 +16,6 @@ from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.simulator.book import Market, Order
 from mmactors.simulator.ledger import Fill
 from mmactors.simulator.participants import fair_of
-from mmactors.simulator.simulation import SpotRecorder
 from mmactors.units import MILLISECOND
 
 CANDIDATES = 10
@@ -88,24 +87,23 @@ def play_again(config: Config, seed: int, sessions: Sequence[SessionFigures]) ->
     wanted = sessions[index]
     world, _, name = wanted.market.partition(":")
     tape = _Tape(name)
-    tally = Tally(ACCOUNT, tape)
-    run = DirectRun(world_of(config, seed, int(world)), tally)
-    tally.world = run.venue.world
+    run = DirectRun(world_of(config, seed, int(world)), tape)
+    tape.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
     def look() -> None:
         now = run.runtime.clock.now()
-        tally.look(now // MILLISECOND, account)
-        market = tape.market_open
+        tape.look(now // MILLISECOND, account)
+        market = tape.shown
         if market is not None and market.status == "OPEN":
             tape.samples.append(_sampled(run, market, now // MILLISECOND))
         run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
 
     look()
     warm_up = -(-WARM_UP_S // wanted.duration_s)
-    while len(tally.done) <= warm_up + index:
+    while len(tape.done) <= warm_up + index:
         run.run(10.0)
-    market, figures = tape.market_open, tally.done[warm_up + index]
+    market, figures = tape.shown, tape.done[warm_up + index]
     if market is None or market.strike is None or figures.market != name:
         return None
     return Example(
@@ -120,25 +118,26 @@ def play_again(config: Config, seed: int, sessions: Sequence[SessionFigures]) ->
     )
 
 
-class _Tape(SpotRecorder):
-    """Hears of one market's opening and of our fills in it."""
+class _Tape(Tally):
+    """The ruler of every session, which also keeps one market and our fills in it."""
 
     def __init__(self, name: str) -> None:
-        self.market_open: Market | None = None
+        super().__init__(ACCOUNT)
+        self.shown: Market | None = None
         self.samples: list[Sample] = []
         self.fills: list[Bought] = []
         self._name = name
 
     def market(self, event: str, market: Market, now_ms: int) -> None:
+        super().market(event, market, now_ms)
         if event == "opened" and market.id == self._name:
-            self.market_open = market
+            self.shown = market
 
     def fill(
         self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
     ) -> None:
-        if market.id != self._name:
-            return
-        for order, fill in sides:
+        super().fill(market, trade_id, yes_ticks, size, sides)
+        for order, fill in sides if market.id == self._name else ():
             if order.account.name == ACCOUNT:
                 left_s = (market.expires_at - fill.ts) / 1000
                 self.fills.append(Bought(left_s, order.buys_yes, yes_ticks / market.ticks, size))

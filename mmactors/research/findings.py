@@ -17,6 +17,8 @@ from mmactors.research.tally import MARKOUTS_S, PARTS, SessionFigures
 
 LENGTHS = {"1M": "one-minute", "5M": "five-minute", "15M": "fifteen-minute", "1H": "one-hour"}
 SPECIFICATION = "specification"
+SEEDS = "v1"
+"""The specification's estimator, and the entrant that is its market maker."""
 
 HEADS = (
     ("entrant", ""),
@@ -66,7 +68,7 @@ def tiles(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("P&L a session", _dollars(ours["pnl_mean"]), f"95 %: {_dollars(low)} to {_dollars(high)}"),
         ("Sharpe ratio", _plain(ours["sharpe"], 2), f"a session; sd ${_plain(ours['pnl_sd'], 0)}"),
-        ("Closed flat", _share(ours["net_within_5pct_share"]), "|net| within 5 % of the largest"),
+        ("Closed flat", _share(ours["net_within_5pct_share"]), "within 5 % of the largest position"),
         ("Two-sided", _share(ours["two_sided_share"]), "of the time"),
         ("Gain 1 s after a fill", f"{_signed(ours['markout_1s_cents'], 2)} c", "a contract"),
         ("Surely better than", f"{len(beaten)} of {others}", "rivals by P&L, 95 %"),
@@ -134,6 +136,13 @@ def league(found: Mapping[str, Any]) -> list[str]:
     return [*told, sure + "."]
 
 
+def coloured(found: Mapping[str, Any], most: int) -> list[str]:
+    """Return the rivals that are shown in colour: the specification's, and those whose P&L is most surely good."""
+    low = {name: or_least(row["pnl_ci"][0]) for name, row in found["table"].items() if name not in (OURS, SEEDS)}
+    best = sorted(low, key=lambda name: -low[name])
+    return [SEEDS, *best[: most - 1]] if SEEDS in found["table"] else best[:most]
+
+
 def _beaten(found: Mapping[str, Any]) -> list[str]:
     return [name for name, versus in found["ours_minus"].items() if versus["ci"][0] > 0.0]
 
@@ -146,10 +155,9 @@ def sums(played: Sequence[SessionFigures]) -> list[float]:
     return list(accumulate((each.pnl for each in played), initial=0.0))
 
 
-def equity(arena: Arena) -> list[str]:
-    """Tell where our equity went."""
+def equity(arena: Arena, shown: Sequence[str]) -> list[str]:
+    """Tell where our equity went, and which others are shown in colour."""
     ends = {name: sums(played)[-1] for name, played in arena.sessions.items() if played}
-    lowest = min(ends, key=lambda name: ends[name])
     ours = arena.sessions.get(OURS)
     told = []
     if ours:
@@ -161,23 +169,28 @@ def equity(arena: Arena) -> list[str]:
             f"After {_counted(len(ours), 'session', 'sessions')} ours stands at {_dollars(so_far[-1], 0)}; it gained "
             f"in {_share(won, 0)} of them, and its deepest fall from a peak was ${fall:,.0f}."
         )
-    if lowest != OURS:
-        told.append(f"The lowest, {lowest}, ends at {_dollars(ends[lowest], 0)}; grey lines may leave the picture.")
+    if grey := [name for name in ends if name != OURS and name not in shown]:
+        words = f"In colour, besides ours: {_listed(shown)}"
+        if SEEDS in shown:
+            words = f"{words} ({SEEDS} is the specification's, the others have the highest lower bounds of P&L)"
+        low = min(grey, key=lambda name: ends[name])
+        told.append(
+            f"{words}. The picture has their scale; grey lines may leave it, and the lowest of them, {low}, ends at "
+            f"{_dollars(ends[low], 0)}."
+        )
     return told
 
 
 def pnl_columns(played: Sequence[SessionFigures]) -> list[list[float]]:
-    """Return all sessions' P&L so far at each part's beginning, at the close and at the end, in dollars."""
+    """Return all sessions' P&L so far at each part's beginning and at the end, in dollars."""
     parts = [[each.pnl_by_part[k] for each in played if k < len(each.pnl_by_part)] for k in range(PARTS)]
-    last = [each.pnl_by_part[-1] for each in played if each.pnl_by_part]
-    return [*parts, last, [each.pnl for each in played]]
+    return [*parts, [each.pnl for each in played]]
 
 
 def net_columns(played: Sequence[SessionFigures]) -> list[list[float]]:
-    """Return all sessions' |net| at each part's beginning, at the close and at the end, in contracts."""
+    """Return all sessions' |net| at each part's beginning and at the close, in contracts."""
     parts = [[float(abs(each.net_by_part[k])) for each in played if k < len(each.net_by_part)] for k in range(PARTS)]
-    closed = [float(abs(each.net_at_close)) for each in played]
-    return [*parts, closed, closed]
+    return [*parts, [float(abs(each.net_at_close)) for each in played]]
 
 
 def means(columns: Sequence[Sequence[float]]) -> list[float]:
@@ -310,8 +323,8 @@ def calibration(found: Mapping[str, Any]) -> list[str]:
             other = result["estimators"][SPECIFICATION]
             low, high = other["log_loss_minus_default_ci"]
             words += (
-                f", the specification's {other['log_loss']:.4f} ({other['z_rms']:.2f}); the difference is "
-                f"{_signed(low, 4)} to {_signed(high, 4)} at 95 %"
+                f", the specification's {other['log_loss']:.4f} ({other['z_rms']:.2f}); the "
+                f"specification's minus ours is {_signed(low, 4)} to {_signed(high, 4)} at 95 %"
             )
         told.append(words + ".")
     market = found.get("market")

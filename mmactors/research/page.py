@@ -91,6 +91,7 @@ def _table(table: Table, name: str) -> str:
         rows.append(f'<tr{marked}><th scope="row">{escape(first)}</th>{cells}</tr>')
     # A box that scrolls must be reachable without a mouse.
     return (
+        f"<p class=hint>{len(table.heads)} columns: the table scrolls sideways.</p>\n"
         f'<div class=box tabindex="0" role="region" aria-label="{escape(name)}"><table>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>\n"
     )
@@ -111,13 +112,13 @@ _RULES = """\
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 900px; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+main { max-width: 960px; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .4rem; }
 h2 { font-size: 1.25rem; line-height: 1.3; margin: 0 0 .5rem; }
 p { margin: 0 0 .6rem; max-width: 72ch; }
 header p, footer, nav { color: var(--soft); }
 section { margin-top: 2.5rem; scroll-margin-top: 1rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .6rem; margin: 1.2rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(3, 1fr); gap: .6rem; margin: 1.2rem 0; }
 .tiles > div { background: var(--shade); border-radius: .5rem; padding: .7rem .8rem; }
 .tiles dt { color: var(--soft); font-size: .85rem; }
 .tiles dd { margin: 0; font-size: 1.45rem; font-weight: 650; line-height: 1.3; }
@@ -129,6 +130,7 @@ figure { margin: .8rem 0 0; }
 .plot text { font-family: system-ui, sans-serif !important; }
 .narrow { display: none; }
 .box { overflow-x: auto; border: 1px solid var(--grid); border-radius: .5rem; }
+.hint { color: var(--soft); font-size: .85rem; margin: 0 0 .3rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th, td { padding: .4rem .65rem; text-align: right; border-bottom: 1px solid var(--grid); }
 tbody tr:last-child > * { border-bottom: 0; }

@@ -50,7 +50,13 @@ HIGHLIGHTS = ("first", "second", "third", "fourth")
 """The roles of entrants that have a colour of their own, besides ours."""
 
 _DASHES: dict[str, Any] = {"first": (0, (6, 2)), "second": (0, (2, 1.5)), "third": (0, (7, 2, 1.5, 2)), "fourth": "--"}
+_OURS, _BAND, _ROOM, _REST = "ours", "10-90 % of ours", "room of ours", "the others"
+_ASIDE = (_BAND, _ROOM, _REST)
+"""Labels that come behind the entrants' own."""
+
 _PNG_DPI = 160
+_MOST_POINTS = 400
+"""More of them in one line are more than a screen can show."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Line:
 
     label: str
     role: str
+    xs: Sequence[float]
     ys: Sequence[float]
     band: tuple[Sequence[float], Sequence[float]] | None = None
 
@@ -115,10 +122,11 @@ def equity(lines: Sequence[Line]) -> Picture:
     def draw(figure: "Figure", size: Size) -> None:
         axes = figure.subplots()
         for line in _back_to_front(lines):
-            axes.plot(range(len(line.ys)), line.ys, **_style(line))
-        _fit(axes, [line.ys for line in lines if line.role != "rest"])
+            axes.plot(_thinned(line.xs), _thinned(line.ys), **_style(line))
+        _fit(axes, [line.ys for line in lines if line.role != "rest"] or [line.ys for line in lines])
         axes.axhline(0.0, color=LIGHT["soft"], lw=0.7, zorder=1)
-        axes.set_xlim(0, max(len(line.ys) for line in lines) - 1)
+        axes.set_xlim(0, max(line.xs[-1] for line in lines))
+        axes.yaxis.set_major_formatter(lambda value, _at: f"{value:,.0f}".replace("-", "−"))
         axes.set_xlabel("sessions played")
         axes.set_ylabel("P&L so far, $")
         _legend(figure, axes, size)
@@ -126,23 +134,22 @@ def equity(lines: Sequence[Line]) -> Picture:
     return _render("equity", draw, 3.9, 3.9)
 
 
-def by_time(lefts: Sequence[float], pnl: Sequence[Line], nets: Sequence[Line], schedule: Schedule) -> Picture:
+def by_time(pnl: Sequence[Line], nets: Sequence[Line], schedule: Schedule) -> Picture:
     """Draw P&L (dollars) and |net| (contracts) against the share of the session left, in per cent."""
 
     def draw(figure: "Figure", size: Size) -> None:
         above, below = figure.subplots(2, 1, sharex=True)
         for axes, lines in ((above, pnl), (below, nets)):
             for line in _back_to_front(lines):
-                axes.plot(lefts, line.ys, **_style(line))
+                axes.plot(line.xs, line.ys, **_style(line))
                 if line.band is not None:
-                    label = "10-90 % of ours"
-                    axes.fill_between(lefts, *line.band, color=LIGHT[line.role], alpha=0.18, lw=0, label=label)
+                    axes.fill_between(line.xs, *line.band, color=LIGHT[line.role], alpha=0.18, lw=0, label=_BAND)
             fitted = [values for line in lines if line.role != "rest" for values in (line.ys, *(line.band or ()))]
-            _fit(axes, fitted)
+            _fit(axes, fitted or [line.ys for line in lines])
             _draw_schedule(axes, schedule, 100.0)
         above.axhline(0.0, color=LIGHT["soft"], lw=0.7, zorder=1)
         below.set_ylim(bottom=0)
-        below.plot(range(100, -1, -1), schedule.room, color=LIGHT["ink"], lw=1.0, ls=":", label="room of ours")
+        below.plot(range(100, -1, -1), schedule.room, color=LIGHT["ink"], lw=1.0, ls=":", label=_ROOM)
         above.set_ylabel("P&L so far, $ a session")
         below.set_ylabel("|net|, contracts")
         below.set_xlabel("share of the session left, %")
@@ -166,10 +173,12 @@ def session(example: Example, schedule: Schedule) -> Picture:
         above.plot(lefts, bids, drawstyle="steps-post", color=ours, lw=0.8, label="our bid and ask")
         above.plot(lefts, asks, drawstyle="steps-post", color=ours, lw=0.8)
         above.plot(lefts, [each.ours for each in samples], color=ink, lw=1.1, label="our fair value")
-        above.plot(lefts, [each.true for each in samples], color=LIGHT["third"], lw=1.1, ls="--", label="true fair value")
+        above.plot(
+            lefts, [each.true for each in samples], color=LIGHT["third"], lw=1.1, ls="--", label="true fair value"
+        )
         for yes, role, marker, label in (
             (True, "second", "^", "bought YES"),
-            (False, "first", "v", "bought NO (sold YES)"),
+            (False, "first", "v", "bought NO"),
         ):
             fills = [fill for fill in example.fills if fill.yes is yes]
             above.scatter(
@@ -233,9 +242,9 @@ def calibration(panels: Sequence[Panel]) -> Picture:
             axes.set_title(panel.title, fontsize=size.font, color=LIGHT["ink"])
             axes.set_xlabel("said: YES wins, %")
             axes.set_ylabel("happened, %")
-            axes.legend(loc="upper left", frameon=False)
+            axes.legend(loc="lower right", frameon=False)
 
-    return _render("calibration", draw, 8.4 / len(panels) + 0.4, 4.5 * len(panels))
+    return _render("calibration", draw, 8.4 / len(panels) + 0.4, 4.1 * len(panels))
 
 
 def markouts(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
@@ -243,15 +252,17 @@ def markouts(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
 
     def draw(figure: "Figure", size: Size) -> None:
         axes = figure.subplots()
+        sizes = {"o": 46, "s": 30, "D": 20}
+        dot: Any = {marker: {"s": s, "linewidth": 1.2, "zorder": 3 + (marker != "D")} for marker, s in sizes.items()}
+        # The last is full and lies below the others: all three are seen where they coincide.
         for row, (_, role, cents) in enumerate(rows):
             color = LIGHT["soft"] if role == "rest" else LIGHT[role]
             axes.plot([min(cents.values()), max(cents.values())], [row, row], color=color, lw=1.4, alpha=0.5, zorder=2)
-            for marker, filled, cent in zip("osD", (False, False, True), cents.values(), strict=True):
-                face = color if filled else LIGHT["page"]
-                axes.scatter([cent], [row], s=26, marker=marker, facecolor=face, edgecolor=color, linewidth=1.2, zorder=3)
-        for marker, filled, when in zip("osD", (False, False, True), rows[0][2], strict=True):
-            face = LIGHT["soft"] if filled else LIGHT["page"]
-            axes.scatter([], [], s=26, marker=marker, facecolor=face, edgecolor=LIGHT["soft"], linewidth=1.2, label=when)
+            for marker, face, cent in zip("osD", ("none", "none", color), cents.values(), strict=True):
+                axes.scatter([cent], [row], facecolor=face, edgecolor=color, marker=marker, **dot[marker])
+        soft = LIGHT["soft"]
+        for marker, face, when in zip("osD", ("none", "none", soft), rows[0][2], strict=True):
+            axes.scatter([], [], facecolor=face, edgecolor=soft, marker=marker, label=when, **dot[marker])
         axes.axvline(0.0, color=LIGHT["soft"], lw=0.9, zorder=1)
         axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
         for tick, (_, role, _) in zip(axes.get_yticklabels(), rows, strict=True):
@@ -273,9 +284,15 @@ def _back_to_front(lines: Sequence[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: roles.index(line.role))
 
 
+def _thinned(values: Sequence[float]) -> list[float]:
+    """Every so many values, and the last."""
+    step = -(-len(values) // _MOST_POINTS)
+    return [*values[:-1:step], values[-1]]
+
+
 def _style(line: Line) -> dict[str, Any]:
     if line.role == "rest":
-        return {"color": LIGHT["rest"], "lw": 0.8, "label": "the others"}
+        return {"color": LIGHT["rest"], "lw": 0.8, "label": _REST}
     if line.role == "ours":
         return {"color": LIGHT["ours"], "lw": 2.2, "label": line.label}
     return {"color": LIGHT[line.role], "lw": 1.3, "ls": _DASHES[line.role], "label": line.label}
@@ -299,9 +316,11 @@ def _draw_schedule(axes: "Axes", schedule: Schedule, whole: float) -> None:
 def _name_schedule(axes: "Axes", schedule: Schedule, whole: float, size: Size) -> None:
     """Write over the picture what the shaded parts are."""
     scale = whole / 100.0
-    lean = "lean ramps in" if size.narrow else f"lean ramps in {schedule.lean_from:.0f} to {schedule.lean_full:.0f} %"
+    lean = "lean ramps in" if size.narrow else f"lean ramps in, {schedule.lean_from:.0f} to {schedule.lean_full:.0f} %"
     middle = (schedule.lean_from + schedule.lean_full) / 2
-    late = "reduce-only, close" if size.narrow else f"reduce-only from {schedule.reduce_only:.0f} %, close"
+    late = "reduce-only, close"
+    if not size.narrow:
+        late = f"reduce-only from {schedule.reduce_only:.0f} %, close at {schedule.close:.0f} %"
     for at, text, align in ((middle, lean, "center"), (0.0, late, "right")):
         axes.annotate(
             text,
@@ -323,9 +342,12 @@ def _legend(figure: "Figure", axes: "Axes", size: Size, *more: tuple["Axes", str
         handles, labels = one.get_legend_handles_labels()
         for handle, label in zip(handles, labels, strict=True):
             named.setdefault(label, handle)
-    if "the others" in named:
-        named["the others"] = named.pop("the others")
-    columns = min(len(named), 3 if size.narrow else 7)
+    if _OURS in named:  # drawn last, to lie on top, but named first
+        entrants = [label for label in named if label not in _ASIDE]
+        named = {label: named[label] for label in (*reversed(entrants), *(each for each in _ASIDE if each in named))}
+    most = 3 if size.narrow else 6
+    rows = -(-len(named) // most)
+    columns = -(-len(named) // rows)
     figure.legend(
         list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.2
     )
@@ -338,7 +360,7 @@ def _render(name: str, draw: Callable[["Figure", Size], None], tall: float, tall
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    svgs: list[str] = []
+    svgs: dict[str, str] = {}
     png = BytesIO()
     for size, height in ((WIDE, tall), (NARROW, tall_narrow)):
         with mpl.rc_context(_settings(name, size)):
@@ -346,13 +368,13 @@ def _render(name: str, draw: Callable[["Figure", Size], None], tall: float, tall
             draw(figure, size)
             written = StringIO()
             figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
-            svgs.append(_element(written.getvalue(), f"plot {size.name}"))
+            svgs[size.name] = _element(written.getvalue(), f"plot {size.name}")
             if not size.narrow:
                 figure.savefig(png, format="png", dpi=_PNG_DPI)
-    return Picture(name, *svgs, png.getvalue())
+    return Picture(name, svgs[WIDE.name], svgs[NARROW.name], png.getvalue())
 
 
-def _settings(name: str, size: Size) -> dict[str, Any]:
+def _settings(name: str, size: Size) -> Any:
     return {
         "svg.fonttype": "none",  # the page's own type, and text that can be read out
         "svg.hashsalt": f"{name} {size.name}",  # no two pictures of a page share an id

@@ -116,14 +116,20 @@ def _sections(
 ) -> list[Section]:
     found = arena.figures()
     ranked = findings.ranked(found)
-    roles = _roles(found)
+    coloured = findings.coloured(found, len(HIGHLIGHTS))
+    roles = {OURS: "ours", **dict(zip(coloured, HIGHLIGHTS, strict=False))}
     duration_s = DURATIONS[arena.duration]
     schedule = _schedule(config.maker_params(config.simulator.sessions[0].asset, duration_s).inventory, duration_s)
     marked = ranked.index(OURS) if OURS in ranked else None
     league = Table(findings.HEADS, [findings.row(name, found) for name in ranked], marked)
     told = [
         Section("league", "League table", findings.league(found), league, ("What is what", _terms(ranked))),
-        Section("equity", "Equity, session by session", findings.equity(arena), plots.equity(_equity(arena, roles))),
+        Section(
+            "equity",
+            "Equity, session by session",
+            findings.equity(arena, coloured),
+            plots.equity(_equity(arena, roles)),
+        ),
         Section("time-left", "P&L and net by time left", findings.by_time(arena), _by_time(arena, roles, schedule)),
     ]
     if example is not None:
@@ -132,9 +138,7 @@ def _sections(
         told.append(Section("session", "One session", [findings.no_session(arena)]))
     if calibration is not None:
         panels = findings.panels(calibration)
-        told.append(
-            Section("calibration", "Calibration", findings.calibration(calibration), plots.calibration(panels))
-        )
+        told.append(Section("calibration", "Calibration", findings.calibration(calibration), plots.calibration(panels)))
     rows = []
     for name in ranked:
         figures = found["table"][name]
@@ -144,33 +148,28 @@ def _sections(
     return told
 
 
-def _roles(found: Mapping[str, Any]) -> dict[str, str]:
-    """Give colours to ours, the specification's and those whose P&L is the most surely good; the others stay grey."""
-    low = {name: row["pnl_ci"][0] for name, row in found["table"].items() if name != OURS}
-    best = sorted(low, key=lambda name: -findings.or_least(low[name]))
-    chosen = [name for name in best if name != "v1"][: len(HIGHLIGHTS) - 1]
-    if "v1" in low:
-        chosen = ["v1", *chosen]
-    return {OURS: "ours", **dict(zip(chosen, HIGHLIGHTS, strict=False))}
-
-
 def _equity(arena: Arena, roles: Mapping[str, str]) -> list[Line]:
-    return [
-        Line(name, roles.get(name, "rest"), findings.sums(played)) for name, played in arena.sessions.items() if played
-    ]
+    told = []
+    for name, played in arena.sessions.items():
+        if played:
+            so_far = findings.sums(played)
+            told.append(Line(name, roles.get(name, "rest"), range(len(so_far)), so_far))
+    return told
 
 
 def _by_time(arena: Arena, roles: Mapping[str, str], schedule: Schedule) -> Picture:
-    lefts = [100 * (1 - part / PARTS) for part in range(PARTS)]
-    pnl, nets = [], []
+    parts = [100 * (1 - part / PARTS) for part in range(PARTS)]
+    pnl: list[Line] = []
+    nets: list[Line] = []
     for name, played in arena.sessions.items():
-        if played:
-            role = roles.get(name, "rest")
-            at = findings.pnl_columns(played)
-            pnl.append(Line(name, role, findings.means(at), findings.middle(at) if name == OURS else None))
-            at = findings.net_columns(played)
-            nets.append(Line(name, role, findings.means(at), findings.middle(at) if name == OURS else None))
-    return plots.by_time([*lefts, 100 * CLOSE_F, 0.0], pnl, nets, schedule)
+        for lines, lefts, columns in (
+            (pnl, [*parts, 0.0], findings.pnl_columns(played)),
+            (nets, [*parts, 100 * CLOSE_F], findings.net_columns(played)),
+        ):
+            if played:
+                band = findings.middle(columns) if name == OURS else None
+                lines.append(Line(name, roles.get(name, "rest"), lefts, findings.means(columns), band))
+    return plots.by_time(pnl, nets, schedule)
 
 
 def _schedule(params: InventoryParams, duration_s: int) -> Schedule:

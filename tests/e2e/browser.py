@@ -77,9 +77,8 @@ class Browser:
     def open(self, path: Path, *, width: int, dark: bool = False) -> None:
         """Show a file as a device of this width does, and wait until it is loaded."""
         phone = width < 600
-        self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=2 if phone else 1, mobile=phone
-        )
+        scale = 2 if phone else 1
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=scale, mobile=phone)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self._fired.clear()
