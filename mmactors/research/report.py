@@ -1,6 +1,6 @@
 """The report: what an arena found, as one HTML page with its pictures in it, and as PNGs.
 
-Owns what is shown, in which order, and the files. Words and figures come from `findings.py`, pictures from `plots.py`,
+Owns what is shown, in which order, and the files. Words and figures come from `narrative.py`, pictures from `plots.py`,
 the markup from `page.py`.
 """
 
@@ -16,7 +16,7 @@ from mmactors import __version__
 from mmactors.config import DURATIONS, Config
 from mmactors.core.params import InventoryParams
 from mmactors.core.schedule import EARLY_F, LEAN_F, close_at_ns, room
-from mmactors.research import findings, plots
+from mmactors.research import narrative, plots
 from mmactors.research.arena import STEELMAN
 from mmactors.research.example import Example, play_again
 from mmactors.research.league import OURS, Arena
@@ -78,8 +78,8 @@ def make(
     pictures = [each.content for each in sections if isinstance(each.content, Picture)]
     found = arena.figures()
     count = max(len(played) for played in arena.sessions.values())
-    title = f"Arena: {count} {findings.LENGTHS.get(arena.duration, arena.duration)} sessions"
-    text = page(title, findings.lead(arena), findings.tiles(found), sections, _foot(arena, count))
+    title = f"Arena: {count} {narrative.LENGTHS.get(arena.duration, arena.duration)} sessions"
+    text = page(title, narrative.lead(arena), narrative.tiles(found), sections, _foot(arena, count))
     try:
         (out / PAGE).write_text(text, encoding="utf-8")
         for picture in pictures:
@@ -97,8 +97,8 @@ def read_calibration(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        panels = findings.panels(found)
-        findings.calibration(found)
+        panels = narrative.panels(found)
+        narrative.calibration(found)
     except FileNotFoundError:
         raise ReportError(f"--calibration {path}: no such file", NO_INPUT) from None
     except OSError as error:
@@ -115,36 +115,36 @@ def _sections(
     arena: Arena, config: Config, example: Example | None, calibration: Mapping[str, Any] | None
 ) -> list[Section]:
     found = arena.figures()
-    ranked = findings.ranked(found)
-    coloured = findings.coloured(found, len(HIGHLIGHTS))
+    ranked = narrative.ranked(found)
+    coloured = narrative.coloured(found, len(HIGHLIGHTS))
     roles = {OURS: "ours", **dict(zip(coloured, HIGHLIGHTS, strict=False))}
     duration_s = DURATIONS[arena.duration]
     schedule = _schedule(config.maker_params(config.simulator.sessions[0].asset, duration_s).inventory, duration_s)
     marked = ranked.index(OURS) if OURS in ranked else None
-    league = Table(findings.HEADS, [findings.row(name, found) for name in ranked], marked)
+    league = Table(narrative.HEADS, [narrative.row(name, found) for name in ranked], marked)
     told = [
-        Section("league", "League table", findings.league(found), league, ("What is what", _terms(ranked))),
+        Section("league", "League table", narrative.league(found), league, ("What is what", _terms(ranked))),
         Section(
             "equity",
             "Equity, session by session",
-            findings.equity(arena, coloured),
+            narrative.equity(arena, coloured),
             plots.equity(_equity(arena, roles)),
         ),
-        Section("time-left", "P&L and net by time left", findings.by_time(arena), _by_time(arena, roles, schedule)),
+        Section("time-left", "P&L and net by time left", narrative.by_time(arena), _by_time(arena, roles, schedule)),
     ]
     if example is not None:
-        told.append(Section("session", "One session", findings.session(example), plots.session(example, schedule)))
+        told.append(Section("session", "One session", narrative.session(example), plots.session(example, schedule)))
     else:
-        told.append(Section("session", "One session", [findings.no_session(arena)]))
+        told.append(Section("session", "One session", [narrative.no_session(arena)]))
     if calibration is not None:
-        panels = findings.panels(calibration)
-        told.append(Section("calibration", "Calibration", findings.calibration(calibration), plots.calibration(panels)))
+        panels = narrative.panels(calibration)
+        told.append(Section("calibration", "Calibration", narrative.calibration(calibration), plots.calibration(panels)))
     rows = []
     for name in ranked:
         figures = found["table"][name]
         later = {f"{each} s later": figures[f"markout_{each}s_cents"] for each in MARKOUTS_S}
         rows.append((name, roles.get(name, "rest"), {"at the fill": figures["edge_cents"], **later}))
-    told.append(Section("markouts", "What a fill is worth", findings.markouts(found), plots.markouts(rows)))
+    told.append(Section("markouts", "What a fill is worth", narrative.markouts(found), plots.markouts(rows)))
     return told
 
 
@@ -152,7 +152,7 @@ def _equity(arena: Arena, roles: Mapping[str, str]) -> list[Line]:
     told = []
     for name, played in arena.sessions.items():
         if played:
-            so_far = findings.sums(played)
+            so_far = narrative.sums(played)
             told.append(Line(name, roles.get(name, "rest"), range(len(so_far)), so_far))
     return told
 
@@ -163,12 +163,12 @@ def _by_time(arena: Arena, roles: Mapping[str, str], schedule: Schedule) -> Pict
     nets: list[Line] = []
     for name, played in arena.sessions.items():
         for lines, lefts, columns in (
-            (pnl, [*parts, 0.0], findings.pnl_columns(played)),
-            (nets, [*parts, 100 * CLOSE_F], findings.net_columns(played)),
+            (pnl, [*parts, 0.0], narrative.pnl_columns(played)),
+            (nets, [*parts, 100 * CLOSE_F], narrative.net_columns(played)),
         ):
             if played:
-                band = findings.middle(columns) if name == OURS else None
-                lines.append(Line(name, roles.get(name, "rest"), lefts, findings.means(columns), band))
+                band = narrative.middle(columns) if name == OURS else None
+                lines.append(Line(name, roles.get(name, "rest"), lefts, narrative.means(columns), band))
     return plots.by_time(pnl, nets, schedule)
 
 
@@ -184,7 +184,7 @@ def _schedule(params: InventoryParams, duration_s: int) -> Schedule:
 
 
 def _terms(names: list[str]) -> list[tuple[str, str]]:
-    told = list(findings.COLUMNS)
+    told = list(narrative.COLUMNS)
     for name in names:
         rival = RIVALS.get(name.removesuffix(STEELMAN))
         if name == OURS:
