@@ -146,8 +146,10 @@ def _parser() -> _Parser:
     arena.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
     arena.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     arena.add_argument(
-        "--sessions", type=_count, default=200, metavar="N", help="that each entrant plays (default 200)"
+        "--sessions", type=_count, metavar="N", help="that each entrant plays (default 200; with --prices all)"
     )
+    arena.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price) to play on")
+    arena.add_argument("--latency-ms", type=_milliseconds, metavar="N", help="of the price, and again of the orders")
     arena.add_argument("--seed", type=int, default=31337, metavar="S", help="of the worlds (default 31337)")
     arena.add_argument("--only", metavar="NAMES", help="of ours, v1, v1+ ...: a + is the rival on our fair value")
     arena.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
@@ -319,6 +321,8 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 def _arena(args: argparse.Namespace) -> int:
     from mmactors.research import arena
+    from mmactors.research.league import as_json
+    from mmactors.simulator.recording import PricesError
 
     names = arena.ENTRANTS if args.only is None else tuple(args.only.split(","))
     if unknown := [name for name in names if name not in arena.ENTRANTS]:
@@ -326,14 +330,20 @@ def _arena(args: argparse.Namespace) -> int:
     changes = {}
     if args.session is not None:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    if args.latency_ms is not None:
+        changes["MM__simulator__feed_latency_ms"] = changes["MM__simulator__order_latency_ms"] = f"{args.latency_ms}"
     _must_be_writable("--save", args.save)
     config = _config(args.conf, **changes)
-    found = arena.run(config, names, args.sessions, args.seed, processes=args.processes, progress=_say)
-    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+    how = {"prices": args.prices, "processes": args.processes, "progress": _say}
+    try:
+        found = arena.run(config, names, args.sessions, args.seed, **how)
+    except PricesError as error:
+        raise _Unusable(f"--prices {error}", NO_INPUT if error.missing else BAD_CONFIG) from None
+    for line in [as_json(found.figures())] if args.json else found.lines():
         _announce(line)
     if args.save is not None:
         found.save(args.save)
-    return 0
+    return 0 if found.complete else INTERRUPTED
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -440,6 +450,13 @@ def _count(text: str) -> int:
     value = _number(text)
     if not (value.is_integer() and value >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(value)
+
+
+def _milliseconds(text: str) -> int:
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds (0 to 10000)")
     return int(value)
 
 

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scipy.special import stdtrit
+
 from mmactors.simulator.book import Market, Order
 from mmactors.simulator.ledger import Account, Fill, NewOrder
 from mmactors.simulator.participants import fair_of
@@ -224,19 +226,38 @@ class Tally(SpotRecorder):
         return fair_of(market, self.world.paths[market.asset], now_ms)
 
 
-def mean_ci(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval; NaN where there are too few."""
+def mean_ci(values: Sequence[float], clusters: Sequence[str] | None = None) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval; NaN where there are too few.
+
+    With `clusters`, one label a value, values of one cluster may depend on each other: the interval is by Student's t
+    on the clusters' sums of deviations (the usual cluster-robust error of a mean).
+    """
     if not values:
         return math.nan, math.nan, math.nan
     mean = statistics.fmean(values)
-    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    if clusters is None:
+        half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        return mean, mean - half, mean + half
+    sums: dict[str, float] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - mean
+    count = len(sums)
+    if count < 2:
+        return mean, math.nan, math.nan
+    error = math.sqrt(count / (count - 1) * sum(each * each for each in sums.values())) / len(values)
+    half = float(stdtrit(count - 1, 0.975)) * error
     return mean, mean - half, mean + half
 
 
-def summary(sessions: Sequence[SessionFigures], max_position: int) -> dict[str, float | int | list[float]]:
-    """Return the figures over all sessions: dollars a session, shares 0..1, markouts in cents a contract."""
+def summary(
+    sessions: Sequence[SessionFigures], max_position: int, clusters: Sequence[str] | None = None
+) -> dict[str, float | int | list[float]]:
+    """Return the figures over all sessions: dollars a session, shares 0..1, markouts in cents a contract.
+
+    `clusters` as for `mean_ci`.
+    """
     pnls = [each.pnl for each in sessions]
-    mean, low, high = mean_ci(pnls)
+    mean, low, high = mean_ci(pnls, clusters)
     deviation = statistics.stdev(pnls) if len(pnls) > 1 else math.nan
     worst = sorted(pnls)[: max(1, len(pnls) // 100)]
     contracts = sum(each.contracts for each in sessions)
