@@ -153,6 +153,7 @@ def _parser() -> _Parser:
     arena.add_argument("--seed", type=int, default=31337, metavar="S", help="of the worlds (default 31337)")
     arena.add_argument("--only", metavar="NAMES", help="of ours, v1, v1+ ...: a + is the rival on our fair value")
     arena.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    arena.add_argument("--sensitivity", action="store_true", help="again under other takers, latencies and fees")
     arena.add_argument("--save", type=Path, metavar="FILE", help="keep every session's figures, for report")
     arena.add_argument("--json", action="store_true", help="as one JSON object")
     arena.set_defaults(command=_arena)
@@ -320,11 +321,12 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _arena(args: argparse.Namespace) -> int:
-    from mmactors.research import arena
-    from mmactors.research.league import as_json
+    from mmactors.research import arena, sensitivity
+    from mmactors.research.league import OURS, Arena, as_json
     from mmactors.simulator.recording import PricesError
 
-    names = arena.ENTRANTS if args.only is None else tuple(args.only.split(","))
+    everybody = (OURS,) if args.sensitivity else arena.ENTRANTS
+    names = everybody if args.only is None else tuple(dict.fromkeys(args.only.split(",")))
     if unknown := [name for name in names if name not in arena.ENTRANTS]:
         raise _Unusable(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
     changes = {}
@@ -332,16 +334,19 @@ def _arena(args: argparse.Namespace) -> int:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
     if args.latency_ms is not None:
         changes["MM__simulator__feed_latency_ms"] = changes["MM__simulator__order_latency_ms"] = f"{args.latency_ms}"
+    if args.save is not None and args.sensitivity:
+        raise _Unusable("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
     _must_be_writable("--save", args.save)
     config = _config(args.conf, **changes)
     how = {"prices": args.prices, "processes": args.processes, "progress": _say}
+    found: Arena | sensitivity.Sensitivity
     try:
-        found = arena.run(config, names, args.sessions, args.seed, **how)
+        found = (sensitivity if args.sensitivity else arena).run(config, names, args.sessions, args.seed, **how)
     except PricesError as error:
         raise _Unusable(f"--prices {error}", NO_INPUT if error.missing else BAD_CONFIG) from None
     for line in [as_json(found.figures())] if args.json else found.lines():
         _announce(line)
-    if args.save is not None:
+    if isinstance(found, Arena) and args.save is not None:
         found.save(args.save)
     return 0 if found.complete else INTERRUPTED
 

@@ -151,6 +151,7 @@ def run(
     tasks = {Task(name, world, count): excerpt for world, (count, excerpt) in enumerate(worlds) for name in entrants}
     done: dict[Task, list[SessionFigures]] = {}
     began = told = time.perf_counter()
+    before = signal.signal(signal.SIGINT, _interrupt_once)
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_settle_in)
     try:
@@ -165,6 +166,7 @@ def run(
                 told = now
                 progress(f"{len(done)} of {len(tasks)} worlds played, {now - began:.0f} s")
         pool.shutdown()
+        signal.signal(signal.SIGINT, before)
     except KeyboardInterrupt:
         arena.complete = False
         progress(f"interrupted: {len(done)} of {len(tasks)} worlds were played; the table is of these")
@@ -177,6 +179,12 @@ def run(
         ]
     arena.wall_s = time.perf_counter() - began
     return arena
+
+
+def _interrupt_once(_signal: int, _frame: object) -> None:
+    """End the playing; from here on the program is about to tell what it has, and the impatient only cut that off."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _settle_in() -> None:
