@@ -5,18 +5,13 @@ entrant has the whole market to itself; what it does is measured by one ruler (`
 """
 
 import math
-import multiprocessing
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from loguru import logger
-
 from mmactors.config import DURATIONS, Config
+from mmactors.research import pool
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
 from mmactors.research.field import Competitor
@@ -162,22 +157,21 @@ def run(
     arena = Arena(series.duration, seed, params.inventory.max_position)
     worlds = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]
     tasks = [Task(name, world, count) for world, count in enumerate(worlds) for name in entrants]
-    done: dict[Task, list[SessionFigures]] = {}
     began = told = time.perf_counter()
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_hush)
-    try:
-        futures = {pool.submit(play, world_of(config, seed, task.world), task): task for task in tasks}
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            now = time.perf_counter()
-            if now - told > 10.0:
-                told = now
-                progress(f"{len(done)} of {len(tasks)} worlds played, {now - began:.0f} s")
-        pool.shutdown()
-    except KeyboardInterrupt:
-        arena.complete = False
-        pool.shutdown(wait=False, cancel_futures=True)
+    count = 0
+
+    def played(_sessions: list[SessionFigures]) -> None:
+        nonlocal count, told
+        count += 1
+        now = time.perf_counter()
+        if now - told > 10.0:
+            told = now
+            progress(f"{count} of {len(tasks)} worlds played, {now - began:.0f} s")
+
+    games = [(world_of(config, seed, task.world), task) for task in tasks]
+    found = pool.play(_play, games, processes=processes, done=played)
+    done = {tasks[index]: sessions for index, sessions in found.items()}
+    arena.complete = len(done) == len(tasks)
     for name in entrants:
         arena.sessions[name] = [
             each for task in tasks if task.entrant == name for each in _named(done.get(task, []), task.world)
@@ -186,10 +180,8 @@ def run(
     return arena
 
 
-def _hush() -> None:
-    """A worker's own log would only come between the lines of the one who waits for it."""
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+def _play(game: tuple[Config, Task], _stopped: pool.Stopped) -> list[SessionFigures]:
+    return play(*game)
 
 
 def _named(played: list[SessionFigures], world: int) -> list[SessionFigures]:
