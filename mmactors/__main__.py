@@ -131,7 +131,9 @@ def _parser() -> _Parser:
     backtest.add_argument(
         "--events", type=Path, metavar="FILE", help="record what every maker handled, for replay (actors only)"
     )
-    backtest.add_argument("--json", action="store_true", help="as one JSON object")
+    backtest.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    backtest.add_argument("--out", type=Path, metavar="FILE", help="write the sessions there, .parquet or .csv")
+    backtest.add_argument("--json", action="store_true", help="as one JSON object, sessions included")
     backtest.set_defaults(command=_backtest)
 
     calibrate = commands.add_parser("calibrate", help="score estimators of volatility on recorded prices and sessions")
@@ -233,14 +235,11 @@ def _simulator(args: argparse.Namespace) -> int:
 
 def _record(args: argparse.Namespace) -> int:
     config = _config(args.conf)
-    from loguru import logger
-
     from mmactors.feeds.recorder import CannotRecord
     from mmactors.research.record import record
     from mmactors.simulator.process import SimulatorError
 
-    logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="mmactors: {message}")
+    _log_only("WARNING")
     try:
         heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=_announce)
     except CannotRecord as error:
@@ -265,18 +264,24 @@ def _backtest(args: argparse.Namespace) -> int:
         changes["MM__assets"] = "[BTC]"
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
     config = _config(args.conf, **changes)
-    from loguru import logger
-
     from mmactors.ops.eventlog import EventLog
-    from mmactors.research import backtest
+    from mmactors.research import backtest, findings
 
+    try:
+        if args.out is not None:
+            findings.check_ending(args.out)
+    except findings.CannotWrite as error:
+        raise _Unusable(f"--out {error}", USAGE) from None
+    worlds = len(backtest.cut(config, args.sessions))
+    for option in ("interleaving", "events"):
+        if worlds > 1 and getattr(args, option) is not None:
+            _say(f"--{option}: one world and process for all {args.sessions} sessions; without it they are {worlds}")
     events = None
     if args.events is not None:
         events = EventLog(args.events, run=0, config=config.model_dump_json(exclude_unset=True))
         if events.failed:
             raise _Unusable(f"--events {args.events}: {events.failed}", USAGE)
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+    _log_only("ERROR")
     found = backtest.run(
         config,
         args.sessions,
@@ -284,9 +289,15 @@ def _backtest(args: argparse.Namespace) -> int:
         interleaving=args.interleaving,
         progress=_say,
         events=events,
+        processes=args.processes,
     )
+    if args.out is not None:
+        try:
+            findings.write(args.out, found.rows())
+        except findings.CannotWrite as error:
+            raise _Unusable(f"--out {error}", UNAVAILABLE) from None
     if args.json:
-        _announce(json.dumps(found.figures(), indent=2))
+        _announce(json.dumps({**found.figures(), "per_session": found.rows()}, indent=2))
     else:
         for line in found.lines():
             _announce(line)
@@ -338,6 +349,7 @@ def _arena(args: argparse.Namespace) -> int:
         raise _Unusable("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
     _must_be_writable("--save", args.save)
     config = _config(args.conf, **changes)
+    _log_only("ERROR")
     how = {"prices": args.prices, "processes": args.processes, "progress": _say}
     found: Arena | sensitivity.Sensitivity
     try:
@@ -423,6 +435,14 @@ def _config(path: Path | None, **overrides: str) -> "Config":
         for line in first:
             _say(line)
         raise _Unusable(last, error.exit_code) from None
+
+
+def _log_only(level: str) -> None:
+    """The program's own log, from this level on, in the form of this command's other lines."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(sys.stderr, level=level, format="mmactors: {message}")
 
 
 def _announce(line: str) -> None:

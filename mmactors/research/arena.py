@@ -5,19 +5,13 @@ recording (`excerpts.py`). Every entrant has the whole market to itself; what it
 (`tally.py`) from the venue's side, and kept and tabled by `league.py`.
 """
 
-import multiprocessing
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loguru import logger
-
 from mmactors.config import DURATIONS, Config
+from mmactors.research import pool
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
 from mmactors.research.excerpts import Excerpt, cut
@@ -52,30 +46,34 @@ class Task:
     sessions: int
 
 
-def play(config: Config, task: Task, excerpt: Excerpt | None = None) -> list[SessionFigures]:
-    """Let one entrant play one world, of synthetic prices or an excerpt; return its sessions after the warm-up."""
+def play(
+    config: Config, task: Task, excerpt: Excerpt | None = None, stopped: pool.Stopped = lambda: False
+) -> list[SessionFigures]:
+    """Let one entrant play one world, of synthetic prices or an excerpt; return its sessions after the warm-up.
+
+    `stopped` tells whether to end early, with the sessions settled by then.
+    """
     start_ms, world = START_NS // MILLISECOND, None
     if excerpt is None:
         warm_up = -(-WARM_UP_S // DURATIONS[config.simulator.sessions[0].duration])
-        counted = range(warm_up, warm_up + task.sessions)
+        wanted = warm_up + task.sessions
     else:
-        config = _on(config, excerpt)
+        config, wanted = _on(config, excerpt), excerpt.sessions
         world = build_world(config.simulator, start_ms, {config.simulator.sessions[0].asset: excerpt.recording})
-        counted = range(excerpt.sessions)
-    wanted = counted[-1] + 1
     if task.entrant == OURS:
-        done = _play_ours(config, wanted, world)
+        done = _play_ours(config, wanted, world, stopped)
     else:
         rival, steelman = task.entrant.removesuffix(STEELMAN), task.entrant.endswith(STEELMAN)
         competitor = Competitor(config, rival, steelman=steelman, start_ms=start_ms, world=world)
-        competitor.run(wanted)
         done = competitor.tally.done
+        while len(done) < wanted and not stopped():
+            competitor.run(len(done) + 1)
     if excerpt is None:
-        return done[counted[0] : wanted]
-    return [replace(done[place], market=name) for place, name in excerpt.counted]
+        return done[warm_up:wanted]
+    return [replace(done[place], market=name) for place, name in excerpt.counted if place < len(done)]
 
 
-def _play_ours(config: Config, wanted: int, world: World | None) -> list[SessionFigures]:
+def _play_ours(config: Config, wanted: int, world: World | None, stopped: pool.Stopped) -> list[SessionFigures]:
     tally = Tally(ACCOUNT)
     run = DirectRun(config, tally, world)
     tally.world = run.venue.world
@@ -87,7 +85,7 @@ def _play_ours(config: Config, wanted: int, world: World | None) -> list[Session
         run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
 
     look()
-    while len(tally.done) < wanted:
+    while len(tally.done) < wanted and not stopped():
         run.run(10.0)
     return tally.done
 
@@ -137,42 +135,34 @@ def run(
         raise ValueError("simulator.sessions[0].settlement.type: avg: the rivals price the spot; play them on spot")
     params = config.maker_params(series.asset, DURATIONS[series.duration])
     arena = Arena(series.duration, seed, params.inventory.max_position)
-    worlds: list[tuple[int, Excerpt | None]]
+    excerpts: list[Excerpt] = []
     if prices is None:
         sessions = sessions or DEFAULT_SESSIONS
-        worlds = [(min(WORLD_SESSIONS, sessions - start), None) for start in range(0, sessions, WORLD_SESSIONS)]
+        counts = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]
     else:
         arena.prices = prices.name
         excerpts = cut(prices, series.asset, DURATIONS[series.duration], sessions)
-        worlds = [(len(each.counted), each) for each in excerpts]
-        found = sum(count for count, _ in worlds)
-        if sessions is not None and found < sessions:
-            progress(f"{prices}: {found} sessions of {series.duration} can be played, not {sessions}; these are")
-    tasks = {Task(name, world, count): excerpt for world, (count, excerpt) in enumerate(worlds) for name in entrants}
-    done: dict[Task, list[SessionFigures]] = {}
+        counts = [len(each.counted) for each in excerpts]
+        if sessions is not None and sum(counts) < sessions:
+            progress(f"{prices}: {sum(counts)} sessions of {series.duration} can be played, not {sessions}; these are")
+    tasks = [Task(name, world, count) for world, count in enumerate(counts) for name in entrants]
     began = told = time.perf_counter()
-    before = signal.signal(signal.SIGINT, _interrupt_once)
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_settle_in)
-    try:
-        futures = {
-            pool.submit(play, world_of(config, seed, task.world), task, excerpt): task
-            for task, excerpt in tasks.items()
-        }
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            now = time.perf_counter()
-            if now - told > 10.0:
-                told = now
-                progress(f"{len(done)} of {len(tasks)} worlds played, {now - began:.0f} s")
-        pool.shutdown()
-        signal.signal(signal.SIGINT, before)
-    except KeyboardInterrupt:
-        arena.complete = False
-        progress(f"interrupted: {len(done)} of {len(tasks)} worlds were played; the table is of these")
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():  # nobody waits for the worlds they are in
-            child.terminate()
+    count = 0
+
+    def played(_sessions: list[SessionFigures]) -> None:
+        nonlocal count, told
+        count += 1
+        now = time.perf_counter()
+        if now - told > 10.0:
+            told = now
+            progress(f"{count} of {len(tasks)} worlds played, {now - began:.0f} s")
+
+    games = [(world_of(config, seed, task.world), task, excerpts[task.world] if excerpts else None) for task in tasks]
+    found = pool.play(_play, games, processes=processes, done=played)
+    done = {tasks[index]: figures for index, figures in found.items()}
+    arena.complete = all(len(done.get(task, ())) == task.sessions for task in tasks)
+    if not arena.complete:
+        progress(f"interrupted: {len(done)} of {len(tasks)} worlds were played, the last not to their ends")
     for name in entrants:
         arena.sessions[name] = [
             each for task in tasks if task.entrant == name for each in _named(done.get(task, []), task.world, prices)
@@ -181,17 +171,8 @@ def run(
     return arena
 
 
-def _interrupt_once(_signal: int, _frame: object) -> None:
-    """End the playing; from here on the program is about to tell what it has, and the impatient only cut that off."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _settle_in() -> None:
-    """A worker's own log would only come between the lines of the one who waits for it, who also hears of Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+def _play(game: tuple[Config, Task, Excerpt | None], stopped: pool.Stopped) -> list[SessionFigures]:
+    return play(*game, stopped)
 
 
 def _named(played: list[SessionFigures], world: int, prices: Path | None) -> list[SessionFigures]:

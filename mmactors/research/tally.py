@@ -93,6 +93,8 @@ class Tally(SpotRecorder):
         self.world: World | None = None
         self._account = account
         self._chained = chained
+        if chained is not None:  # the most frequent news, and none to us
+            self.spot, self.ticked = chained.spot, chained.ticked  # type: ignore[method-assign]
         self._open: dict[str, _Open] = {}
         self._next_look = 0
 
@@ -126,28 +128,29 @@ class Tally(SpotRecorder):
         if bid > 0 and ask < market.ticks:
             each.both += 1
             each.spreads += (ask - bid) / market.ticks
-        fair = self._fair(market, now_ms)
-        risk = abs(each.net) * math.sqrt(fair * (1.0 - fair))
         if left_ms <= NOTED_F * duration_ms and not each.noted:
-            each.noted, figures.net_noted, figures.risk_noted = True, each.net, risk
+            each.noted, figures.net_noted, figures.risk_noted = True, each.net, self._risk(each, now_ms)
         if left_ms <= CLOSE_F * duration_ms and not each.closed:
-            each.closed, figures.net_at_close, figures.risk_at_close = True, each.net, risk
+            each.closed, figures.net_at_close, figures.risk_at_close = True, each.net, self._risk(each, now_ms)
         part = min(int((1.0 - left_ms / duration_ms) * PARTS), PARTS - 1)
-        while len(figures.net_by_part) <= part:
-            figures.net_by_part.append(each.net)
-            figures.pnl_by_part.append(each.cash / DOLLAR + each.yes * fair + each.no * (1.0 - fair))
+        if len(figures.net_by_part) <= part:
+            fair = self._fair(market, now_ms)
+            while len(figures.net_by_part) <= part:
+                figures.net_by_part.append(each.net)
+                figures.pnl_by_part.append(each.cash / DOLLAR + each.yes * fair + each.no * (1.0 - fair))
+
+    def _risk(self, each: _Open, now_ms: int) -> float:
+        """The standard deviation of what the exposure will pay, in dollars."""
+        fair = self._fair(each.market, now_ms)
+        return abs(each.net) * math.sqrt(fair * (1.0 - fair))
 
     # --- the venue's recorder -----------------------------------------------------------------------
 
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
-        """Pass on an asset's true price and volatility."""
-        if self._chained is not None:
-            self._chained.spot(asset, price, sigma, now_ms)
+        """Hear an asset's true price and volatility, which is nothing new; who is chained hears it instead."""
 
     def ticked(self, asset: str, now_ms: int) -> None:
-        """Pass on that a feed spoke."""
-        if self._chained is not None:
-            self._chained.ticked(asset, now_ms)
+        """Hear that a feed spoke, likewise."""
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
         """Pass on that an order session is up or down."""
