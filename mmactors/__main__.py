@@ -131,7 +131,9 @@ def _parser() -> _Parser:
     backtest.add_argument(
         "--events", type=Path, metavar="FILE", help="record what every maker handled, for replay (actors only)"
     )
-    backtest.add_argument("--json", action="store_true", help="as one JSON object")
+    backtest.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    backtest.add_argument("--out", type=Path, metavar="FILE", help="write the sessions there, .parquet or .csv")
+    backtest.add_argument("--json", action="store_true", help="as one JSON object, sessions included")
     backtest.set_defaults(command=_backtest)
 
     calibrate = commands.add_parser("calibrate", help="score estimators of volatility on recorded prices and sessions")
@@ -146,11 +148,14 @@ def _parser() -> _Parser:
     arena.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
     arena.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     arena.add_argument(
-        "--sessions", type=_count, default=200, metavar="N", help="that each entrant plays (default 200)"
+        "--sessions", type=_count, metavar="N", help="that each entrant plays (default 200; with --prices all)"
     )
+    arena.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price) to play on")
+    arena.add_argument("--latency-ms", type=_milliseconds, metavar="N", help="of the price, and again of the orders")
     arena.add_argument("--seed", type=int, default=31337, metavar="S", help="of the worlds (default 31337)")
     arena.add_argument("--only", metavar="NAMES", help="of ours, v1, v1+ ...: a + is the rival on our fair value")
     arena.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    arena.add_argument("--sensitivity", action="store_true", help="again under other takers, latencies and fees")
     arena.add_argument("--save", type=Path, metavar="FILE", help="keep every session's figures, for report")
     arena.add_argument("--json", action="store_true", help="as one JSON object")
     arena.set_defaults(command=_arena)
@@ -238,14 +243,11 @@ def _simulator(args: argparse.Namespace) -> int:
 
 def _record(args: argparse.Namespace) -> int:
     config = _config(args.conf)
-    from loguru import logger
-
     from mmactors.feeds.recorder import CannotRecord
     from mmactors.research.record import record
     from mmactors.simulator.process import SimulatorError
 
-    logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="mmactors: {message}")
+    _log_only("WARNING")
     try:
         heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=_announce)
     except CannotRecord as error:
@@ -270,18 +272,24 @@ def _backtest(args: argparse.Namespace) -> int:
         changes["MM__assets"] = "[BTC]"
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
     config = _config(args.conf, **changes)
-    from loguru import logger
-
     from mmactors.ops.eventlog import EventLog
-    from mmactors.research import backtest
+    from mmactors.research import backtest, findings
 
+    try:
+        if args.out is not None:
+            findings.check_ending(args.out)
+    except findings.CannotWrite as error:
+        raise _Unusable(f"--out {error}", USAGE) from None
+    worlds = len(backtest.cut(config, args.sessions))
+    for option in ("interleaving", "events"):
+        if worlds > 1 and getattr(args, option) is not None:
+            _say(f"--{option}: one world and process for all {args.sessions} sessions; without it they are {worlds}")
     events = None
     if args.events is not None:
         events = EventLog(args.events, run=0, config=config.model_dump_json(exclude_unset=True))
         if events.failed:
             raise _Unusable(f"--events {args.events}: {events.failed}", USAGE)
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+    _log_only("ERROR")
     found = backtest.run(
         config,
         args.sessions,
@@ -289,9 +297,15 @@ def _backtest(args: argparse.Namespace) -> int:
         interleaving=args.interleaving,
         progress=_say,
         events=events,
+        processes=args.processes,
     )
+    if args.out is not None:
+        try:
+            findings.write(args.out, found.rows())
+        except findings.CannotWrite as error:
+            raise _Unusable(f"--out {error}", UNAVAILABLE) from None
     if args.json:
-        _announce(json.dumps(found.figures(), indent=2))
+        _announce(json.dumps({**found.figures(), "per_session": found.rows()}, indent=2))
     else:
         for line in found.lines():
             _announce(line)
@@ -326,22 +340,35 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _arena(args: argparse.Namespace) -> int:
-    from mmactors.research import arena
+    from mmactors.research import arena, sensitivity
+    from mmactors.research.league import OURS, Arena, as_json
+    from mmactors.simulator.recording import PricesError
 
-    names = arena.ENTRANTS if args.only is None else tuple(args.only.split(","))
+    everybody = (OURS,) if args.sensitivity else arena.ENTRANTS
+    names = everybody if args.only is None else tuple(dict.fromkeys(args.only.split(",")))
     if unknown := [name for name in names if name not in arena.ENTRANTS]:
         raise _Unusable(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
     changes = {}
     if args.session is not None:
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    if args.latency_ms is not None:
+        changes["MM__simulator__feed_latency_ms"] = changes["MM__simulator__order_latency_ms"] = f"{args.latency_ms}"
+    if args.save is not None and args.sensitivity:
+        raise _Unusable("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
     _must_be_writable("--save", args.save)
     config = _config(args.conf, **changes)
-    found = arena.run(config, names, args.sessions, args.seed, processes=args.processes, progress=_say)
-    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+    _log_only("ERROR")
+    how = {"prices": args.prices, "processes": args.processes, "progress": _say}
+    found: Arena | sensitivity.Sensitivity
+    try:
+        found = (sensitivity if args.sensitivity else arena).run(config, names, args.sessions, args.seed, **how)
+    except PricesError as error:
+        raise _Unusable(f"--prices {error}", NO_INPUT if error.missing else BAD_CONFIG) from None
+    for line in [as_json(found.figures())] if args.json else found.lines():
         _announce(line)
-    if args.save is not None:
+    if isinstance(found, Arena) and args.save is not None:
         found.save(args.save)
-    return 0
+    return 0 if found.complete else INTERRUPTED
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -435,6 +462,14 @@ def _config(path: Path | None, **overrides: str) -> "Config":
         raise _Unusable(last, error.exit_code) from None
 
 
+def _log_only(level: str) -> None:
+    """The program's own log, from this level on, in the form of this command's other lines."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(sys.stderr, level=level, format="mmactors: {message}")
+
+
 def _announce(line: str) -> None:
     sys.stdout.write(line.rstrip("\n") + "\n")
     sys.stdout.flush()
@@ -465,6 +500,13 @@ def _count(text: str) -> int:
     value = _number(text)
     if not (value.is_integer() and value >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(value)
+
+
+def _milliseconds(text: str) -> int:
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds (0 to 10000)")
     return int(value)
 
 

@@ -1,32 +1,35 @@
 """The arena: ours and the field's published strategies on identical paths, against the same takers.
 
-Owns who plays and the cutting of a run into worlds that processes share. Every entrant has the whole market to itself;
-what it does is measured by one ruler (`tally.py`) from the venue's side, and kept and tabled by `league.py`.
+Owns who plays and the cutting of a run into worlds that processes share: synthetic ones of a seed each, or pieces of a
+recording (`excerpts.py`). Every entrant has the whole market to itself; what it does is measured by one ruler
+(`tally.py`) from the venue's side, and kept and tabled by `league.py`.
 """
 
-import multiprocessing
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-
-from loguru import logger
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mmactors.config import DURATIONS, Config
+from mmactors.research import pool
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
+from mmactors.research.excerpts import Excerpt, cut
 from mmactors.research.field import Competitor
 from mmactors.research.league import OURS, Arena
 from mmactors.research.rivals import RIVALS
 from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
+from mmactors.simulator.simulation import build_world
+from mmactors.simulator.world import World
 from mmactors.units import MILLISECOND
 
 STEELMAN = "+"
 ENTRANTS = (OURS, *RIVALS, *(name + STEELMAN for name in RIVALS))
 """Who can play; a plus behind a rival's name is the rival on our fair value, at our cadence."""
+
+DEFAULT_SESSIONS = 200
+"""Of synthetic worlds; of a recording all there are."""
 
 WORLD_SESSIONS = 50
 """Sessions of one world, after the warm-up; each world has a seed of its own."""
@@ -43,18 +46,36 @@ class Task:
     sessions: int
 
 
-def play(config: Config, task: Task) -> list[SessionFigures]:
-    """Let one entrant play one world; return its sessions after the warm-up."""
-    warm_up = -(-WARM_UP_S // DURATIONS[config.simulator.sessions[0].duration])
-    wanted = warm_up + task.sessions
-    if task.entrant != OURS:
-        rival = task.entrant.removesuffix(STEELMAN)
-        steelman = task.entrant.endswith(STEELMAN)
-        competitor = Competitor(config, rival, steelman=steelman, start_ms=START_NS // MILLISECOND)
-        competitor.run(wanted)
-        return competitor.tally.done[warm_up:wanted]
+def play(
+    config: Config, task: Task, excerpt: Excerpt | None = None, stopped: pool.Stopped = lambda: False
+) -> list[SessionFigures]:
+    """Let one entrant play one world, of synthetic prices or an excerpt; return its sessions after the warm-up.
+
+    `stopped` tells whether to end early, with the sessions settled by then.
+    """
+    start_ms, world = START_NS // MILLISECOND, None
+    if excerpt is None:
+        warm_up = -(-WARM_UP_S // DURATIONS[config.simulator.sessions[0].duration])
+        wanted = warm_up + task.sessions
+    else:
+        config, wanted = _on(config, excerpt), excerpt.sessions
+        world = build_world(config.simulator, start_ms, {config.simulator.sessions[0].asset: excerpt.recording})
+    if task.entrant == OURS:
+        done = _play_ours(config, wanted, world, stopped)
+    else:
+        rival, steelman = task.entrant.removesuffix(STEELMAN), task.entrant.endswith(STEELMAN)
+        competitor = Competitor(config, rival, steelman=steelman, start_ms=start_ms, world=world)
+        done = competitor.tally.done
+        while len(done) < wanted and not stopped():
+            competitor.run(len(done) + 1)
+    if excerpt is None:
+        return done[warm_up:wanted]
+    return [replace(done[place], market=name) for place, name in excerpt.counted if place < len(done)]
+
+
+def _play_ours(config: Config, wanted: int, world: World | None, stopped: pool.Stopped) -> list[SessionFigures]:
     tally = Tally(ACCOUNT)
-    run = DirectRun(config, tally)
+    run = DirectRun(config, tally, world)
     tally.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
@@ -64,9 +85,17 @@ def play(config: Config, task: Task) -> list[SessionFigures]:
         run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
 
     look()
-    while len(tally.done) < wanted:
+    while len(tally.done) < wanted and not stopped():
         run.run(10.0)
-    return tally.done[warm_up:wanted]
+    return tally.done
+
+
+def _on(config: Config, excerpt: Excerpt) -> Config:
+    """Return the configuration of a world that is an excerpt: struck at the price, at the recording's own pace."""
+    simulator = config.simulator
+    series = simulator.sessions[0].model_copy(update={"elapsed_s": excerpt.elapsed_s, "strike_offset_share": 0.0})
+    world = simulator.world.model_copy(update={"speed": 1.0})
+    return config.model_copy(update={"simulator": simulator.model_copy(update={"sessions": (series,), "world": world})})
 
 
 def world_of(config: Config, seed: int, world: int) -> Config:
@@ -79,9 +108,10 @@ def world_of(config: Config, seed: int, world: int) -> Config:
 def run(
     config: Config,
     entrants: Sequence[str],
-    sessions: int,
+    sessions: int | None,
     seed: int,
     *,
+    prices: Path | None = None,
     processes: int | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Arena:
@@ -90,13 +120,15 @@ def run(
     Args:
         config: the world and our parameters; `simulator.sessions` is one series.
         entrants: of `ENTRANTS`.
-        sessions: how many each plays.
-        seed: of the worlds.
+        sessions: how many each plays; `DEFAULT_SESSIONS`, or all there are in `prices`, if not given.
+        seed: of the worlds; with `prices` of the takers only.
+        prices: a recording to be played instead of synthetic prices.
         processes: how many; as many as there are cores if not given.
         progress: takes a line about every ten seconds.
 
     Raises:
         ValueError: the series settles on an average, which the rivals' prices know nothing of.
+        PricesError: the recording cannot be played.
     """
     series = config.simulator.sessions[0]
     if series.settlement.type == "avg":
@@ -104,40 +136,48 @@ def run(
     params = config.maker_params(series.asset, DURATIONS[series.duration])
     arena = Arena(series.duration, seed, params.inventory.max_position)
     arena.config = config.model_dump_json(exclude_unset=True)
-    worlds = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]
-    tasks = [Task(name, world, count) for world, count in enumerate(worlds) for name in entrants]
-    done: dict[Task, list[SessionFigures]] = {}
+    excerpts: list[Excerpt] = []
+    if prices is None:
+        sessions = sessions or DEFAULT_SESSIONS
+        counts = [min(WORLD_SESSIONS, sessions - start) for start in range(0, sessions, WORLD_SESSIONS)]
+    else:
+        arena.prices = prices.name
+        excerpts = cut(prices, series.asset, DURATIONS[series.duration], sessions)
+        counts = [len(each.counted) for each in excerpts]
+        if sessions is not None and sum(counts) < sessions:
+            progress(f"{prices}: {sum(counts)} sessions of {series.duration} can be played, not {sessions}; these are")
+    tasks = [Task(name, world, count) for world, count in enumerate(counts) for name in entrants]
     began = told = time.perf_counter()
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=context, initializer=_hush)
-    try:
-        futures = {pool.submit(play, world_of(config, seed, task.world), task): task for task in tasks}
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            now = time.perf_counter()
-            if now - told > 10.0:
-                told = now
-                progress(f"{len(done)} of {len(tasks)} worlds played, {now - began:.0f} s")
-        pool.shutdown()
-    except KeyboardInterrupt:
-        arena.complete = False
-        pool.shutdown(wait=False, cancel_futures=True)
+    count = 0
+
+    def played(_sessions: list[SessionFigures]) -> None:
+        nonlocal count, told
+        count += 1
+        now = time.perf_counter()
+        if now - told > 10.0:
+            told = now
+            progress(f"{count} of {len(tasks)} worlds played, {now - began:.0f} s")
+
+    games = [(world_of(config, seed, task.world), task, excerpts[task.world] if excerpts else None) for task in tasks]
+    found = pool.play(_play, games, processes=processes, done=played)
+    done = {tasks[index]: figures for index, figures in found.items()}
+    arena.complete = all(len(done.get(task, ())) == task.sessions for task in tasks)
+    if not arena.complete:
+        progress(f"interrupted: {len(done)} of {len(tasks)} worlds were played, the last not to their ends")
     for name in entrants:
         arena.sessions[name] = [
-            each for task in tasks if task.entrant == name for each in _named(done.get(task, []), task.world)
+            each for task in tasks if task.entrant == name for each in _named(done.get(task, []), task.world, prices)
         ]
     arena.wall_s = time.perf_counter() - began
     return arena
 
 
-def _hush() -> None:
-    """A worker's own log would only come between the lines of the one who waits for it."""
-    logger.remove()
-    logger.add(sys.stderr, level="ERROR", format="mmactors: {message}")
+def _play(game: tuple[Config, Task, Excerpt | None], stopped: pool.Stopped) -> list[SessionFigures]:
+    return play(*game, stopped)
 
 
-def _named(played: list[SessionFigures], world: int) -> list[SessionFigures]:
-    """Markets of different worlds have the same names; pairs are by world and market."""
-    for each in played:
-        each.market = f"{world}:{each.market}"
-    return played
+def _named(played: list[SessionFigures], world: int, prices: Path | None) -> list[SessionFigures]:
+    """Markets of different worlds have the same names; pairs are by world and market. A recording's are its hours."""
+    if prices is not None:
+        return played
+    return [replace(each, market=f"{world}:{each.market}") for each in played]

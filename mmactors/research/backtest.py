@@ -1,38 +1,40 @@
 """Backtest: many sessions of the whole program in virtual time, judged by the independent auditor as they happen.
 
-Owns the loop, the figures and their words. The program under test is `twin.Twin`; what truly happened is told line by
-line to `mmactors.audit`, which shares no code with it.
+Owns the cutting of a run into worlds, the playing of one, and their putting together. The program under test is
+`twin.Twin` or `direct.DirectRun`; what truly happened is told line by line to `mmactors.audit`, which shares no code
+with them, and to the arena's ruler, `tally.py`.
 """
 
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any, Literal
 
 import msgspec
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import DURATIONS, Config
-from mmactors.messages import SessionReport
-from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
+from mmactors.research import pool
+from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
+from mmactors.research.findings import Backtest, Played, RuntimeName
+from mmactors.research.tally import LOOK_EVERY_MS, Tally
 from mmactors.research.twin import Twin
 from mmactors.simulator.truth import TruthLog
 from mmactors.simulator.wire import Json
 from mmactors.simulator.world import World
-from mmactors.units import dollars
+from mmactors.units import MILLISECOND
 
 SLICE_S = 10.0
 """Virtual time between two looks at the progress."""
 
-NEUTRAL_SHARE = 0.05
+WORLD_S = 7500
+"""Virtual time of one world, whoever plays it: 25 sessions of five minutes."""
 
-
-RuntimeName = Literal["actors", "core"]
+TELL_EVERY_S = 5.0
 
 
 class Tap(TruthLog):
@@ -57,84 +59,16 @@ class Tap(TruthLog):
         self._auditor.feed(line)
 
 
-@dataclass(slots=True)
-class Backtest:
-    """What a backtest found; `complete` is False if it was interrupted.
+@dataclass(frozen=True)
+class Task:
+    """One world to play: its number, its configuration (with its own seed), and how many sessions to settle."""
 
-    `orders_hash` digests what happened at the venue (orders, fills, cash, markets, with their times), the same for both
-    runtimes; `trace_hash` everything the actors handled, empty without actors.
-    """
-
-    reports: list[SessionReport]
-    violations: dict[str, int]
-    examples: list[str]
+    world: int
+    config: Config
+    sessions: int
     runtime: RuntimeName
-    orders_hash: str
-    trace_hash: str
-    virtual_s: float
-    wall_s: float
-    cpu_s: float
-    max_position: int
-    counters: dict[str, int] = field(default_factory=dict)
-    dead_letters: int = 0
-    restarts: int = 0
-    complete: bool = True
-
-    def figures(self) -> dict[str, Any]:
-        """Return the figures, money in dollars, shares in 0..1."""
-        pnls = [dollars(report.pnl_micros) for report in self.reports]
-        count = len(self.reports)
-        neutral = sum(abs(r.net_at_close) <= NEUTRAL_SHARE * self.max_position for r in self.reports)
-        return {
-            "sessions": count,
-            "complete": self.complete,
-            "pnl_mean": statistics.fmean(pnls) if pnls else None,
-            "pnl_sd": statistics.stdev(pnls) if count > 1 else None,
-            "net_within_5pct_share": neutral / count if count else None,
-            "risk_at_close_mean": _mean([r.risk_at_close for r in self.reports]),
-            "abs_net_at_close_mean": _mean([abs(r.net_at_close) for r in self.reports]),
-            "dead_side_adding_orders": self.violations.get("dead side accepted", 0),
-            "two_sided_share": _mean([r.two_sided_share for r in self.reports]),
-            "fills_mean": _mean([r.fills for r in self.reports]),
-            "contracts_mean": _mean([r.contracts for r in self.reports]),
-            "order_messages_mean": _mean([r.order_messages for r in self.reports]),
-            "violations": self.violations,
-            "violation_examples": self.examples,
-            "counters": self.counters,
-            "dead_letters": self.dead_letters,
-            "restarts": self.restarts,
-            "runtime": self.runtime,
-            "orders_hash": self.orders_hash,
-            "trace_hash": self.trace_hash,
-            "virtual_seconds": self.virtual_s,
-            "wall_seconds": self.wall_s,
-            "cpu_seconds": self.cpu_s,
-            "virtual_seconds_per_second": self.virtual_s / self.wall_s if self.wall_s else None,
-            "virtual_seconds_per_cpu_second": self.virtual_s / self.cpu_s if self.cpu_s else None,
-        }
-
-    @property
-    def clean(self) -> bool:
-        """Whether every session wanted was settled and no rule was broken."""
-        return self.complete and not any(self.violations.values())
-
-    def lines(self) -> list[str]:
-        """Return the sessions as a table, then the figures, for a console."""
-        found = self.figures()
-        broken = ", ".join(f"{name} {count}" for name, count in self.violations.items() if count) or "none"
-        return [
-            *Narrator(lambda _line: None).summary(self.reports),
-            "" if self.complete else "interrupted: the sessions settled so far",
-            f"P&L per session ${found['pnl_mean'] or 0:+.2f} (sd {found['pnl_sd'] or 0:.2f}), neutral at the close in "
-            f"{found['net_within_5pct_share'] or 0:.1%}, $ risk there {found['risk_at_close_mean'] or 0:.2f}, "
-            f"two-sided {found['two_sided_share'] or 0:.1%}",
-            f"rules broken: {broken}",
-            *self.examples,
-            f"{self.virtual_s:.0f} virtual seconds in {self.wall_s:.1f} s "
-            f"({found['virtual_seconds_per_second'] or 0:.0f} a second, "
-            f"{found['virtual_seconds_per_cpu_second'] or 0:.0f} a second of processor time); "
-            f"runtime {self.runtime}, orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
-        ]
+    rules: Rules
+    interleaving: int | None = None
 
 
 def run(
@@ -146,8 +80,14 @@ def run(
     progress: Callable[[str], None] = lambda _line: None,
     rules: Rules | None = None,
     events: EventLog | None = None,
+    processes: int | None = None,
 ) -> Backtest:
-    """Run until so many sessions are settled, or a KeyboardInterrupt.
+    """Run until so many sessions are settled, or Ctrl-C.
+
+    A long run is cut into worlds of `WORLD_S`, each with a seed of its own, that processes play at the same time; the
+    result is the same however many there are. The first world has the configuration's seed, so that a short run is its
+    beginning. Every world begins as a run does, with the volatility's prior: no session is left out to warm up.
+    With an `interleaving` or `events` the run is one world, however long.
 
     Args:
         config: what to run; the simulator's section is the world and its seed.
@@ -157,60 +97,127 @@ def run(
         progress: takes a line about every five seconds.
         rules: what the auditor holds the orders to; the configuration's own if not given.
         events: records what every Maker handled; closed at the end; for actors only.
+        processes: how many; as many as there are cores if not given.
 
     Raises:
         ValueError: the core has no interleaving and records no events.
     """
+    if runtime == "core" and (interleaving is not None or events is not None):
+        raise ValueError("the core runs in canonical order and records no events: use the actors for that")
     if rules is None:
         rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-    auditor = Auditor(rules)
-    tap = Tap(auditor)
-    twin: Twin | DirectRun
-    if runtime == "actors":
-        twin = Twin(config, interleaving=interleaving, recorder=tap, events=events)
-    elif interleaving is None and events is None:
-        twin = DirectRun(config, tap)
-    else:
-        raise ValueError("the core runs in canonical order and records no events: use the actors for that")
-    tap.world = twin.venue.world
-    began, cpu_began = time.perf_counter(), time.process_time()
-    told = began
-    start_ns = twin.runtime.clock.now()
-    complete = True
-    try:
-        while len(twin.sessions) < sessions and not twin.ended:
-            twin.run(SLICE_S)
-            now = time.perf_counter()
-            if now - told > 5.0:
-                told = now
-                virtual_s = (twin.runtime.clock.now() - start_ns) / 1e9
-                progress(f"{len(twin.sessions)} of {sessions} sessions, {virtual_s / (now - began):.0f} virtual s/s")
-    except KeyboardInterrupt:
-        complete = False
-    trace_hash, orders_hash = twin.trace_hash, tap.digest()
-    dead_letters, restarts = twin.dead_letters, twin.restarts
-    twin.end()
+    single = interleaving is not None or events is not None
+    counts = [sessions] if single else cut(config, sessions)
+    tasks = [Task(at, world_of(config, at), count, runtime, rules, interleaving) for at, count in enumerate(counts)]
+    taking_part = min(processes or pool.cores(), len(tasks))
+    told = _Progress(sessions, progress)
+    began = time.perf_counter()
+    work = play if taking_part > 1 else partial(play, events=events, told=told.on)
+    found = pool.play(work, tasks, processes=taking_part, done=told.done)
+    wall_s = time.perf_counter() - began
     if events is not None:
         events.close()
-    audit = auditor.result()
     series = config.simulator.sessions[0]
     return Backtest(
-        reports=list(twin.sessions.values())[:sessions],
-        violations={check.name: check.count for check in audit.checks},
-        examples=[example for check in audit.checks for example in check.examples][:10],
+        worlds=[found[at] for at in sorted(found)],
+        wanted=sessions,
         runtime=runtime,
-        orders_hash=orders_hash,
-        trace_hash=trace_hash,
-        virtual_s=(twin.runtime.clock.now() - start_ns) / 1e9,
-        wall_s=time.perf_counter() - began,
-        cpu_s=time.process_time() - cpu_began,
+        wall_s=wall_s,
+        processes=taking_part,
         max_position=config.maker_params(series.asset, DURATIONS[series.duration]).inventory.max_position,
-        counters=dict(twin.desk.counters),
-        dead_letters=dead_letters,
-        restarts=restarts,
-        complete=complete and not twin.ended,
     )
 
 
-def _mean(values: list[float] | list[int]) -> float | None:
-    return statistics.fmean(values) if values else None
+def cut(config: Config, sessions: int) -> list[int]:
+    """Return how many sessions each world of a run settles."""
+    each = sum(max(1, WORLD_S // DURATIONS[series.duration]) * series.strikes for series in config.simulator.sessions)
+    return [min(each, sessions - start) for start in range(0, sessions, each)]
+
+
+def world_of(config: Config, world: int) -> Config:
+    """Return the configuration of one world of a run: the same but for its seed; the first is the run's own."""
+    if world == 0:
+        return config
+    simulator = config.simulator
+    digest = blake2b(f"{simulator.world.seed}:{world}".encode(), digest_size=6).digest()
+    paths = simulator.world.model_copy(update={"seed": int.from_bytes(digest, "big")})
+    return config.model_copy(update={"simulator": simulator.model_copy(update={"world": paths})})
+
+
+def play(
+    task: Task,
+    stopped: pool.Stopped,
+    *,
+    events: EventLog | None = None,
+    told: Callable[[int, float], None] = lambda _sessions, _virtual_s: None,
+) -> Played:
+    """Play one world to its end, or until told to stop; `told` hears of its sessions and virtual seconds so far."""
+    config = task.config
+    auditor = Auditor(task.rules)
+    tap = Tap(auditor)
+    tally = Tally(ACCOUNT, chained=tap)
+    cpu_began = time.process_time()
+    twin: Twin | DirectRun
+    if task.runtime == "actors":
+        twin = Twin(config, interleaving=task.interleaving, recorder=tally, events=events)
+    else:
+        twin = DirectRun(config, tally)
+    tap.world = tally.world = twin.venue.world
+    timeline, accounts = twin.runtime, twin.venue.venue.accounts
+
+    def look() -> None:
+        now = timeline.clock.now()
+        if ACCOUNT in accounts:
+            tally.look(now // MILLISECOND, accounts[ACCOUNT])
+        timeline.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
+
+    look()
+    start_ns = timeline.clock.now()
+    while len(twin.sessions) < task.sessions and not twin.ended and not stopped():
+        twin.run(SLICE_S)
+        told(len(twin.sessions), (timeline.clock.now() - start_ns) / 1e9)
+    trace_hash, orders_hash = twin.trace_hash, tap.digest()
+    dead_letters, restarts, ended = twin.dead_letters, twin.restarts, bool(twin.ended)
+    twin.end()
+    audit = auditor.result()
+    measured = {each.market: each for each in tally.done}
+    reports = list(twin.sessions.values())[: task.sessions]
+    return Played(
+        world=task.world,
+        reports=reports,
+        measured=[measured[report.market] for report in reports],
+        violations={check.name: check.count for check in audit.checks},
+        examples=[example for check in audit.checks for example in check.examples],
+        orders_hash=orders_hash,
+        trace_hash=trace_hash,
+        virtual_s=(timeline.clock.now() - start_ns) / 1e9,
+        cpu_s=time.process_time() - cpu_began,
+        counters=dict(twin.desk.counters),
+        dead_letters=dead_letters,
+        restarts=restarts,
+        complete=len(reports) == task.sessions and not ended,
+    )
+
+
+class _Progress:
+    """Tells how far the worlds are together, now and then."""
+
+    def __init__(self, wanted: int, say: Callable[[str], None]) -> None:
+        self._wanted = wanted
+        self._say = say
+        self._sessions, self._virtual_s = 0, 0.0
+        self._began = self._told = time.perf_counter()
+
+    def on(self, sessions: int, virtual_s: float) -> None:
+        """The one world that is being played is so far."""
+        now = time.perf_counter()
+        if now - self._told > TELL_EVERY_S:
+            self._told = now
+            rate = (self._virtual_s + virtual_s) / (now - self._began)
+            self._say(f"{self._sessions + sessions} of {self._wanted} sessions, {rate:.0f} virtual s/s")
+
+    def done(self, played: Played) -> None:
+        """A world has been played."""
+        self._sessions += len(played.reports)
+        self._virtual_s += played.virtual_s
+        self.on(0, 0.0)

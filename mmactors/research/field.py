@@ -20,6 +20,7 @@ from mmactors.simulator.book import Market, Outcome
 from mmactors.simulator.ledger import NewOrder
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.simulation import SimulatedVenue
+from mmactors.simulator.world import World
 from mmactors.units import DOLLAR, MILLISECOND, Nanos
 
 ACCOUNT = "rival"
@@ -48,12 +49,13 @@ class Competitor:
         name: of `rivals.RIVALS`.
         steelman: whether it works with our fair value at our cadence, instead of the venue's mid at its own.
         start_ms: when the world begins.
+        world: its prices; synthetic ones from the configuration if not given.
     """
 
-    def __init__(self, config: Config, name: str, *, steelman: bool, start_ms: int) -> None:
+    def __init__(self, config: Config, name: str, *, steelman: bool, start_ms: int, world: World | None = None) -> None:
         simulator = config.simulator
         self.tally = Tally(ACCOUNT)
-        self.simulation = SimulatedVenue(simulator, start_ms, recorder=self.tally, run="arena")
+        self.simulation = SimulatedVenue(simulator, start_ms, world=world, recorder=self.tally, run="arena")
         self.tally.world = self.simulation.world
         self._account = self.simulation.account(ACCOUNT)
         self._account.bucket = None  # a rival is not judged by our venue's rate limit

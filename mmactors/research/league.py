@@ -23,6 +23,9 @@ FORMAT = 1
 
 NO_INPUT, UNREADABLE = 66, 78
 
+HOUR = len("2026-06-08T12")
+"""The markets of a recording are named by their start in ISO form; so much of it is the hour."""
+
 _KIND = "mmactors arena"
 
 
@@ -95,18 +98,24 @@ class Arena:
 
     def figures(self) -> dict[str, Any]:
         """Return the league table and the paired differences, ours minus theirs, in dollars a session."""
-        table = {name: summary(played, self.max_position) for name, played in self.sessions.items() if played}
+        table = {
+            name: summary(played, self.max_position, self._clusters([each.market for each in played]))
+            for name, played in self.sessions.items()
+            if played
+        }
         paired: dict[str, Any] = {}
         ours = self.sessions.get(OURS, [])
         for name, played in self.sessions.items():
             if name != OURS and ours and played:
                 theirs = {each.market: each.pnl for each in played}
-                both = [each.pnl - theirs[each.market] for each in ours if each.market in theirs]
-                mean, low, high = mean_ci(both)
+                both = {each.market: each.pnl - theirs[each.market] for each in ours if each.market in theirs}
+                mean, low, high = mean_ci(list(both.values()), self._clusters(list(both)))
                 paired[name] = {"sessions": len(both), "pnl_difference": mean, "ci": [low, high]}
         return {
             "session": self.duration,
             "seed": self.seed,
+            "prices": self.prices,
+            "intervals_clustered_by": "hour of the recording" if self.prices else "session",
             "complete": self.complete,
             "table": table,
             "ours_minus": paired,
@@ -133,8 +142,18 @@ class Arena:
                 f"{row['markout_10s_cents']:>+8.2f}{row['messages_mean']:>10.0f}{difference:>24}"
             )
         count = max((row["sessions"] for _, row in order), default=0)
-        told.append(f"{count} sessions of {self.duration} each, seed {self.seed}, {self.wall_s:.0f} s")
+        world = f"recorded in {self.prices}, intervals clustered by its hours, takers'" if self.prices else "worlds'"
+        cut = "" if self.complete else "; interrupted"
+        told.append(f"{count} sessions of {self.duration} each, {world} seed {self.seed}, {self.wall_s:.0f} s{cut}")
         return told
+
+    def _clusters(self, markets: list[str]) -> list[str] | None:
+        return [market[:HOUR] for market in markets] if self.prices else None
+
+
+def as_json(figures: dict[str, Any]) -> str:
+    """Return figures as JSON for a reader; what is not a number, such as the sd of one session, is null."""
+    return msgspec.json.format(msgspec.json.encode(figures), indent=2).decode()
 
 
 def _number(value: float) -> float:

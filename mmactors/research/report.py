@@ -138,7 +138,9 @@ def _sections(
         told.append(Section("session", "One session", [narrative.no_session(arena)]))
     if calibration is not None:
         panels = narrative.panels(calibration)
-        told.append(Section("calibration", "Calibration", narrative.calibration(calibration), plots.calibration(panels)))
+        told.append(
+            Section("calibration", "Calibration", narrative.calibration(calibration), plots.calibration(panels))
+        )
     rows = []
     for name in ranked:
         figures = found["table"][name]

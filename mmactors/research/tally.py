@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scipy.special import stdtrit
+
 from mmactors.simulator.book import Market, Order
 from mmactors.simulator.ledger import Account, Fill, NewOrder
 from mmactors.simulator.participants import fair_of
@@ -91,6 +93,8 @@ class Tally(SpotRecorder):
         self.world: World | None = None
         self._account = account
         self._chained = chained
+        if chained is not None:  # the most frequent news, and none to us
+            self.spot, self.ticked = chained.spot, chained.ticked  # type: ignore[method-assign]
         self._open: dict[str, _Open] = {}
         self._next_look = 0
 
@@ -124,28 +128,29 @@ class Tally(SpotRecorder):
         if bid > 0 and ask < market.ticks:
             each.both += 1
             each.spreads += (ask - bid) / market.ticks
-        fair = self._fair(market, now_ms)
-        risk = abs(each.net) * math.sqrt(fair * (1.0 - fair))
         if left_ms <= NOTED_F * duration_ms and not each.noted:
-            each.noted, figures.net_noted, figures.risk_noted = True, each.net, risk
+            each.noted, figures.net_noted, figures.risk_noted = True, each.net, self._risk(each, now_ms)
         if left_ms <= CLOSE_F * duration_ms and not each.closed:
-            each.closed, figures.net_at_close, figures.risk_at_close = True, each.net, risk
+            each.closed, figures.net_at_close, figures.risk_at_close = True, each.net, self._risk(each, now_ms)
         part = min(int((1.0 - left_ms / duration_ms) * PARTS), PARTS - 1)
-        while len(figures.net_by_part) <= part:
-            figures.net_by_part.append(each.net)
-            figures.pnl_by_part.append(each.cash / DOLLAR + each.yes * fair + each.no * (1.0 - fair))
+        if len(figures.net_by_part) <= part:
+            fair = self._fair(market, now_ms)
+            while len(figures.net_by_part) <= part:
+                figures.net_by_part.append(each.net)
+                figures.pnl_by_part.append(each.cash / DOLLAR + each.yes * fair + each.no * (1.0 - fair))
+
+    def _risk(self, each: _Open, now_ms: int) -> float:
+        """The standard deviation of what the exposure will pay, in dollars."""
+        fair = self._fair(each.market, now_ms)
+        return abs(each.net) * math.sqrt(fair * (1.0 - fair))
 
     # --- the venue's recorder -----------------------------------------------------------------------
 
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
-        """Pass on an asset's true price and volatility."""
-        if self._chained is not None:
-            self._chained.spot(asset, price, sigma, now_ms)
+        """Hear an asset's true price and volatility, which is nothing new; who is chained hears it instead."""
 
     def ticked(self, asset: str, now_ms: int) -> None:
-        """Pass on that a feed spoke."""
-        if self._chained is not None:
-            self._chained.ticked(asset, now_ms)
+        """Hear that a feed spoke, likewise."""
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
         """Pass on that an order session is up or down."""
@@ -224,19 +229,38 @@ class Tally(SpotRecorder):
         return fair_of(market, self.world.paths[market.asset], now_ms)
 
 
-def mean_ci(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval; NaN where there are too few."""
+def mean_ci(values: Sequence[float], clusters: Sequence[str] | None = None) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval; NaN where there are too few.
+
+    With `clusters`, one label a value, values of one cluster may depend on each other: the interval is by Student's t
+    on the clusters' sums of deviations (the usual cluster-robust error of a mean).
+    """
     if not values:
         return math.nan, math.nan, math.nan
     mean = statistics.fmean(values)
-    half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    if clusters is None:
+        half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        return mean, mean - half, mean + half
+    sums: dict[str, float] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - mean
+    count = len(sums)
+    if count < 2:
+        return mean, math.nan, math.nan
+    error = math.sqrt(count / (count - 1) * sum(each * each for each in sums.values())) / len(values)
+    half = float(stdtrit(count - 1, 0.975)) * error
     return mean, mean - half, mean + half
 
 
-def summary(sessions: Sequence[SessionFigures], max_position: int) -> dict[str, float | int | list[float]]:
-    """Return the figures over all sessions: dollars a session, shares 0..1, markouts in cents a contract."""
+def summary(
+    sessions: Sequence[SessionFigures], max_position: int, clusters: Sequence[str] | None = None
+) -> dict[str, float | int | list[float]]:
+    """Return the figures over all sessions: dollars a session, shares 0..1, markouts in cents a contract.
+
+    `clusters` as for `mean_ci`.
+    """
     pnls = [each.pnl for each in sessions]
-    mean, low, high = mean_ci(pnls)
+    mean, low, high = mean_ci(pnls, clusters)
     deviation = statistics.stdev(pnls) if len(pnls) > 1 else math.nan
     worst = sorted(pnls)[: max(1, len(pnls) // 100)]
     contracts = sum(each.contracts for each in sessions)

@@ -183,3 +183,9 @@ def test_what_only_actors_can_do_is_refused_of_the_core(option, tmp_path):
     assert done.returncode == 64
     assert lines_of(done) == [f"mmactors: {option[0]} is for --runtime actors; the core has no actors to tell of"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_sessions_that_cannot_be_is_refused_at_once(tmp_path):
+    done = command("-m", "mmactors", "backtest", ROOT / "conf/sim.yaml", "--out", "sessions.xlsx", cwd=tmp_path)
+    assert done.returncode == 64
+    assert lines_of(done) == ["mmactors: --out sessions.xlsx: the name must end in .parquet or .csv"]

@@ -1,0 +1,157 @@
+"""A backtest cut into worlds: the same whoever plays them, the first of them a short run; and what it tells of each."""
+
+import csv
+import json
+import math
+import os
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pykka
+import pytest
+
+from mmactors.config import Config, load
+from mmactors.research import backtest, findings
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
+
+
+@pytest.fixture(autouse=True)
+def nobody_left():
+    yield
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
+
+
+@pytest.fixture
+def small_worlds(monkeypatch):
+    monkeypatch.setattr(backtest, "WORLD_S", 60)
+
+
+def config(seed: int = 11, **more: str) -> Config:
+    environ = {
+        "MM__feeds__coinbase__enabled": "false",
+        "MM__simulator__world__seed": str(seed),
+        "MM__assets": "[BTC]",
+        "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
+    }
+    return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
+
+
+def told(found: backtest.Backtest) -> dict[str, object]:
+    """All that does not depend on the machine."""
+    figures = {**found.figures(), "rows": found.rows(), "reports": found.reports}
+    for name in ("processes", "wall_seconds", "cpu_seconds"):
+        del figures[name]
+    return {name: value for name, value in figures.items() if not name.startswith("virtual_seconds_per")}
+
+
+def test_it_is_the_same_backtest_however_many_play_it(small_worlds):
+    runs = [
+        backtest.run(config(), 3, runtime=runtime, processes=processes)
+        for runtime, processes in (("core", 1), ("core", 2), ("actors", 2))
+    ]
+    assert [run.processes for run in runs] == [1, 2, 2]
+    core, again, actors = map(told, runs)
+    assert core == again
+    assert core["worlds"] == core["sessions"] == 3
+    assert core.pop("trace_hash") == "" != actors.pop("trace_hash")
+    assert core.pop("runtime") != actors.pop("runtime")
+    assert core == actors
+    assert runs[0].clean
+
+
+def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
+    long, short = (backtest.run(config(), sessions, runtime="core", processes=1) for sessions in (2, 1))
+    assert long.worlds[0].orders_hash == short.orders_hash != long.worlds[1].orders_hash
+    assert long.orders_hash not in (short.orders_hash, long.worlds[1].orders_hash)
+    assert long.rows()[:1] == short.rows()
+    names = [row["market"] for row in long.rows()]
+    assert names == [report.market for report in long.reports]
+    assert names[1] == f"1:{names[0]}"
+
+
+def test_worlds_depend_on_the_configuration_alone():
+    assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 5M}]"), 55) == [25, 25, 5]
+    assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 1H, strikes: 2}]"), 5) == [4, 1]
+    seeds = {
+        backtest.world_of(run, world).simulator.world.seed for run in (config(1), config(2)) for world in range(50)
+    }
+    assert len(seeds) == 100
+    assert all(abs(seed) <= 10**15 for seed in seeds)
+
+
+def test_an_interleaving_is_of_one_world(small_worlds):
+    found = backtest.run(config(), 2, interleaving=3)
+    assert [len(world.reports) for world in found.worlds] == [2]
+    assert found.complete
+
+
+def test_an_interrupted_backtest_tells_what_is_settled():
+    lines = []
+
+    def interrupt(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(backtest, "TELL_EVERY_S", 0.0)
+            found = backtest.run(config(), 30, runtime="core", progress=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not found.complete
+    assert len(found.reports) == 1
+    assert "ended early" in "\n".join(found.lines())
+
+
+@pytest.fixture(scope="module")
+def two_sessions():
+    return backtest.run(config(8), 2, runtime="core")
+
+
+def test_the_ruler_and_the_program_agree(two_sessions):
+    for report, row in zip(two_sessions.reports, two_sessions.rows(), strict=True):
+        assert row["pnl"] == pytest.approx(report.pnl_micros / 1e6)
+        assert (row["fills"], row["contracts"]) == (report.fills, report.contracts)
+        assert row["max_abs_net"] == report.max_abs_net
+        assert row["net_at_close"] == report.net_at_close
+        assert row["two_sided_share"] == pytest.approx(report.two_sided_share, abs=0.05)
+    found = two_sessions.figures()
+    pnls = [report.pnl_micros / 1e6 for report in two_sessions.reports]
+    assert found["pnl_mean"] == pytest.approx(sum(pnls) / 2)
+    assert found["sharpe"] == pytest.approx(found["pnl_mean"] / found["pnl_sd"])
+    gained = sum(row["markout_1s"] for row in two_sessions.rows())
+    assert found["markout_1s_cents"] == pytest.approx(100 * gained / sum(r.contracts for r in two_sessions.reports))
+
+
+def test_the_figures_are_json_even_without_a_session():
+    empty = findings.Backtest([], 3, "core", 0.0, 1, 1000)
+    found = json.loads(json.dumps({**empty.figures(), "per_session": empty.rows()}, allow_nan=False))
+    assert found["pnl_mean"] is None
+    assert found["complete"] is False
+    assert any("no session was settled" in line for line in empty.lines())
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_sessions_go_to_a_file(two_sessions, ending, tmp_path):
+    path, rows = tmp_path / f"sessions{ending}", two_sessions.rows()
+    findings.write(path, rows)
+    if ending == ".parquet":
+        assert pq.read_table(path).to_pylist() == rows
+    else:
+        with path.open(newline="") as file:
+            read = list(csv.DictReader(file))
+        assert [row["market"] for row in read] == [row["market"] for row in rows]
+        assert all(math.isclose(float(mine["pnl"]), theirs["pnl"]) for mine, theirs in zip(read, rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("sessions.txt", "must end in .parquet or .csv"), ("none/sessions.csv", "can be written to")]
+)
+def test_a_file_that_cannot_be_is_refused_before_anything_is_played(name, why, tmp_path):
+    with pytest.raises(findings.CannotWrite, match=why):
+        findings.check_ending(tmp_path / name)
