@@ -52,6 +52,7 @@ from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.research.timeline import Post, Timeline
 from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
 from mmactors.simulator.simulation import SpotRecorder
+from mmactors.simulator.world import World
 from mmactors.units import Nanos, nanos
 
 REPORTS = frozenset(gateway.REPORTS)
@@ -63,6 +64,7 @@ class DirectRun:
     Args:
         config: the configuration; its simulator section is the world.
         recorder: is told what truly happens at the venue.
+        world: the prices; synthetic ones from the configuration if not given.
 
     Raises:
         ValueError: another source than Binance is enabled.
@@ -71,12 +73,12 @@ class DirectRun:
     restarts = 0
     trace_hash = ""
 
-    def __init__(self, config: Config, recorder: SpotRecorder | None = None) -> None:
+    def __init__(self, config: Config, recorder: SpotRecorder | None = None, world: World | None = None) -> None:
         if config.feeds.enabled != (SOURCE,):
             raise ValueError(f"the core follows {SOURCE} alone; switch off feeds.coinbase, or use the actors")
         self.config = config
         self.runtime = Timeline(START_NS)
-        self.stage = Stage(config, self.runtime, recorder, TypedVoice())
+        self.stage = Stage(config, self.runtime, recorder, TypedVoice(), world)
         self.desk, self.venue = self.stage.desk, self.stage.venue
         self.sessions: dict[str, SessionReport] = {}
         self.ended: list[tuple[int, str]] = []

@@ -19,6 +19,7 @@ from mmactors.simulator.exchange import exchange
 from mmactors.simulator.floor import Floor
 from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
 from mmactors.simulator.voice import Voice
+from mmactors.simulator.world import World
 from mmactors.units import MILLISECOND, Nanos, nanos
 
 START_NS = Nanos(1_800_000_000 * 1_000_000_000)
@@ -59,15 +60,21 @@ class Stage:
         timeline: lets the time pass.
         recorder: is told what truly happens at the venue.
         voice: writes the venue's frames; JSON text if not given.
+        world: the prices; synthetic ones from the configuration if not given.
     """
 
     def __init__(
-        self, config: Config, timeline: Timeline, recorder: SpotRecorder | None = None, voice: Voice | None = None
+        self,
+        config: Config,
+        timeline: Timeline,
+        recorder: SpotRecorder | None = None,
+        voice: Voice | None = None,
+        world: World | None = None,
     ) -> None:
         self.config = config
         self.timeline = timeline
         clock = VenueClock(timeline.clock)
-        self.venue = SimulatedVenue(config.simulator, clock.start_ms, recorder=recorder, run="twin")
+        self.venue = SimulatedVenue(config.simulator, clock.start_ms, world=world, recorder=recorder, run="twin")
         self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
         feeds, seed = config.simulator.feeds, config.simulator.world.seed
         self.start_ms = clock.start_ms
