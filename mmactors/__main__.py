@@ -131,6 +131,7 @@ def _parser() -> _Parser:
     backtest.add_argument(
         "--events", type=Path, metavar="FILE", help="record what every maker handled, for replay (actors only)"
     )
+    backtest.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price), to their end")
     backtest.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
     backtest.add_argument("--out", type=Path, metavar="FILE", help="write the sessions there, .parquet or .csv")
     backtest.add_argument("--json", action="store_true", help="as one JSON object, sessions included")
@@ -271,9 +272,13 @@ def _backtest(args: argparse.Namespace) -> int:
     if args.session is not None:
         changes["MM__assets"] = "[BTC]"
         changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+    if args.prices is not None:
+        _must_be_file(args.prices)
+        changes["MM__simulator__world__prices"] = json.dumps(str(args.prices))
     config = _config(args.conf, **changes)
     from mmactors.ops.eventlog import EventLog
     from mmactors.research import backtest, findings
+    from mmactors.simulator.recording import PricesError
 
     try:
         if args.out is not None:
@@ -282,7 +287,7 @@ def _backtest(args: argparse.Namespace) -> int:
         raise _Unusable(f"--out {error}", USAGE) from None
     worlds = len(backtest.cut(config, args.sessions))
     for option in ("interleaving", "events"):
-        if worlds > 1 and getattr(args, option) is not None:
+        if worlds > 1 and config.simulator.world.prices is None and getattr(args, option) is not None:
             _say(f"--{option}: one world and process for all {args.sessions} sessions; without it they are {worlds}")
     events = None
     if args.events is not None:
@@ -290,15 +295,18 @@ def _backtest(args: argparse.Namespace) -> int:
         if events.failed:
             raise _Unusable(f"--events {args.events}: {events.failed}", USAGE)
     _log_only("ERROR")
-    found = backtest.run(
-        config,
-        args.sessions,
-        runtime=args.runtime,
-        interleaving=args.interleaving,
-        progress=_say,
-        events=events,
-        processes=args.processes,
-    )
+    try:
+        found = backtest.run(
+            config,
+            args.sessions,
+            runtime=args.runtime,
+            interleaving=args.interleaving,
+            progress=_say,
+            events=events,
+            processes=args.processes,
+        )
+    except PricesError as error:
+        raise _Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     if args.out is not None:
         try:
             findings.write(args.out, found.rows())

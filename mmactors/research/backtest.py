@@ -21,18 +21,24 @@ from mmactors.research import pool
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
 from mmactors.research.findings import Backtest, Played, RuntimeName
+from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, Tally
 from mmactors.research.twin import Twin
+from mmactors.simulator.recording import Recording, load_prices
+from mmactors.simulator.simulation import build_world
 from mmactors.simulator.truth import TruthLog
 from mmactors.simulator.wire import Json
 from mmactors.simulator.world import World
-from mmactors.units import MILLISECOND
+from mmactors.units import MILLISECOND, SECOND
 
 SLICE_S = 10.0
 """Virtual time between two looks at the progress."""
 
 WORLD_S = 7500
 """Virtual time of one world, whoever plays it: 25 sessions of five minutes."""
+
+AFTER_NS = 15 * SECOND
+"""For so long after the last recorded price the last session may settle."""
 
 TELL_EVERY_S = 5.0
 
@@ -69,6 +75,7 @@ class Task:
     runtime: RuntimeName
     rules: Rules
     interleaving: int | None = None
+    recordings: dict[str, Recording] | None = None
 
 
 def run(
@@ -87,7 +94,8 @@ def run(
     A long run is cut into worlds of `WORLD_S`, each with a seed of its own, that processes play at the same time; the
     result is the same however many there are. The first world has the configuration's seed, so that a short run is its
     beginning. Every world begins as a run does, with the volatility's prior: no session is left out to warm up.
-    With an `interleaving` or `events` the run is one world, however long.
+    With an `interleaving`, `events` or recorded prices the run is one world, however long; with recorded prices it ends
+    where they do.
 
     Args:
         config: what to run; the simulator's section is the world and its seed.
@@ -101,14 +109,24 @@ def run(
 
     Raises:
         ValueError: the core has no interleaving and records no events.
+        PricesError: the recorded prices cannot be used.
     """
     if runtime == "core" and (interleaving is not None or events is not None):
         raise ValueError("the core runs in canonical order and records no events: use the actors for that")
     if rules is None:
         rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-    single = interleaving is not None or events is not None
+    recordings = None
+    if config.simulator.world.prices is not None:
+        assets = tuple(dict.fromkeys(series.asset for series in config.simulator.sessions))
+        loaded = load_prices(config.simulator.world.prices, assets, from_s=config.simulator.world.prices_from_s)
+        recordings = loaded.by_asset
+        progress(loaded.report)
+    single = not (interleaving is None and events is None and recordings is None)
     counts = [sessions] if single else cut(config, sessions)
-    tasks = [Task(at, world_of(config, at), count, runtime, rules, interleaving) for at, count in enumerate(counts)]
+    tasks = [
+        Task(at, world_of(config, at), count, runtime, rules, interleaving, recordings)
+        for at, count in enumerate(counts)
+    ]
     taking_part = min(processes or pool.cores(), len(tasks))
     told = _Progress(sessions, progress)
     began = time.perf_counter()
@@ -157,12 +175,15 @@ def play(
     tap = Tap(auditor)
     tally = Tally(ACCOUNT, chained=tap)
     cpu_began = time.process_time()
+    world = build_world(config.simulator, START_NS // MILLISECOND, task.recordings)
+    tap.world = tally.world = world
     twin: Twin | DirectRun
     if task.runtime == "actors":
-        twin = Twin(config, interleaving=task.interleaving, recorder=tally, events=events)
+        twin = Twin(config, interleaving=task.interleaving, recorder=tally, events=events, world=world)
     else:
-        twin = DirectRun(config, tally)
-    tap.world = tally.world = twin.venue.world
+        twin = DirectRun(config, tally, world)
+    ends = [path.end_ms for path in world.paths.values() if path.end_ms is not None]
+    last_ns = max(ends) * MILLISECOND + AFTER_NS if ends else None
     timeline, accounts = twin.runtime, twin.venue.venue.accounts
 
     def look() -> None:
@@ -173,8 +194,10 @@ def play(
 
     look()
     start_ns = timeline.clock.now()
-    while len(twin.sessions) < task.sessions and not twin.ended and not stopped():
+    exhausted = False
+    while len(twin.sessions) < task.sessions and not (twin.ended or exhausted or stopped()):
         twin.run(SLICE_S)
+        exhausted = last_ns is not None and timeline.clock.now() > last_ns
         told(len(twin.sessions), (timeline.clock.now() - start_ns) / 1e9)
     trace_hash, orders_hash = twin.trace_hash, tap.digest()
     dead_letters, restarts, ended = twin.dead_letters, twin.restarts, bool(twin.ended)
@@ -195,7 +218,8 @@ def play(
         counters=dict(twin.desk.counters),
         dead_letters=dead_letters,
         restarts=restarts,
-        complete=len(reports) == task.sessions and not ended,
+        complete=(exhausted or len(reports) == task.sessions) and not ended,
+        exhausted=exhausted,
     )
 
 

@@ -35,7 +35,8 @@ class Played:
     """What came of one world; `reports` are the program's own words on its sessions, `measured` the ruler's, likewise.
 
     `orders_hash` digests what happened at the venue (orders, fills, cash, markets, with their times), the same for both
-    runtimes; `trace_hash` everything the actors handled, empty without actors.
+    runtimes; `trace_hash` everything the actors handled, empty without actors. `exhausted`: the recorded prices ended
+    first, which is no failure.
     """
 
     world: int
@@ -51,6 +52,7 @@ class Played:
     dead_letters: int
     restarts: int
     complete: bool
+    exhausted: bool = False
 
 
 @dataclass
@@ -80,8 +82,14 @@ class Backtest:
 
     @property
     def complete(self) -> bool:
-        """Whether every session wanted was settled; False if it was interrupted."""
-        return len(self.reports) == self.wanted and all(world.complete for world in self.worlds)
+        """Whether every session wanted was settled, or all that recorded prices have; False if it was interrupted."""
+        settled = len(self.reports) == self.wanted or self.exhausted
+        return settled and all(world.complete for world in self.worlds)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the recorded prices ended before the last session wanted."""
+        return any(world.exhausted for world in self.worlds)
 
     @property
     def violations(self) -> dict[str, int]:
@@ -103,6 +111,11 @@ class Backtest:
     def trace_hash(self) -> str:
         """The digest of everything the actors handled, likewise; empty without actors."""
         return _digest([world.trace_hash for world in self.worlds])
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the order desk counted."""
+        return _added([world.counters for world in self.worlds])
 
     @property
     def dead_letters(self) -> int:
@@ -127,11 +140,12 @@ class Backtest:
         return {
             **_defined(summary(self.measured, self.max_position)),
             "complete": self.complete,
+            "sessions_wanted": self.wanted,
             "dead_side_adding_orders": self.violations.get("dead side accepted", 0),
             "order_messages_mean": sum(r.order_messages for r in reports) / len(reports) if reports else None,
             "violations": self.violations,
             "violation_examples": self.examples,
-            "counters": _added([world.counters for world in self.worlds]),
+            "counters": self.counters,
             "dead_letters": self.dead_letters,
             "restarts": self.restarts,
             "runtime": self.runtime,
@@ -167,9 +181,12 @@ class Backtest:
         found: dict[str, Any] = {name: math.nan if value is None else value for name, value in self.figures().items()}
         low, high = (math.nan if bound is None else bound for bound in found["pnl_ci"])
         broken = ", ".join(f"{name} {count}" for name, count in self.violations.items() if count) or "none"
+        short = "" if self.complete else "ended early: "
+        if self.exhausted:
+            short = "the recorded prices end: "
         return [
             *Narrator(lambda _line: None).summary(self.reports),
-            "" if self.complete else f"ended early: {len(self.reports)} sessions of {self.wanted} are settled",
+            short and f"{short}{len(self.reports)} sessions of {self.wanted} are settled",
             f"P&L per session ${found['pnl_mean']:+.2f} (95 % {low:+.2f} .. {high:+.2f}), sd {found['pnl_sd']:.2f}, "
             f"Sharpe {found['sharpe']:.3f}, worst 1 % {found['worst_1pct_mean']:+.0f}",
             f"neutral at the close in {found['net_within_5pct_share']:.1%}: "

@@ -30,6 +30,7 @@ from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.simulator.simulation import SpotRecorder
+from mmactors.simulator.world import World
 from mmactors.units import nanos
 
 
@@ -74,6 +75,7 @@ class Twin:
         events: is told what every Maker handled; its owner closes it, after `end`.
         link: makes the way to the venue.
         feed: makes the way from the exchange.
+        world: the prices; synthetic ones from the configuration if not given.
     """
 
     config: Config
@@ -84,6 +86,7 @@ class Twin:
     events: EventLog | None = None
     link: Callable[..., Link] = TwinLink
     feed: Callable[..., TwinFeed] = TwinFeed
+    world: World | None = None
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
 
@@ -93,7 +96,7 @@ class Twin:
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
         self.latencies_us: deque[float] = deque(maxlen=100)
-        self.stage = Stage(config, self.runtime, self.recorder)
+        self.stage = Stage(config, self.runtime, self.recorder, world=self.world)
         self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
         self.runtime.spawn(
             names.SUPERVISOR,

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pykka
 import pytest
 
+from mmactors.__main__ import main
 from mmactors.config import Config, load
 from mmactors.research import backtest, findings
 
@@ -106,6 +107,34 @@ def test_an_interrupted_backtest_tells_what_is_settled():
     assert not found.complete
     assert len(found.reports) == 1
     assert "ended early" in "\n".join(found.lines())
+
+
+def test_recorded_prices_are_played_to_their_end_and_say_so(tmp_path):
+    path = tmp_path / "made.csv"
+    wave = [97_000 * math.exp(2e-4 * math.sin(second / 20) + 1e-4 * math.sin(second)) for second in range(150)]
+    path.write_text("ts_ms,price\n" + "".join(f"{1_700_000_000_000 + 1000 * at},{p}\n" for at, p in enumerate(wave)))
+    lines = []
+    core, actors = (
+        backtest.run(
+            config(simulator__world__prices=str(path)), 50, runtime=runtime, progress=lines.append, processes=2
+        )
+        for runtime in ("core", "actors")
+    )
+    assert core.orders_hash == actors.orders_hash
+    assert lines[0].startswith("prices made.csv: 150 rows of BTC")
+    assert (len(core.reports), core.exhausted, core.clean) == (2, True, True)
+    assert core.reports[0].strike == pytest.approx(wave[0], abs=0.01)
+    assert sum(report.fills for report in core.reports) > 0
+    assert "the recorded prices end: 2 sessions of 50 are settled" in core.lines()
+
+
+def test_recorded_prices_that_cannot_be_used_are_one_line(tmp_path, capsys):
+    path = tmp_path / "made.csv"
+    path.write_text("ts_ms,price\n1700000000000,97000\n")
+    assert main(["backtest", str(CONF), "--session", "5M", "--prices", str(path)]) == 78
+    error = capsys.readouterr().err
+    assert error.startswith(f"mmactors: {path}: too short")
+    assert error.count("\n") == 1
 
 
 @pytest.fixture(scope="module")
