@@ -138,6 +138,7 @@ def _parser() -> _Parser:
     calibrate.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
     calibrate.add_argument("--session", default="5M,15M", metavar="LENGTHS", help="of 1M, 5M, 15M, 1H (default 5M,15M)")
     calibrate.add_argument("--sessions", type=Path, metavar="FILE", help="recorded sessions, to compare with their mid")
+    calibrate.add_argument("--asset", type=str.upper, default="BTC", metavar="NAME", help="of the file (default BTC)")
     calibrate.add_argument("--conf", type=Path, metavar="CONF", help="whose estimator is the default")
     calibrate.add_argument("--json", action="store_true", help="as one JSON object")
     calibrate.set_defaults(command=_calibrate)
@@ -313,11 +314,11 @@ def _calibrate(args: argparse.Namespace) -> int:
     wanted = args.session.upper().split(",")
     if unknown := [name for name in wanted if name not in DURATIONS]:
         raise _Unusable(f"--session {','.join(unknown)}: lengths are {', '.join(DURATIONS)}", USAGE)
-    params = _config(args.conf).volatility_params("BTC")
+    params = _config(args.conf).volatility_params(args.asset)
     found: dict[str, Any] = {}
     try:
         if args.prices is not None:
-            found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params)
+            found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params, args.asset)
         if args.sessions is not None:
             found["market"] = marketmid.compare(args.sessions, args.prices, params)
     except PricesError as error:
