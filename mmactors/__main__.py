@@ -141,6 +141,7 @@ def _parser() -> _Parser:
     calibrate.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
     calibrate.add_argument("--session", default="5M,15M", metavar="LENGTHS", help="of 1M, 5M, 15M, 1H (default 5M,15M)")
     calibrate.add_argument("--sessions", type=Path, metavar="FILE", help="recorded sessions, to compare with their mid")
+    calibrate.add_argument("--asset", type=str.upper, default="BTC", metavar="NAME", help="of the file (default BTC)")
     calibrate.add_argument("--conf", type=Path, metavar="CONF", help="whose estimator is the default")
     calibrate.add_argument("--json", action="store_true", help="as one JSON object")
     calibrate.set_defaults(command=_calibrate)
@@ -168,6 +169,16 @@ def _parser() -> _Parser:
     )
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report.html and the PNGs")
     report.set_defaults(command=_report)
+
+    ablate = commands.add_parser("ablate", help="what each term of the strategy is worth: the arena without it")
+    ablate.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
+    ablate.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
+    ablate.add_argument("--sessions", type=_count, default=100, metavar="N", help="per variant and seed (default 100)")
+    ablate.add_argument("--seed", default="41,42", metavar="S,...", help="of the worlds, each apart (default 41,42)")
+    ablate.add_argument("--only", metavar="TERMS", help="of 'no lean', 'size 15' ..., with commas between")
+    ablate.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    ablate.add_argument("--json", action="store_true", help="as one JSON object")
+    ablate.set_defaults(command=_ablate)
 
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
@@ -332,11 +343,11 @@ def _calibrate(args: argparse.Namespace) -> int:
     wanted = args.session.upper().split(",")
     if unknown := [name for name in wanted if name not in DURATIONS]:
         raise _Unusable(f"--session {','.join(unknown)}: lengths are {', '.join(DURATIONS)}", USAGE)
-    params = _config(args.conf).volatility_params("BTC")
+    params = _config(args.conf).volatility_params(args.asset)
     found: dict[str, Any] = {}
     try:
         if args.prices is not None:
-            found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params)
+            found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params, args.asset)
         if args.sessions is not None:
             found["market"] = marketmid.compare(args.sessions, args.prices, params)
     except PricesError as error:
@@ -393,6 +404,31 @@ def _report(args: argparse.Namespace) -> int:
             _announce(str(path))
     except (league.ArenaFileError, report.ReportError) as error:
         raise _Unusable(str(error), error.exit_code) from None
+    return 0
+
+
+def _ablate(args: argparse.Namespace) -> int:
+    from mmactors import config
+    from mmactors.research import ablation
+
+    names = ablation.NAMES if args.only is None else tuple(name.strip() for name in args.only.split(","))
+    if unknown := [name for name in names if name not in ablation.NAMES]:
+        raise _Unusable(f"--only {','.join(unknown)}: terms are {', '.join(ablation.NAMES)}", USAGE)
+    try:
+        seeds = tuple(dict.fromkeys(int(seed) for seed in args.seed.split(",")))
+    except ValueError:
+        raise _Unusable(f"--seed {args.seed}: not whole numbers with commas between", USAGE) from None
+    series = {} if args.session is None else {"MM__simulator__sessions": f"[{{asset: BTC, duration: {args.session}}}]"}
+    environ, variants = {**os.environ, **series}, [each for each in ablation.VARIANTS if each.name in names]
+    _config(args.conf, **series)
+    try:
+        found = ablation.run(
+            args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=_say
+        )
+    except config.ConfigError as error:
+        raise _Unusable(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
+    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+        _announce(line)
     return 0
 
 

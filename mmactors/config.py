@@ -259,6 +259,7 @@ class QuotingConfig(Section):
     )
     refresh_ms: Millis = Field(default=100, description="ms; least time between changes that are not urgent")
     latency_floor_ms: Millis = Field(default=20, description="ms; least reaction time assumed")
+    pause_ms: Millis = Field(default=250, description="ms; a silence of the reference up to this does not widen")
 
 
 class InventoryConfig(Section):
@@ -567,9 +568,10 @@ class Config(Section):
         inventory = _laid(InventoryConfig(), [self.inventory, *(over.inventory for over in overs)])
         return MakerParams(
             quoting=QuotingParams(
-                **quoting.model_dump(exclude={"refresh_ms", "latency_floor_ms"}),
+                **quoting.model_dump(exclude={"refresh_ms", "latency_floor_ms", "pause_ms"}),
                 refresh_ns=Nanos(quoting.refresh_ms * MILLISECOND),
                 latency_floor_s=quoting.latency_floor_ms / 1000,
+                pause_s=quoting.pause_ms / 1000,
             ),
             inventory=InventoryParams(
                 **inventory.model_dump(exclude={"skew_factor", "close_threshold"}),

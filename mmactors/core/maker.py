@@ -55,9 +55,6 @@ from mmactors.value import value
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
 
-USUAL_PAUSE_S = 0.25
-"""A feed's silence up to this is no age: widening and narrowing between two ticks would only cost messages."""
-
 CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
 """Least time between two orders that take liquidity."""
 
@@ -253,7 +250,7 @@ class Maker:
             quoter.market.strike,
             reference.sigma,
             tau,
-            (now - reference.life_ns) / SECOND - USUAL_PAUSE_S,
+            (now - reference.life_ns) / SECOND - self.params.quoting.pause_s,
             reference.feed_latency_s + self._venue.order_latency_s,
             net,
             yes.outside,

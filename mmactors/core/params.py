@@ -74,6 +74,7 @@ class QuotingParams:
         hysteresis: how far beyond a tick the fair value must move before a level moves *inwards*.
         refresh_ns: least time between two changes that are not urgent.
         latency_floor_s: least reaction time assumed.
+        pause_s: the reference's silence up to this is no age: between two ticks it would only cost messages.
     """
 
     spread: float = 0.02
@@ -84,6 +85,7 @@ class QuotingParams:
     hysteresis: float = 0.0025
     refresh_ns: Nanos = Nanos(100_000_000)
     latency_floor_s: float = 0.02
+    pause_s: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ estimators by name and arrays only.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,16 @@ SCORED_F = (0.9, 0.7, 0.5, 0.3, 0.1)
 TABLED_F = (*SCORED_F, 0.03)
 WARM_UP_S = 3600
 GAP_S = 10.0
+LEAP = 2.0
+"""A price does not become so many times another from one row to the next."""
+
+EARLIEST_MS = 1_230_768_000_000
+"""Nobody recorded prices of these assets before 2009."""
+
 LEAST, MOST = 0.01, 0.99
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
-DEFAULT = "default"
-"""The program's own estimator, among the names."""
+DEFAULT, SPECIFICATION = "default", "specification"
+"""The program's own estimator and the specification's, among the names."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -129,7 +136,7 @@ def reliability(fair: Array, won: Bools) -> list[dict[str, float]]:
     ]
 
 
-def calibrate(path: Path, durations: Mapping[str, int], params: VolatilityParams) -> dict[str, Any]:
+def calibrate(path: Path, durations: Mapping[str, int], params: VolatilityParams, asset: str = "BTC") -> dict[str, Any]:
     """Score every estimator on a file of one asset's prices, for each session length (name to seconds).
 
     A length of which the file has no two sessions that can be scored is left out.
@@ -137,11 +144,17 @@ def calibrate(path: Path, durations: Mapping[str, int], params: VolatilityParams
     Raises:
         PricesError: the file cannot be used, or has no session that can be scored.
     """
-    times_ms, prices = read_prices(path)
+    times_ms, prices = usable_prices(path, asset)
     grid = grid_of(times_ms, prices)
     sigmas = {DEFAULT: estimators.ours(grid.prices, grid.ages_s, params)}
+    seconds = (times_ms, prices, grid.first_s, grid.prices.size)
+    sigmas[SPECIFICATION] = estimators.specification_as_told(*seconds)
     sigmas |= {name: estimate(grid.prices) for name, estimate in RIVALS.items()}
-    fast = estimators.ours(grid.prices, grid.ages_s, params, rate_hz=20)
+    # The same prices at other rates; ours must say the same of them all.
+    fed = {
+        "fed_as_recorded": estimators.as_told(*seconds, params),
+        "fed_at_20_hz": estimators.ours(grid.prices, grid.ages_s, params, rate_hz=20),
+    }
     found: dict[str, Any] = {}
     for name, duration_s in durations.items():
         sessions = sessions_of(grid, duration_s)
@@ -152,26 +165,61 @@ def calibrate(path: Path, durations: Mapping[str, int], params: VolatilityParams
         for each in scores.values():
             losses = each.pop("losses")
             each["log_loss_minus_default_ci"] = interval(losses - base)
-        at_20_hz = score(grid, sessions, fast)
-        ratio = np.concatenate(
-            [fast[s : s + duration_s] / sigmas[DEFAULT][s : s + duration_s] for s in sessions.starts]
-        )
         found[name] = {
             "sessions": int(sessions.starts.size),
             "won": float(sessions.won.mean()),
             "estimators": scores,
-            "fed_at_20_hz": {
-                "log_loss": at_20_hz["log_loss"],
-                "z_rms": at_20_hz["z_rms"],
-                "sigma_ratio_p1": float(np.quantile(ratio, 0.01)),
-                "sigma_ratio_p99": float(np.quantile(ratio, 0.99)),
-            },
+            **{how: _at_another_rate(grid, sessions, sigma, sigmas[DEFAULT]) for how, sigma in fed.items()},
         }
     if not found:
-        span = f"{grid.prices.size / 3600:.1f} h"
-        wanted = " or ".join(durations)
-        raise PricesError(f"{path}: too short: {span} hold no two gapless sessions of {wanted} after an hour's warm-up")
+        raise PricesError(f"{path}: {_why_none(times_ms, grid, durations)}")
     return found
+
+
+def usable_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64], Array]:
+    """Read a file's prices of an asset in the order of their times.
+
+    Raises:
+        PricesError: the file cannot be used, or its prices are not all of one unit.
+    """
+    times_ms, prices = read_prices(path, asset)
+    order = np.argsort(times_ms, kind="stable")
+    times_ms, prices = times_ms[order], prices[order]
+    leaps = np.flatnonzero(np.abs(np.diff(np.log(prices))) > math.log(LEAP))
+    if leaps.size:
+        before, after = prices[leaps[0]], prices[leaps[0] + 1]
+        told = f"the price leaps from {before:g} to {after:g} at ts_ms {times_ms[leaps[0] + 1]}"
+        raise PricesError(f"{path}: {told}; are all rows in dollars, and of one asset?")
+    return times_ms, prices
+
+
+def _at_another_rate(grid: Grid, sessions: Sessions, sigma: Array, default: Array) -> dict[str, float]:
+    scored = score(grid, sessions, sigma)
+    starts, length = sessions.starts, sessions.duration_s
+    ratio = np.concatenate([sigma[s : s + length] / default[s : s + length] for s in starts])
+    return {
+        "log_loss": scored["log_loss"],
+        "z_rms": scored["z_rms"],
+        "sigma_ratio_p1": float(np.quantile(ratio, 0.01)),
+        "sigma_ratio_p99": float(np.quantile(ratio, 0.99)),
+    }
+
+
+def _why_none(times_ms: npt.NDArray[np.int64], grid: Grid, durations: Mapping[str, int]) -> str:
+    """What is wrong with a file that has no sessions."""
+    usual_s = float(np.median(np.diff(times_ms))) / 1000 if times_ms.size > 1 else math.inf
+    if int(times_ms[-1]) < EARLIEST_MS:
+        return f"too short: all rows are in {_date(times_ms[0])}; is ts_ms in milliseconds?"
+    if usual_s > GAP_S:
+        return f"too coarse: a row every {usual_s:.0f} s; a session counts if no second of it is {GAP_S:.0f} s old"
+    wanted = " or ".join(durations)
+    return (
+        f"too short: {grid.prices.size / 3600:.1f} h hold no two gapless sessions of {wanted} after an hour's warm-up"
+    )
+
+
+def _date(ms: np.int64) -> str:
+    return f"{datetime.fromtimestamp(int(ms) / 1000, UTC):%B %Y}"
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
@@ -194,7 +242,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         halves = result["estimators"][DEFAULT]
         told.append(
             f"default by halves: {halves['first_half']['log_loss']:.4f} / {halves['first_half']['z_rms']:.2f}, then "
-            f"{halves['second_half']['log_loss']:.4f} / {halves['second_half']['z_rms']:.2f}; fed at 20 Hz "
+            f"{halves['second_half']['log_loss']:.4f} / {halves['second_half']['z_rms']:.2f}; fed row by row "
+            f"{result['fed_as_recorded']['log_loss']:.4f} / {result['fed_as_recorded']['z_rms']:.2f}, at 20 Hz "
             f"{result['fed_at_20_hz']['log_loss']:.4f} / {result['fed_at_20_hz']['z_rms']:.2f}"
         )
         told.append("reliability of default: time left, then predicted -> won (count) by bin")

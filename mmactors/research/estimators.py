@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from mmactors.core.params import VolatilityParams
 from mmactors.core.volatility import Volatility
-from mmactors.units import SECOND, YEAR_S, Nanos
+from mmactors.units import MILLISECOND, SECOND, YEAR_S, Nanos
 
 Array = npt.NDArray[np.float64]
 Estimator = Callable[[Array], Array]
@@ -42,6 +42,37 @@ def ours(prices: Array, ages_s: Array, params: VolatilityParams, rate_hz: int = 
         if age_s > SILENT_S:
             sigmas[second] = volatility.sigma()
     return sigmas
+
+
+def as_told(
+    times_ms: npt.NDArray[np.int64], prices: Array, first_s: int, count: int, params: VolatilityParams
+) -> Array:
+    """Return the program's sigma at `count` whole seconds from `first_s` on, every row told at its own time.
+
+    Args:
+        times_ms: of the rows, in order.
+        prices: of the rows.
+        first_s: seconds since 1970.
+        count: how many seconds.
+        params: as configured.
+    """
+    volatility = Volatility(params)
+    sigmas, told = np.empty(count), 0
+    known = np.searchsorted(times_ms, (first_s + np.arange(count, dtype=np.int64)) * 1000, side="right").tolist()
+    since_ns = ((times_ms - first_s * 1000) * MILLISECOND).tolist()
+    for second, last in enumerate(known):
+        for row in range(told, last):
+            volatility.update(float(prices[row]), Nanos(since_ns[row]))
+        told = last
+        sigmas[second] = volatility.sigma()
+    return sigmas
+
+
+def specification_as_told(times_ms: npt.NDArray[np.int64], prices: Array, first_s: int, count: int) -> Array:
+    """Return the specification's sigma at these seconds, fed the rows at whatever rate they come."""
+    by_row = specification(prices)
+    last = np.searchsorted(times_ms, (first_s + np.arange(count, dtype=np.int64)) * 1000, side="right") - 1
+    return by_row[last]
 
 
 def specification(prices: Array, per_s: int = 1, window: int = 100) -> Array:
@@ -88,14 +119,14 @@ def _half_trailing_hour(prices: Array) -> Array:
 
 RIVALS: dict[str, Estimator] = {
     "prior": lambda prices: np.full(prices.size, PRIOR),
-    "specification": specification,
+    "specification_1s": specification,
     "specification_100ms": lambda prices: specification(prices, per_s=10),
     "rms_5s_600s": lambda prices: rolling(prices, 5, 600),
     "rms_5s_600s_x1.15": lambda prices: rolling(prices, 5, 600, 1.15),
     "ewma_15s": lambda prices: ewma(prices, 15, 600.0),
     "ewma_15s_and_hour": _half_trailing_hour,
 }
-"""What ours is compared with, by name."""
+"""What ours is compared with on the grid, by name; the specification's on the rows themselves comes to it."""
 
 
 def _squares(prices: Array, lag_s: int) -> Array:

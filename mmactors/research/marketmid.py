@@ -4,6 +4,7 @@ Owns reading recorded sessions (quotes once a second, strikes, outcomes) and the
 same outcomes, one probability from us and one from the market. The settlement's average is priced as such.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,21 @@ import numpy.typing as npt
 from mmactors.core.params import VolatilityParams
 from mmactors.core.pricing import fair_value_average
 from mmactors.messages import Outcome, SettlementRule
-from mmactors.research.calibrate import LEAST, MOST, TABLED_F, Grid, grid_of, interval, log_loss, reliability
+from mmactors.research.calibrate import (
+    EARLIEST_MS,
+    LEAP,
+    LEAST,
+    MOST,
+    TABLED_F,
+    Grid,
+    grid_of,
+    interval,
+    log_loss,
+    reliability,
+    usable_prices,
+)
 from mmactors.research.estimators import Array, ours
-from mmactors.simulator.recording import PricesError, read_prices
+from mmactors.simulator.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 
 RULE = SettlementRule(window_s=60, tie=Outcome.YES)
@@ -149,6 +162,7 @@ def _read(sessions_path: Path, prices_path: Path | None) -> tuple[list[Session],
     except (OSError, KeyError, pa.ArrowException) as error:
         text = f"cannot be read as sessions ({str(error).splitlines()[0]})"
         raise PricesError(f"{sessions_path}: {text}", missing=not sessions_path.is_file()) from None
+    _must_be_of_their_units(sessions_path, times_ms, np.concatenate((bids, asks)), wanted)
     sessions = []
     for name, strike, opens_ms, closes_ms, outcome in wanted:
         here = np.flatnonzero((names == name) & np.isfinite(bids) & np.isfinite(asks) & (asks >= bids))
@@ -162,11 +176,33 @@ def _read(sessions_path: Path, prices_path: Path | None) -> tuple[list[Session],
         there = np.isfinite(underlying) & (underlying > 0)
         known_ms, known = times_ms[there], underlying[there]
     if prices_path is not None:
-        more_ms, more = read_prices(prices_path)
+        more_ms, more = usable_prices(prices_path)
         known_ms, known = np.concatenate((known_ms, more_ms)), np.concatenate((known, more))
     if not known.size:
         raise PricesError(f"{sessions_path}: has no prices of the underlying; give them with --prices")
+    struck = [session.strike for session in sessions]
+    if struck and not 1 / LEAP < (times := float(np.median(known) / np.median(struck))) < LEAP:
+        text = f"the underlying's prices are {times:.3g} times the strikes; are both in dollars, and of one asset?"
+        raise PricesError(f"{prices_path or sessions_path}: {text}")
     return sessions, grid_of(known_ms, known)
+
+
+def _must_be_of_their_units(
+    path: Path,
+    times_ms: npt.NDArray[np.int64],
+    quotes: npt.NDArray[np.float64],
+    markets: Sequence[tuple[str, float, int, int, int]],
+) -> None:
+    highest = float(np.nanmax(quotes, initial=0.0))
+    if highest > 1.0:
+        raise PricesError(f"{path}: yes_bid and yes_ask go up to {highest:g}; need dollars from 0 to 1, not cents")
+    for column, values in (
+        ("ts_ms", times_ms),
+        ("open_ts of its markets", np.array([market[2] for market in markets])),
+        ("close_ts of its markets", np.array([market[3] for market in markets])),
+    ):
+        if values.size and not EARLIEST_MS < float(np.median(values)) < LAST_MS:
+            raise PricesError(f"{path}: {column} is about {np.median(values):.3g}; need milliseconds since 1970")
 
 
 def _markets_beside(path: Path) -> Path:

@@ -256,9 +256,7 @@ def _by_asset(columns: _Columns, assets: tuple[str, ...], path: Path) -> dict[st
         if mine:
             found[asset] = columns.of(symbols == mine[0])
     if not found:
-        raise PricesError(
-            f"{path}: has prices of {', '.join(names)} only; simulator.sessions trades {', '.join(assets)}"
-        )
+        raise PricesError(f"{path}: has prices of {', '.join(names)} only, and none of {', '.join(assets)}")
     return found
 
 
