@@ -31,9 +31,9 @@ from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config, Urls
 from mmactors.core.desk import OrderDesk
 from mmactors.core.risk import RiskRules
-from mmactors.feeds.history import HistoryThread
+from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.sources import feed_sockets, history_sources
-from mmactors.messages import SessionReport, Stop
+from mmactors.messages import PastSettlement, SessionReport, Stop
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EVENTS, EventLog
 from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
@@ -42,6 +42,7 @@ from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.report import ActorCounts, write_report
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, logbook
+from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.proxies import is_direct
@@ -51,7 +52,7 @@ from mmactors.runtime.tls import BadCertificates, Trust, trusted
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development
-from mmactors.units import SECOND, Micros, nanos
+from mmactors.units import SECOND, Micros, Nanos, nanos
 from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
@@ -159,7 +160,7 @@ def trade(
         return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
     except SimulatorError as failed:
         return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
-    except (MissingSecret, BadCertificates) as unusable:
+    except (MissingSecret, BadCertificates, JournalFailed) as unusable:
         return _refuse(78, unusable)
     finally:
         store.close()
@@ -189,6 +190,10 @@ def _trade(
         prefix=f"r{number}",
         ack_timeout_ns=nanos(config.venue.ack_timeout_s),
         merge_below=config.merge_below(),
+    )
+    desk.recall(
+        PastSettlement(each.market, each.resolution, each.yes, each.no)
+        for each in store.settlements(since_ns=Nanos(clock.now() - DAY_NS))  # so long a venue keeps them
     )
     runtime = ThreadedRuntime(clock)
     runtime.spawn(
@@ -322,7 +327,8 @@ def _children(
     sources = history_sources(config, urls)
     if sources:
         children[names.HISTORY] = partial(
-            HistoryActor, connect=lambda deliver: HistoryThread(sources, deliver, clock.now)
+            HistoryActor,
+            connect=lambda deliver: HistoryThread(sources, deliver, clock.now, Backoff(Random(), *RETRY_S)),  # noqa: S311
         )
     return children
 

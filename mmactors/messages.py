@@ -260,6 +260,16 @@ class MarketResolved:
 
 
 @value
+class PastSettlement:
+    """What an earlier run held in a market when it was settled, and how; the journal's word at the start of this."""
+
+    market: str
+    resolution: Resolution
+    yes: Contracts
+    no: Contracts
+
+
+@value
 class MarketOverdue:
     """A market has ended long ago and the venue does not say how; this much is held (gateway -> supervisor)."""
 

@@ -1,4 +1,4 @@
-"""The history actor: hands each asset's reference the past hour that a thread of its own fetches, once."""
+"""The history actor: hands each asset's reference the past hour that a thread of its own fetches, once it can."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,6 @@
 """The journal actor: writes down what happened, off the price path: journal, event log, market logs, console."""
 
+from dataclasses import replace
 from typing import Any
 
 from mmactors.core.record import corrected
@@ -19,7 +20,7 @@ from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
-from mmactors.units import MILLISECOND, Nanos
+from mmactors.units import MILLISECOND, Micros, Nanos, dollars
 
 COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
 
@@ -76,8 +77,11 @@ class JournalActor(Actor):
                 self._settle(message, now)
             case MarketResolved():
                 self._store.record((message,), now)
-                if (known := self._sessions.get(message.market.id)) and (new := corrected(known, message)):
-                    self._settle(new, now)
+                if known := self._sessions.get(message.market.id):
+                    if new := corrected(known, message):
+                        self._settle(new, now)
+                else:
+                    self._correct(message, now)
             case OrderFilled():
                 self._store.record_fills((message,), now)
             case QuoteIntent():
@@ -91,6 +95,16 @@ class JournalActor(Actor):
         self._sessions[report.market] = report
         settlement = Settlement(report.market, report.outcome, report.yes, report.no, report.pnl_micros)
         self._store.settle(settlement, now)
+
+    def _correct(self, message: MarketResolved, now: Nanos) -> None:
+        """Correct what an earlier run wrote, if one did."""
+        for was in self._store.settlements(market=message.market.id):
+            if was.resolution is message.resolution:
+                continue
+            pnl = Micros(was.pnl_micros + message.corrected_micros)
+            self._store.settle(replace(was, resolution=message.resolution, pnl_micros=pnl, revision=None), now)
+            told = was.market, was.resolution, message.resolution, dollars(was.pnl_micros), dollars(pnl)
+            self.notes.warning("{}: settled by an earlier run {}, now corrected to {}: P&L {:+.2f}, now {:+.2f}", *told)
 
     def _flush_events(self, now: Nanos) -> None:
         self._events.flush(now)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from mmactors.core.inventory import Inventory
-from mmactors.messages import Market, OrderFilled, Resolution, VenuePosition
+from mmactors.messages import Market, OrderFilled, PastSettlement, Resolution, VenuePosition
 from mmactors.units import DOLLAR, Contracts, Micros
 
 _YES_PAYS = {Resolution.YES: DOLLAR, Resolution.NO: 0, Resolution.VOID: DOLLAR // 2}
@@ -45,6 +45,11 @@ class Account:
             no_cost_micros=position.no_cost_micros,
         )
 
+    def recall(self, settled: PastSettlement) -> None:
+        """Know again what an earlier run held in a market when it was settled and paid; cash stays as it is."""
+        self.positions[settled.market] = Inventory(yes=settled.yes, no=settled.no, resolution=settled.resolution)
+        self._paid[settled.market] = self._value(settled.market, settled.resolution)
+
     def fill(self, fill: OrderFilled) -> bool:
         """Book a fill, even a late one. Returns False, and books nothing, if its id is already booked."""
         inventory = self.position(fill.market)
@@ -81,10 +86,12 @@ class Account:
         return total
 
     def _pay(self, market: str, resolution: Resolution) -> Micros:
-        inventory = self.positions[market]
-        pays = _YES_PAYS[resolution]
-        value = inventory.yes * pays + inventory.no * (DOLLAR - pays)
+        value = self._value(market, resolution)
         change = Micros(value - self._paid.get(market, 0))
         self._paid[market] = value
         self.cash_micros = Micros(self.cash_micros + change)
         return change
+
+    def _value(self, market: str, resolution: Resolution) -> int:
+        inventory, pays = self.positions[market], _YES_PAYS[resolution]
+        return inventory.yes * pays + inventory.no * (DOLLAR - pays)

@@ -10,7 +10,7 @@ and the stop.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mmactors.core.admission import Admission, Conditions
 from mmactors.core.order_entry import OrderEntry, Step
@@ -48,6 +48,7 @@ from mmactors.messages import (
     OrderFetched,
     OrderReported,
     Outcome,
+    PastSettlement,
     QuoteIntent,
     RiskPulsed,
     StreamGapped,
@@ -130,6 +131,7 @@ class OrderDesk:
         self._can_merge = False
         self._cash_told = Micros(0)
         self._merge_again_ns = Nanos(0)
+        self._looks_back = False
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -142,6 +144,12 @@ class OrderDesk:
     def start_seq(self) -> int:
         """Where in the venue's stream this run began."""
         return self.reconciliation.start_seq
+
+    def recall(self, settled: Iterable[PastSettlement]) -> None:
+        """Know again what earlier runs saw settled, before the first report: the venue may correct it yet."""
+        for each in settled:
+            self.account.recall(each)
+            self._looks_back = True
 
     # --- what the program tells -------------------------------------------------------------------
 
@@ -266,6 +274,9 @@ class OrderDesk:
             case FillsFetched():
                 if self.reconciliation.fills(report, now, step):
                     self._tell_status(step)
+                    if self._looks_back:
+                        self._looks_back = False
+                        step.requests.append(FetchMarkets("RESOLVED"))
             case StreamGapped():
                 self.reconciliation.gap()
             case AccountReported():
@@ -299,8 +310,13 @@ class OrderDesk:
             if known is None and market.id not in self.account.positions:
                 return
             if known is None or known.resolution is not market.resolution:
-                again = known is not None and known.resolution is not None
+                before = self.account.position(market.id).resolution
+                if before is market.resolution:
+                    return  # an earlier run saw it settled so
+                again = before is not None
                 change = self.portfolio.settle(market, market.resolution)
+                if again and event == "snapshot" and known is None:  # the cash that was adopted has it already
+                    self.account.cash_micros = Micros(self.account.cash_micros - change)
                 step.events.append(MarketResolved(market, market.resolution, change if again else Micros(0)))
                 self._tell_status(step)
                 if known is not None:

@@ -76,4 +76,6 @@ class SessionRecord:
             contracts=self.contracts,
             two_sided_share=self.two_sided_ns / self.open_ns if self.open_ns else 0.0,
             order_messages=self.order_messages,
+            yes=inventory.yes,
+            no=inventory.no,
         )

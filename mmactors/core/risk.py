@@ -284,7 +284,9 @@ class RiskRules:
             case PairsMerged():
                 self.account.merge(event.market, event.pairs)
             case MarketResolved():
-                self.account.resolve(event.market, event.resolution)
+                change = self.account.resolve(event.market, event.resolution)
+                if event.corrected_micros:  # of what an earlier run held, this account knows nothing
+                    self.account.cash_micros = Micros(self.account.cash_micros + event.corrected_micros - change)
                 self.fairs.pop(event.market.id, None)
                 self._values.pop(event.market.id, None)
                 return [*self.judge(now), *self._exposed()]

@@ -21,8 +21,8 @@ LEAST_CLOSES = 20
 OUTLIER = 16.0
 """A squared return of candles counts at most as this many times their median-based mean: a jump is not a level."""
 
-WITHIN_S = 120.0
-"""A history that arrives later than this after the first live price adds nothing to what has been seen."""
+WITHIN_S = 3600.0
+"""A history that arrives later than this after the first live price adds little to what has been seen."""
 
 _MEDIAN_OF_SQUARE = 0.4549
 """The median of a squared standard normal."""
@@ -71,20 +71,27 @@ def warmed(params: VolatilityParams, closes: Sequence[Close], step_s: float) -> 
 
 
 class WarmStart:
-    """Remembers the first two minutes of live prices, so that a history can still be put before them."""
+    """Remembers the first hour of live prices as the estimator samples them, so that a history can be put before."""
 
     def __init__(self, params: VolatilityParams, counts: Counter[str]) -> None:
         self._params = params
         self._counts = counts
         self._since_ns: Nanos | None = None
         self._seen: deque[tuple[Nanos, float]] = deque()
+        self._seen_step = 0
+        self._grain_ns = max(round(params.step_s * SECOND), 1)
         self._step_s = math.inf
 
     def saw(self, price: float, now: Nanos) -> None:
-        """Note a live price, every 100 ms or so; `closed` after two minutes."""
+        """Note a live price, every 100 ms or so; `closed` after an hour. The last of each of its steps is kept."""
         if self._since_ns is None:
             self._since_ns = now
-        self._seen.append((now, price))
+        step = -(-now // self._grain_ns)
+        if step == self._seen_step:
+            self._seen[-1] = now, price
+        else:
+            self._seen.append((now, price))
+            self._seen_step = step
         if self.closed(now):
             self._seen.clear()
 

@@ -3,6 +3,7 @@
 Owns the exchange's JSON and the order of its sequences. Knows no socket and no clock: when a frame was received is an
 argument, and a bad frame is an answer (`Dropped`), never an exception. On these channels `sequence` jumps normally and
 a trade's `match` and `ticker` share one, so it orders each channel by itself; `trade_id` is contiguous and shows gaps.
+A heartbeat names the last trade: it is a sign of life unless that trade never came, or came unreadable.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,7 @@ class _Frame(Struct):
     product_id: str | UnsetType = UNSET
     sequence: int | UnsetType = UNSET
     trade_id: int | UnsetType = UNSET
+    last_trade_id: int | UnsetType = UNSET
     time: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
     price: str | UnsetType = UNSET
     best_bid: str | UnsetType = UNSET
@@ -86,11 +88,13 @@ class CoinbaseParser:
         self._source = source
         self._order = Order()
         self._trades: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
 
     def forget(self) -> None:
         """Forget the numbers: the next connection does not overlap the last."""
         self._order.forget()
         self._trades.clear()
+        self._seen.clear()
 
     def parse(self, raw: bytes | str, received_ns: Nanos) -> Parsed:
         """Return what one frame says. `received_ns` is when it came, on the local clock."""
@@ -122,6 +126,9 @@ class CoinbaseParser:
         if asset is None:
             return Ignored("other_product")
         if kind == "heartbeat":
+            known = self._seen.get(product)
+            if known is not None and frame.last_trade_id is not UNSET and frame.last_trade_id > known:
+                return Ignored("trade_unseen")  # the price is another by now, and we do not know it
             return FeedLived(self._source, asset, received_ns)
         return self._tick(kind, product, asset, frame, received_ns)
 
@@ -141,6 +148,8 @@ class CoinbaseParser:
         if not 0 < event_ns <= received_ns + FUTURE_NS:
             return Dropped("bad_time")
         self._order.advance(product, kind, sequence)
+        if frame.trade_id is not UNSET:
+            self._seen[product] = max(frame.trade_id, self._seen.get(product, 0))
         if kind == "ticker":
             return SpotTicked(self._source, asset, price, "book", received_ns, event_ns)
         self._note_trade(product, frame.trade_id)

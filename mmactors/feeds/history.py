@@ -2,7 +2,7 @@
 
 Owns the requests, the reading of rows and what makes them usable: closes in order, in the past, positive. It blocks, so
 it is for a thread of its own (`HistoryThread`); knows nothing of actors. History is a help, not a need: a failure is
-one line and the next source is asked.
+one line, the next source is asked, and all of them again later, until what was seen live is an hour itself.
 """
 
 import math
@@ -16,11 +16,15 @@ import requests
 from loguru import logger
 
 from mmactors.messages import HistoryFetched
+from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.proxies import is_direct
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 SPAN_S = 3600
 KLINES_A_REQUEST = 1000
+RETRY_S = 1.0, 60.0
+"""Least and most pause before a history that failed is asked for again."""
+
 MAX_BYTES = 8 << 20
 """A thousand klines have 200 kB."""
 
@@ -146,23 +150,31 @@ def _short(error: Exception) -> str:
 
 
 class HistoryThread:
-    """Fetches every asset's past once, each from the first of its sources that has it, in a thread of its own."""
+    """Fetches every asset's past once, each from the first of its sources that has it, in a thread of its own.
+
+    What none of them has is asked for again, less and less often, for an hour.
+    """
 
     def __init__(
         self,
         sources: Sequence[HistorySource],
         deliver: Callable[[HistoryFetched], None],
         now: Callable[[], Nanos],
+        backoff: Backoff,
     ) -> None:
         """Args:
         sources: where to ask, the best first for each asset.
         deliver: called in the thread with what was fetched; must not block or raise.
         now: the clock, nanoseconds UTC.
+        backoff: how long to wait before what failed is asked for again.
         """
         self.counters: dict[str, int] = {}
         self._sources = tuple(sources)
         self._deliver = deliver
         self._now = now
+        self._backoff = backoff
+        self._have: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -174,31 +186,41 @@ class HistoryThread:
         """Let the thread end after its present request; nothing is delivered any more."""
         self._stopping.set()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still asks."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
-        have: set[str] = set()
-        told: set[tuple[str, str]] = set()
-        for source in self._sources:
-            if self._stopping.is_set():
+        until = self._now() + SPAN_S * SECOND
+        while True:
+            for source in self._sources:
+                if self._stopping.is_set():
+                    return
+                if source.asset not in self._have:
+                    self._try(source)
+            missing = {source.asset for source in self._sources} - self._have
+            if not missing or self._now() >= until or self._stopping.wait(self._backoff.next_s()):
                 return
-            if source.asset in have:
-                continue
-            try:
-                fetched = fetch(source, self._now())
-            except HistoryFailed as failed:
-                self._count("failed")
-                same = (source.source, str(failed).partition(source.base_url)[2])
-                if not self._stopping.is_set() and same not in told:
-                    told.add(same)
-                    logger.warning("{}; sigma starts without it", failed)
-                continue
-            except Exception as error:  # noqa: BLE001 - a help that fails must not look like one that hangs
-                self._count("failed")
-                logger.error("{}: {}", _where(source), type(error).__name__)
-                continue
-            have.add(source.asset)
-            self._count("fetched")
-            if not self._stopping.is_set():
-                self._deliver(fetched)
+
+    def _try(self, source: HistorySource) -> None:
+        try:
+            fetched = fetch(source, self._now())
+        except HistoryFailed as failed:
+            self._count("failed")
+            same = (source.source, str(failed).partition(source.base_url)[2])
+            if not self._stopping.is_set() and same not in self._told:
+                self._told.add(same)
+                logger.warning("{}; sigma starts without it; asking again", failed)
+            return
+        except Exception as error:  # noqa: BLE001 - a help that fails must not look like one that hangs
+            self._count("failed")
+            logger.error("{}: {}", _where(source), type(error).__name__)
+            return
+        self._have.add(source.asset)
+        self._count("fetched")
+        if not self._stopping.is_set():
+            self._deliver(fetched)
 
     def _count(self, name: str) -> None:
         self.counters[name] = self.counters.get(name, 0) + 1

@@ -264,10 +264,12 @@ class JournalStore:
             found.append(JournalFill(**named))
         return found
 
-    def settlements(self) -> list[Settlement]:
-        """Return the last revision of every settled market, in the order of settling."""
+    def settlements(self, *, since_ns: Nanos = Nanos(0), market: str | None = None) -> list[Settlement]:
+        """Return the last revision of every market that was settled since then, in the order of settling."""
         last: dict[str, Settlement] = {}
-        for market, revision, _, _, resolution, yes, no, pnl in self._rows("settlements", "ORDER BY revision, at_ns"):
+        clause = "WHERE at_ns >= ? AND (? IS NULL OR market = ?) ORDER BY revision, at_ns"
+        for row in self._rows("settlements", clause, (since_ns, market, market)):
+            market, revision, _, _, resolution, yes, no, pnl = row
             last[market] = Settlement(market, Resolution(resolution), yes, no, pnl, revision)
         return list(last.values())
 

@@ -6,13 +6,15 @@ is none. Knows no market: what a venue does without a price is the venue's (`sim
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 
 from mmactors.config import Config
 from mmactors.core.reference import Reference
-from mmactors.feeds.history import HistoryThread
+from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.socketloop import FeedMessage, FeedSocket
 from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import FeedLived, FeedWentStale, HistoryFetched, ReferenceLost, ReferenceMoved, SpotTicked
+from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.clock import Clock, SystemClock
 from mmactors.runtime.tls import trusted
 from mmactors.simulator.world import World
@@ -97,7 +99,12 @@ class LiveFeeds:
         connects: list[Callable[[Callable[[FeedMessage], None]], FeedSocket]]
         connects = list(feed_sockets(config, urls, clock.now, trusted(config.feed_ca).sslopt).values())
         self._sockets = [connect(self._hear) for connect in connects]
-        self._history = HistoryThread(history_sources(config, urls), self._hear, clock.now)
+        self._history = HistoryThread(
+            history_sources(config, urls),
+            self._hear,
+            clock.now,
+            Backoff(Random(), *RETRY_S),  # noqa: S311
+        )
         addresses = {"binance": urls.binance_url, "coinbase": urls.coinbase_url}
         self.waiting_for = ", ".join(f"{source} ({addresses[source]})" for source in config.feeds.enabled)
 

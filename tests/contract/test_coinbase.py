@@ -66,6 +66,22 @@ def test_a_heartbeat_is_life_and_no_price() -> None:
     assert parser().parse(json.dumps(BEAT), NOW) == FeedLived("coinbase", "BTC", NOW)
 
 
+def test_a_heartbeat_that_names_a_trade_which_never_came_is_no_life() -> None:
+    one = parser()
+    beat, later = changed(BEAT), changed(BEAT, last_trade_id=10)
+    assert isinstance(one.parse(later, NOW), FeedLived), "nothing is known yet"
+    one.parse(match(), NOW)
+    assert isinstance(one.parse(beat, NOW), FeedLived)
+    assert one.parse(later, NOW) == Ignored("trade_unseen")
+    assert one.parse(changed(BEAT, product_id="ETH-USD", last_trade_id=99), NOW) == FeedLived("coinbase", "ETH", NOW)
+    assert one.parse(match(trade_id=10, sequence=510, price="NaN"), NOW) == Dropped("not_finite")
+    assert one.parse(later, NOW) == Ignored("trade_unseen"), "an unreadable price is none"
+    one.parse(ticker(trade_id=10, sequence=511), NOW)
+    assert isinstance(one.parse(later, NOW), FeedLived)
+    one.forget()
+    assert isinstance(one.parse(changed(BEAT, last_trade_id=99), NOW), FeedLived)
+
+
 def test_the_exchange_s_refusal_in_its_own_words() -> None:
     raw = b'{"type":"error","message":"Failed to subscribe","reason":"LOOM-USDC is delisted"}'
     assert parser().parse(raw, NOW) == Refused("Failed to subscribe: LOOM-USDC is delisted")

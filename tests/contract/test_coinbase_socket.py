@@ -18,7 +18,7 @@ from mmactors.units import Nanos
 ASSETS = {"BTC-USD": "BTC"}
 WANTED = {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["ticker", "matches", "heartbeat"]}
 AT = "2023-11-14T22:13:20.000001Z"
-BEAT = {"type": "heartbeat", "last_trade_id": 9, "product_id": "BTC-USD", "sequence": 1, "time": AT}
+BEAT = {"type": "heartbeat", "last_trade_id": 1, "product_id": "BTC-USD", "sequence": 1, "time": AT}
 REFUSAL = {"type": "error", "message": "Failed to subscribe", "reason": "BTC-USD is delisted"}
 
 
@@ -101,6 +101,24 @@ def test_heartbeats_alone_keep_it_alive_and_their_end_is_stale(server: FakeServe
     server.connection(1).send(BEAT)
     eventually(lambda: len(feed.of(FeedLived)) == before + 1)
     assert feed.socket.counters["silences"] == 1
+
+
+@pytest.mark.parametrize("feed", [FeedTiming(stale_after=0.3, silence=1.0)], indirect=True)
+def test_heartbeats_among_rubbish_do_not_keep_it_alive(server: FakeServer, feed: Feed) -> None:
+    peer = server.connection()
+    peer.send(ticker(1))
+    eventually(lambda: len(feed.of(SpotTicked)) == 1)
+
+    def rubbish() -> bool:
+        peer.send({**ticker(2), "best_bid": "NaN"})
+        peer.send(BEAT | {"last_trade_id": 2})
+        return bool(feed.of(FeedWentStale))
+
+    eventually(rubbish)
+    assert feed.of(FeedLived) == []
+    assert feed.socket.counters["dropped_not_finite"] > 1
+    server.connection(1).send(ticker(1, 99.0))  # nothing of use for long enough is worth a new connection
+    eventually(lambda: len(feed.of(SpotTicked)) == 2)
 
 
 def test_a_refused_subscription_is_told_once_in_the_exchange_s_words_and_tried_again(

@@ -3,15 +3,19 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import count
+from random import Random
 from typing import Any
 
 import pytest
 from fake_server import FakeServer, eventually
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loguru import logger
 
 from mmactors.feeds.history import SPAN_S, HistoryFailed, HistorySource, HistoryThread, _closes, fetch
 from mmactors.messages import HistoryFetched
+from mmactors.runtime.backoff import Backoff
 from mmactors.units import Nanos
 
 NOW_S = 1_700_003_600
@@ -132,12 +136,52 @@ def test_each_asset_comes_from_the_first_source_that_has_it(server: FakeServer) 
     url, told = server.rest_url, list[HistoryFetched]()
     sources = [HistorySource("binance", asset, url, f"{asset}usdt") for asset in ("BTC", "ETH")]
     sources += [HistorySource("coinbase", asset, url, f"{asset}-USD") for asset in ("BTC", "ETH")]
-    thread = HistoryThread(sources, told.append, lambda: NOW)
+    thread = HistoryThread(sources, told.append, lambda: NOW, Backoff(Random(1)))
     thread.start()
     eventually(lambda: len(told) == 2)
     assert [(each.asset, each.source) for each in told] == [("BTC", "binance"), ("ETH", "coinbase")]
     assert thread.counters == {"fetched": 2, "failed": 1}
     thread.stop()
+
+
+def test_a_host_that_is_away_at_first_is_asked_again_until_it_answers(server: FakeServer) -> None:
+    answers: list[int] = []
+
+    def answer(*_: object) -> tuple[int, Any, dict[str, str]]:
+        answers.append(503 if len(answers) < 3 else 200)
+        return answers[-1], [kline(NOW_S - 10)], {}
+
+    server.answer = answer
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="WARNING", format="{message}")
+    told: list[HistoryFetched] = []
+    thread = HistoryThread([binance(server)], told.append, lambda: NOW, Backoff(Random(1), 0.01, 0.02))
+    thread.start()
+    eventually(lambda: told, "the history")
+    logger.remove(sink)
+    assert thread.counters == {"failed": 3, "fetched": 1}
+    (line,) = [line for line in lines if "asking again" in line]
+    assert "HTTP 503" in line
+    thread.stop()
+
+
+def test_it_is_asked_for_no_longer_than_live_prices_need_to_fill_the_hour(server: FakeServer) -> None:
+    clock = count(NOW, 400 * 10**9)
+    thread = HistoryThread(
+        [binance(server)], lambda _: None, lambda: Nanos(next(clock)), Backoff(Random(1), 0.01, 0.02)
+    )
+    thread.start()
+    eventually(lambda: not thread.alive, "the end")
+    assert 2 <= thread.counters["failed"] <= 9
+    assert len(server.requests) == thread.counters["failed"]
+
+
+def test_it_stops_while_it_waits_to_ask_again(server: FakeServer) -> None:
+    thread = HistoryThread([binance(server)], lambda _: None, lambda: NOW, Backoff(Random(1), 60.0, 60.0))
+    thread.start()
+    eventually(lambda: thread.counters.get("failed"), "the failure")
+    thread.stop()
+    eventually(lambda: not thread.alive, "the end")
 
 
 @settings(max_examples=200)

@@ -1,7 +1,7 @@
 """Feeds taken away and made to lie, twenty times each: judged by the venue's own log and by what the reference said."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from mmactors.audit import Auditor, Rules
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent, ReferenceMoved
 from mmactors.research.backtest import Tap
+from mmactors.research.connection import Deliver, TwinCoinbase, TwinFeed
 from mmactors.research.twin import Twin
 from mmactors.units import MILLISECOND, Nanos
 
@@ -40,11 +41,43 @@ def config(seed: int) -> Config:
     )
 
 
+class Rubbish(TwinFeed):
+    """A feed whose prices, and nothing else of it, can turn into what is none."""
+
+    price = ""
+
+    def _arrive(self, raw: bytes) -> None:
+        if self.price and b"eartbeat" not in raw:
+            for name in (b'"b":"', b'"a":"', b'"p":"', b'"price":"', b'"best_bid":"', b'"best_ask":"'):
+                before, found, after = raw.partition(name)
+                raw = before + found + self.price.encode() + b'"' + after.partition(b'"')[2] if found else raw
+        super()._arrive(raw)
+
+
+class RubbishCoinbase(Rubbish, TwinCoinbase):
+    """The same of Coinbase, whose heartbeats stay good."""
+
+
+class TwinOfRubbish(Twin):
+    """A twin on such feeds."""
+
+    feeds: dict[str, Rubbish]
+
+    def _feed(self, source: str) -> Callable[[Deliver], TwinFeed]:
+        def connect(deliver: Deliver) -> TwinFeed:
+            made = (Rubbish if source == "binance" else RubbishCoinbase)(self.stage, deliver)
+            self.feeds = {**getattr(self, "feeds", {}), source: made}
+            return made
+
+        return connect
+
+
 @dataclass
 class Watched:
     """A program in virtual time with the auditor at its venue, and how often which side rested."""
 
     seed: int
+    kind: type[Twin] = Twin
     gaps_ms: list[int] = field(default_factory=list)
     moves_bp: list[float] = field(default_factory=list)
     fairs: list[tuple[Nanos, float]] = field(default_factory=list)
@@ -53,7 +86,7 @@ class Watched:
         settings = config(self.seed)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
         tap = Tap(self.auditor)
-        self.twin = Twin(settings, recorder=tap, observer=self._note, trace=False)
+        self.twin = self.kind(settings, recorder=tap, observer=self._note, trace=False)
         tap.world = self.twin.venue.world
 
     def _note(self, now: Nanos, _name: str, message: object) -> None:
@@ -119,6 +152,31 @@ def test_both_feeds_lost_leaves_nothing_to_stand_on(seed: int) -> None:
         exchange.state = "live"
     watched.twin.run(5.0)
     assert any(watched.live().values()), "they are back, and so are the quotes"
+
+
+@pytest.mark.parametrize("price", ["NaN", "-1", "0", "1e999", "x"])
+@pytest.mark.parametrize("seed", TRIALS[:2])
+def test_feeds_that_talk_nothing_but_rubbish_are_as_good_as_lost(seed: int, price: str) -> None:
+    watched = Watched(seed, TwinOfRubbish)
+    watched.twin.run(WARM_S + random.Random(seed).random())
+    assert sum(watched.live().values()) > 0
+    feeds = watched.twin.feeds  # type: ignore[attr-defined]
+    assert set(feeds) == {"binance", "coinbase"}
+    for feed in feeds.values():
+        feed.price = price
+    lost_ns = watched.twin.runtime.clock.now()
+    stale_s = watched.twin.config.risk.stale_after
+    watched.twin.run(stale_s + 1.0)
+    assert sum(watched.live().values()) == 0
+    latest = max(order.created_at for order in watched.twin.venue.account("mmactors").orders.values())
+    assert latest <= lost_ns // MILLISECOND + stale_s * 1000 + 250
+    watched.twin.run(5.0)
+    assert sum(watched.live().values()) == 0
+    for feed in feeds.values():
+        assert feed.counters["Dropped"] > 10
+        feed.price = ""
+    watched.twin.run(5.0)
+    assert any(watched.live().values()), "they make sense again, and so the quotes are back"
 
 
 @pytest.mark.parametrize("basis_points", [100.0, -100.0])

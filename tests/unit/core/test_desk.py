@@ -49,6 +49,7 @@ from mmactors.messages import (
     OrderUnknown,
     Outcome,
     PairsMerged,
+    PastSettlement,
     PlaceOrder,
     QuoteIntent,
     QuoteReason,
@@ -423,6 +424,51 @@ def test_a_market_that_resolves_while_nobody_listens_is_asked_about_until_it_is_
     for _ in range(100):
         rig.check(0.1)
     assert not rig.asked(FetchMarkets)
+
+
+PAST = PastSettlement("past", Resolution.YES, Contracts(30), Contracts(10))
+
+
+def past(resolution, event="resolved"):
+    ended = replace(MARKET, id="past", status=MarketStatus.RESOLVED, resolution=resolution)
+    return MarketReported(event, ended)
+
+
+@pytest.mark.parametrize("event", ["resolved", "snapshot"])
+def test_what_an_earlier_run_settled_can_be_corrected_in_this_one(event):
+    rig = Rig(start=False)
+    rig.desk.recall([PAST])
+    rig.start()
+    cash = rig.desk.account.cash_micros
+    rig.report(past(Resolution.YES, event))
+    assert not rig.told(MarketResolved), "as it was"
+    rig = Rig(start=False)
+    rig.desk.recall([PAST])
+    rig.start()
+    rig.report(past(Resolution.NO, event))
+    rig.report(past(Resolution.NO, event))
+    (told,) = rig.told(MarketResolved)
+    assert (told.market.id, told.resolution, told.corrected_micros) == ("past", Resolution.NO, -micros(20.0))
+    # What the venue's list says was so before this run began, and is in the cash that it began with.
+    assert rig.desk.account.cash_micros == cash - (micros(20.0) if event == "resolved" else 0)
+    rig.report(past(Resolution.VOID))
+    assert rig.told(MarketResolved)[-1].corrected_micros == micros(10.0)
+
+
+def test_the_venue_is_asked_once_how_past_markets_ended_and_only_if_there_were_any():
+    rig = Rig(start=False)
+    asked = []
+    take = rig.venue.take
+    rig.venue.take = lambda request, **more: (asked.append(request), take(request, **more))
+    rig.start()
+    assert FetchMarkets("RESOLVED") not in asked
+    rig = Rig(start=False)
+    take = rig.venue.take
+    rig.venue.take = lambda request, **more: (asked.append(request), take(request, **more))
+    rig.desk.recall([PAST])
+    rig.start()
+    rig.wait(5)
+    assert asked.count(FetchMarkets("RESOLVED")) == 1
 
 
 def test_a_market_of_others_is_neither_listed_nor_resolved_when_it_is_over(rig):

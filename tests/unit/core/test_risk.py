@@ -352,6 +352,13 @@ def test_a_settlement_told_twice_or_corrected_is_paid_right():
         assert made.day_pnl() == micros(pnl)
 
 
+def test_a_correction_of_what_an_earlier_run_held_is_of_this_day():
+    made = rules()
+    made.handle(replace(resolved(Resolution.NO), corrected_micros=-micros(1000.0)), NOON)
+    assert made.day_pnl() == -micros(1000.0)
+    assert made.state is TradingState.REDUCING
+
+
 def test_exposure_is_summed_by_asset():
     made = rules()
     made.handle(fair(0.5, "m", delta=0.001, net=100), NOON)

@@ -67,10 +67,24 @@ def test_what_was_seen_live_comes_after_the_history():
     assert late.sigma() == pytest.approx(early.sigma(), rel=0.02)
 
 
+def test_a_history_half_an_hour_late_still_comes_before_all_that_was_seen():
+    early, late = reference(), reference()
+    early.history(fetched(1, sigma=1.0), START)
+    for k in range(18_000):
+        now = Nanos(START + k * SECOND // 10)
+        for held in (early, late):
+            held.ticked(tick(PRICE * (1.0 + 1e-5 * (k % 7)), now), now)
+            held.tick(now)
+    assert early.sigma() > 1.1 * late.sigma()
+    assert late.history(fetched(1, sigma=1.0), now)
+    assert late.sigma() == pytest.approx(early.sigma(), rel=1e-9)
+    assert not late.history(fetched(1, sigma=1.0), now), "once"
+
+
 def test_a_history_that_comes_too_late_is_left_alone():
     held = reference()
-    for k in range(1500):
-        now = Nanos(START + k * SECOND // 10)
+    for k in range(3610):
+        now = Nanos(START + k * SECOND)
         held.ticked(tick(PRICE, now), now)
         held.tick(now)
     sigma = held.sigma()

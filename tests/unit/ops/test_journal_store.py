@@ -135,6 +135,14 @@ def test_a_corrected_settlement_replaces_the_first_on_the_same_day(store):
     assert store.day_pnl(NOW // DAY_NS + 1) == 0
 
 
+def test_settlements_are_found_by_time_and_by_market(store):
+    ends = [Settlement(name, Resolution.YES, Contracts(30), Contracts(10), Micros(5), 0) for name in "AB"]
+    for late, end in enumerate(ends):
+        store.settle(end, Nanos(NOW + late))
+    assert store.settlements(since_ns=Nanos(NOW + 1)) == ends[1:]
+    assert store.settlements(market="A") == ends[:1]
+
+
 def test_a_change_of_state_outlives_the_process_unasked(store):
     assert store.state() is None
     change = TradingStateChanged(TradingState.REDUCING, "the day's loss is $1001")

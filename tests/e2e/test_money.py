@@ -1,0 +1,91 @@
+"""Money over real sockets: pairs merged when cash is short, a settlement corrected after the program's restart."""
+
+import json
+import re
+import signal
+import sqlite3
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Desktop, eventually
+
+pytestmark = pytest.mark.e2e
+
+CONF = """
+name: money
+assets: [BTC]
+risk: {max_exposure: 300, max_daily_loss: 200}
+inventory: {cross: false, lean_early: 0, lean_late: 0, give: 0, give_full: 0, late_room: 1, close_fraction: 0.099}
+simulator:
+  start_cash: 300
+  sessions:
+    - {asset: BTC, duration: 1M, elapsed_s: 40, strike_offset_share: 0, strikes: 3}
+  takers: {noise_per_s: 6, noise_edge: 0.08}
+"""
+
+
+def rows(database: Path, query: str) -> list[tuple]:
+    with sqlite3.connect(database) as opened:
+        found = opened.execute(query).fetchall()
+    opened.close()
+    return found
+
+
+def correct(port: int, market: str, outcome: str) -> None:
+    body = json.dumps({"kind": "correct", "outcome": outcome}).encode()
+    where = f"http://127.0.0.1:{port}/simulator/markets/{market}"
+    urllib.request.urlopen(urllib.request.Request(where, body, method="POST"), timeout=5).close()
+
+
+def test_pairs_are_merged_and_a_correction_after_a_restart_is_in_the_journal(desktop: Desktop) -> None:
+    conf = desktop.config(CONF)
+    log = desktop.folder / "venue.jsonl"
+    desktop.environ["MM__simulator__log"] = str(log)
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 20, lambda: venue.complained)
+    port = int(re.search(r'"port": ?(\d+)', venue.said)[1])  # type: ignore[index]
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": str(port)}
+    journal = desktop.folder / "var" / "money" / "journal.sqlite"
+    report = desktop.folder / "r.json"
+
+    def truth(kind: str) -> list[dict]:
+        told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        return [
+            row for row in told if row["type"] == "cash" and row.get("reason") == kind and row["account"] == "mmactors"
+        ]
+
+    first = desktop.start("first", "run.py", str(conf), "--report", str(report))
+    eventually(lambda: len(re.findall("settled (?:YES|NO)", first.said)) == 3, 60, lambda: first.said)
+    first.process.send_signal(signal.SIGTERM)
+    assert first.ends(20) == 0, first.said + first.complained
+    assert desktop.report()["venue_check"]["details"] == []
+    merges = rows(journal, "SELECT body FROM events WHERE type = 'PairsMerged'")
+    assert merges, "cash was never short"
+    merged = sum(row["change_micros"] for row in truth("merge"))
+    assert 10**6 * sum(json.loads(body)["pairs"] for (body,) in merges) == merged
+
+    settled = rows(journal, "SELECT market, resolution, yes, no, pnl_micros FROM settlements")
+    paid = {row["market"]: row["change_micros"] for row in truth("settle")}
+    assert {market: 10**6 * (yes if outcome == "YES" else no) for market, outcome, yes, no, _ in settled} == paid
+    market, outcome, yes, no, pnl = max(settled, key=lambda row: abs(row[2] - row[3]))
+    assert yes != no
+    other = "NO" if outcome == "YES" else "YES"
+
+    correct(port, market, other)  # while the program is away
+    second = desktop.start("second", "run.py", str(conf), "--report", str(report))
+    second.says(f"now corrected to {other}", 30)
+    query = f"SELECT revision, resolution, yes, no, pnl_micros FROM settlements WHERE market = '{market}'"
+    swing = 10**6 * (no - yes if outcome == "YES" else yes - no)
+    was, now = (0, outcome, yes, no, pnl), (1, other, yes, no, pnl + swing)
+    eventually(lambda: rows(journal, query) == [was, now], 5, lambda: str(rows(journal, query)))
+    correct(port, market, "VOID")  # while it is there
+    second.says("now corrected to VOID", 10)
+    half = 10**6 * (yes + no) // 2 - paid[market]
+    void = (2, "VOID", yes, no, pnl + half)
+    eventually(lambda: rows(journal, query) == [was, now, void], 5, lambda: str(rows(journal, query)))
+    second.process.send_signal(signal.SIGTERM)
+    assert second.ends(20) == 0, second.said + second.complained
+    assert desktop.report()["venue_check"]["details"] == []
+    assert "Traceback" not in second.complained
