@@ -100,9 +100,9 @@ class Arena:
         return told
 
 
-def play(config: Config, task: Task) -> list[SessionFigures]:
-    """Let one entrant play one world; return its sessions after the warm-up."""
-    warm_up = -(-WARM_UP_S // DURATIONS[config.simulator.sessions[0].duration])
+def play(config: Config, task: Task, warm_up_s: int = WARM_UP_S) -> list[SessionFigures]:
+    """Let one entrant play one world; return its sessions after the warm-up (in seconds of the world)."""
+    warm_up = -(-warm_up_s // DURATIONS[config.simulator.sessions[0].duration])
     wanted = warm_up + task.sessions
     if task.entrant != OURS:
         rival = task.entrant.removesuffix(STEELMAN)
