@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mmactors import __version__
 
 if TYPE_CHECKING:
-    from mmactors.config import Config
+    from mmactors.config import Config, ConfigError
 
 USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
 
@@ -179,6 +179,14 @@ def _parser() -> _Parser:
     ablate.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
     ablate.add_argument("--json", action="store_true", help="as one JSON object")
     ablate.set_defaults(command=_ablate)
+
+    sweep = commands.add_parser("sweep", help="search parameters over backtests in the same worlds, resumable")
+    sweep.add_argument("grid", type=Path, metavar="GRID", help="what to vary, such as conf/sweep.yaml")
+    sweep.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask cluster's instead, tcp://host:port")
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="journal and tables (default: var/sweep/GRID)")
+    sweep.add_argument("--json", action="store_true", help="as one JSON object")
+    sweep.set_defaults(command=_sweep)
 
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
@@ -432,6 +440,30 @@ def _ablate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _sweep(args: argparse.Namespace) -> int:
+    from mmactors.config_file import ConfigError
+    from mmactors.research import crew, grid, sweep
+
+    if args.scheduler is not None and args.processes is not None:
+        raise _Unusable("--processes are this machine's; a --scheduler has workers of its own", USAGE)
+    try:
+        wanted = grid.load(args.grid, os.environ)
+    except ConfigError as error:
+        raise _told(args.grid, error) from None
+    folder = args.out or Path("var/sweep") / args.grid.stem
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        workers = crew.Processes(args.processes) if args.scheduler is None else crew.Cluster(args.scheduler)
+        found = sweep.run(wanted, folder, workers, progress=_say)
+    except crew.SweepStopped as stopped:
+        raise _Unusable(str(stopped), stopped.exit_code) from None
+    except KeyboardInterrupt:
+        raise _Unusable(f"interrupted; {folder} keeps what is done, the same command goes on", INTERRUPTED) from None
+    for line in [json.dumps(found.figures(), indent=2)] if args.json else [*found.lines(), f"written to {folder}"]:
+        _announce(line)
+    return 0
+
+
 def _replay(args: argparse.Namespace) -> int:
     config = None if args.config is None else _config(args.config)
     from mmactors.ops.eventlog import EVENTS, EventLogError
@@ -500,10 +532,15 @@ def _config(path: Path | None, **overrides: str) -> "Config":
     try:
         return config.load(path, {**os.environ, **overrides})
     except config.ConfigError as error:
-        *first, last = (f"{path}: {line}" for line in error.lines)
-        for line in first:
-            _say(line)
-        raise _Unusable(last, error.exit_code) from None
+        raise _told(path, error) from None
+
+
+def _told(path: Path, error: "ConfigError") -> _Unusable:
+    """Say all that is wrong with a file but the last line, which the caller is to raise."""
+    *first, last = (f"{path}: {line}" for line in error.lines)
+    for line in first:
+        _say(line)
+    return _Unusable(last, error.exit_code)
 
 
 def _log_only(level: str) -> None:

@@ -47,15 +47,19 @@ class Task:
 
 
 def play(
-    config: Config, task: Task, excerpt: Excerpt | None = None, stopped: pool.Stopped = lambda: False
+    config: Config,
+    task: Task,
+    excerpt: Excerpt | None = None,
+    stopped: pool.Stopped = lambda: False,
+    warm_up_s: int = WARM_UP_S,
 ) -> list[SessionFigures]:
     """Let one entrant play one world, of synthetic prices or an excerpt; return its sessions after the warm-up.
 
-    `stopped` tells whether to end early, with the sessions settled by then.
+    `stopped` tells whether to end early, with the sessions settled by then; `warm_up_s` is a synthetic world's.
     """
     start_ms, world = START_NS // MILLISECOND, None
     if excerpt is None:
-        warm_up = -(-WARM_UP_S // DURATIONS[config.simulator.sessions[0].duration])
+        warm_up = -(-warm_up_s // DURATIONS[config.simulator.sessions[0].duration])
         wanted = warm_up + task.sessions
     else:
         config, wanted = _on(config, excerpt), excerpt.sessions
