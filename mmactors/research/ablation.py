@@ -18,7 +18,8 @@ from loguru import logger
 
 from mmactors import config
 from mmactors.config import DURATIONS, Config
-from mmactors.research.arena import OURS, WORLD_SESSIONS, Task, play, world_of
+from mmactors.research.arena import WORLD_SESSIONS, Task, play, world_of
+from mmactors.research.league import OURS
 from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
 
 DEFAULT = "default"

@@ -25,7 +25,8 @@ from loguru import logger
 
 import mmactors
 from mmactors.config import Config
-from mmactors.research.arena import OURS, Task, play, world_of
+from mmactors.research.arena import Task, play, world_of
+from mmactors.research.league import OURS
 
 USAGE, UNAVAILABLE, DEFECT = 64, 69, 70
 
