@@ -176,12 +176,12 @@ def play(
     tally = Tally(ACCOUNT, chained=tap)
     cpu_began = time.process_time()
     world = build_world(config.simulator, START_NS // MILLISECOND, task.recordings)
-    tap.world = tally.world = world
     twin: Twin | DirectRun
     if task.runtime == "actors":
         twin = Twin(config, interleaving=task.interleaving, recorder=tally, events=events, world=world)
     else:
         twin = DirectRun(config, tally, world)
+    tap.world = tally.world = world
     ends = [path.end_ms for path in world.paths.values() if path.end_ms is not None]
     last_ns = max(ends) * MILLISECOND + AFTER_NS if ends else None
     timeline, accounts = twin.runtime, twin.venue.venue.accounts
