@@ -77,6 +77,7 @@ def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
 def test_worlds_depend_on_the_configuration_alone():
     assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 5M}]"), 55) == [25, 25, 5]
     assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 1H, strikes: 2}]"), 5) == [4, 1]
+    assert backtest.warm_up_of(config(simulator__sessions="[{asset: BTC, duration: 5M, strikes: 3}]")) == 6
     seeds = {
         backtest.world_of(run, world).simulator.world.seed for run in (config(1), config(2)) for world in range(50)
     }
