@@ -297,6 +297,7 @@ def _backtest(args: argparse.Namespace) -> int:
     config = _config(args.conf, **changes)
     from mmactors.ops.eventlog import EventLog
     from mmactors.research import backtest, findings
+    from mmactors.simulator.latency import LatenciesError
     from mmactors.simulator.recording import PricesError
 
     try:
@@ -326,6 +327,8 @@ def _backtest(args: argparse.Namespace) -> int:
         )
     except PricesError as error:
         raise _Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
+    except LatenciesError as error:
+        raise _Unusable(str(error), BAD_CONFIG) from None
     if args.out is not None:
         try:
             findings.write(args.out, found.rows())

@@ -434,6 +434,11 @@ class SimulatorConfig(Section):
     feed_latency_ms: Millis = Field(default=50, description="ms; from the price to the feed")
     order_latency_ms: Millis = Field(default=50, description="ms; from the order to the book")
     latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
+    latency_model: Literal["uniform", "lognormal", "recorded"] = Field(
+        default="uniform", description="within the jitter; or with these as medians; or as latency_file says"
+    )
+    latency_log_sd: Annotated[float, Field(gt=0, le=3)] = Field(default=0.5, description="of the lognormal delays")
+    latency_file: FilePath | None = Field(default=None, description="recorded one-way delays, in ms, one a line")
     feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(
         default=10.0, description="Binance's book updates a second"
     )
@@ -454,6 +459,12 @@ class SimulatorConfig(Section):
     )
     maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
     taker_bps: Bps = Field(default=0.0, description="fee")
+    fees: Literal["of_price", "quadratic"] = Field(
+        default="of_price", description="what the bps are of: p, or p (1 - p) as at Kalshi, whose takers pay 700"
+    )
+    queue: Literal["price_time", "behind"] = Field(
+        default="price_time", description="behind: clients' orders are last at their price, whenever they came"
+    )
     sessions: tuple[SessionsConfig, ...] = Field(
         default=(SessionsConfig(duration="1M"), SessionsConfig(duration="5M", elapsed_s=120.0)),
         description="rolling series; unset: these of every asset",

@@ -113,6 +113,7 @@ def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> lis
         *_sessions(config),
         *_urls(config),
         *_live(config),
+        *_latencies(config),
         *_clocks(config),
         *_closings(config),
         *(limit for limit in _idle_limits(config) if given.intersection(limit.keys[:1])),
@@ -441,6 +442,14 @@ def _live(config: "Config") -> Iterator[Problem]:
         if getattr(config.feeds, name).ws_url is None:
             text = "the simulator would wait for its own prices; give the exchange's URL"
             yield _problem({**live, f"feeds.{name}.ws_url": None}, text)
+
+
+def _latencies(config: "Config") -> Iterator[Problem]:
+    """Recorded delays without a record, or a record that nobody reads."""
+    model, file = config.simulator.latency_model, config.simulator.latency_file
+    if (model == "recorded") != (file is not None):
+        text = "recorded delays are those of a file; give both or neither"
+        yield _problem({"simulator.latency_model": model, "simulator.latency_file": file}, text)
 
 
 def _local(host: str) -> bool:

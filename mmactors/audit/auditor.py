@@ -201,7 +201,10 @@ class Auditor:
             self._cash += change
             self._owed.append(change)
             rate = session.rates[side["liquidity"] == "taker"]
-            fee = -(-side["price_ticks"] * session.tick * size * rate // 1_000_000)
+            of, whole = side["price_ticks"] * session.tick * size, 1_000_000
+            if session.curved_fees:
+                of, whole = of * (session.ticks - side["price_ticks"]), whole * session.ticks
+            fee = -(-of * rate // whole)
             if fee != side["fee_micros"]:
                 words = f"fill {side['fill_id']}: fee {side['fee_micros']} micro-dollars, {fee} by the market's rate"
                 self._tally.broken("V2 conservation", t, session, words)
@@ -323,6 +326,7 @@ class Auditor:
             window=1000 * int(line.get("window_s", 0)),
             keep=self._watch is not None and name.startswith(self._watch),
             rates=(round(line["maker_bps"] * 100), round(line["taker_bps"] * 100)),
+            curved_fees=line.get("fees") == "quadratic",
             spot=self._spots.get(line["asset"]),
         )
         self._open[name] = session

@@ -122,6 +122,7 @@ class Session:
     strike: float | None = None
     outcome: str | None = None
     rates: tuple[int, int] = (0, 0)
+    curved_fees: bool = False
     spot: float | None = None
     sigma: float | None = None
     orders: dict[str, Resting] = field(default_factory=dict)

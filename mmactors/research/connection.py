@@ -37,6 +37,7 @@ from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.binance import Ticker
 from mmactors.simulator.coinbase import Product
 from mmactors.simulator.floor import Latency
+from mmactors.simulator.latency import latency_of
 from mmactors.simulator.venue_socket import VenueSocket
 from mmactors.units import MILLISECOND, SECOND
 from mmactors.venue.codec import Codec
@@ -100,7 +101,7 @@ class TwinLink:
         simulator = config.simulator
 
         def way(name: str, arrive: Callable[[Any], None]) -> Way:
-            latency = Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, stage.random(name))
+            latency = latency_of(simulator, simulator.order_latency_ms, stage.random(name))
             return Way(timeline, latency, arrive)
 
         self._timeline = timeline
@@ -207,7 +208,7 @@ class TwinFeed:
         self._prepare(stage, terms.trades_per_s)
         delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
         label = "feed" if self.source == SOURCE else f"feed:{self.source}"
-        latency = Latency(delay_ms, simulator.latency_jitter_ms, stage.random(label))
+        latency = latency_of(simulator, delay_ms, stage.random(label))
         self._way = Way(stage.timeline, latency, self._arrive)
 
     def _prepare(self, stage: Stage, trades_per_s: float) -> None:

@@ -149,11 +149,26 @@ class Book:
         return found[:depth] if depth else found
 
 
+class PatientBook(Book):
+    """A book in which clients' orders are always behind the house's of their price: a queue seen pessimistically."""
+
+    __slots__ = ()
+
+    def add(self, order: Order) -> None:
+        """Queue an order; one of the house passes those of clients."""
+        super().add(order)
+        if order.account.house:
+            level = (self.bid_levels if order.buys_yes else self.ask_levels)[order.yes_ticks]
+            for each in [each for each in level.values() if not each.account.house]:
+                level[each.id] = level.pop(each.id)
+
+
 class Market:
     """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs.
 
     `paid` is for how many contracts, YES and NO, each account was paid at the end; `revision` counts how often that was
     corrected; what is not `listed` (any more) is left out of every list.
+    The bps of the fees are of the price p, or `quadratic`, of p (1 - p), which is less.
     `window_s` is that of the average it settles on, 0 for the price at its end; `average` is that, once it is struck.
     """
 
@@ -171,6 +186,7 @@ class Market:
         max_size: int = 10_000,
         tie: Outcome = "NO",
         window_s: int = 0,
+        quadratic: bool = False,
     ) -> None:
         if DOLLAR % tick:
             raise ValueError(f"market {market_id}: a tick of {tick / DOLLAR} does not divide a dollar")
@@ -183,6 +199,7 @@ class Market:
         self.ticks = DOLLAR // tick
         self.maker_bps = maker_bps
         self.taker_bps = taker_bps
+        self.quadratic = quadratic
         self.maker_rate = round(maker_bps * 100)
         self.taker_rate = round(taker_bps * 100)
         self.min_size = 1
@@ -209,9 +226,11 @@ class Market:
         price = ticks * self.tick
         return price - (-price * max(self.maker_rate, self.taker_rate, 0) // 1_000_000)
 
-    def fee(self, notional: int, maker: bool) -> int:
+    def fee(self, notional: int, maker: bool, ticks: int) -> int:
         """Return the fee on one fill in micro-dollars, rounded against the payer; negative is a rebate."""
         rate = self.maker_rate if maker else self.taker_rate
+        if self.quadratic:
+            return -(-notional * (self.ticks - ticks) * rate // (self.ticks * 1_000_000))
         return -(-notional * rate // 1_000_000) if rate else 0
 
     def decide(self, price: float) -> Resolution:

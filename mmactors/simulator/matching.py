@@ -211,7 +211,7 @@ class Matching:
         account = order.account
         ticks = yes_ticks if order.outcome == "YES" else market.ticks - yes_ticks
         notional = ticks * market.tick * size
-        fee = market.fee(notional, maker)
+        fee = market.fee(notional, maker, ticks)
         position = account.positions.get(market.id)
         if position is None:
             position = account.new_position(market)

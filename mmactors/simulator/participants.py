@@ -187,11 +187,12 @@ class Crowd:
 
     def _trade_informed(self, fair: float, now_ms: int) -> None:
         config, book, ticks = self._config, self._market.book, self._market.ticks
-        edge = config.informed_edge + self._taker_fee * fair
+        quadratic = self._market.quadratic
+        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else fair)
         if book.best_ask < (fair - edge) * ticks - _ROUNDING:
             self._take(self._house.informed, "YES", fair - edge - _ROUNDING, config.informed_max_size, now_ms)
             return
-        edge = config.informed_edge + self._taker_fee * (1 - fair)
+        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else 1 - fair)
         if book.best_bid > (fair + edge) * ticks + _ROUNDING:
             self._take(self._house.informed, "NO", fair + edge + _ROUNDING, config.informed_max_size, now_ms)
 

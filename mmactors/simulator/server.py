@@ -28,8 +28,9 @@ from mmactors.simulator.certificate import NoCertificate, serve_with_own
 from mmactors.simulator.coinbase_feed import CoinbaseFeed
 from mmactors.simulator.exchange import exchange, own_paths
 from mmactors.simulator.feed import Feed
-from mmactors.simulator.floor import Floor, Latency, Say, WallClock
+from mmactors.simulator.floor import Floor, Say, WallClock
 from mmactors.simulator.history import History
+from mmactors.simulator.latency import latency_of
 from mmactors.simulator.live import LiveFeeds
 from mmactors.simulator.parse import bad_request
 from mmactors.simulator.recording import PricesError, Recording, load_prices
@@ -104,8 +105,8 @@ class SimulatorServer:
         )
         self.floor = Floor(self.simulation, clock, secret, say)
         rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
-        self._orders_latency = Latency(config.order_latency_ms, config.latency_jitter_ms, rng)
-        seed, jitter_ms = config.world.seed, config.latency_jitter_ms
+        self._orders_latency = latency_of(config, config.order_latency_ms, rng)
+        seed = config.world.seed
         binance, coinbase = (
             exchange(
                 name,
@@ -123,7 +124,7 @@ class SimulatorServer:
             clock,
             config.feed_ticks_per_s,
             config.feeds.binance.trades_per_s,
-            Latency(binance_ms, jitter_ms, rng),
+            latency_of(config, binance_ms, rng),
             seed,
             ticked=None if self._truth is None else self._truth.ticked,
             ping_every_ms=ping_every_ms,
@@ -133,7 +134,7 @@ class SimulatorServer:
             coinbase,
             clock,
             config.feeds.coinbase.trades_per_s,
-            Latency(coinbase_ms, jitter_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
+            latency_of(config, coinbase_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
             seed,
             ticked=None if self._truth is None else self._truth.ticked,
             subscribe_within_ms=subscribe_within_ms,

@@ -12,7 +12,7 @@ from typing import Protocol
 from mmactors.config import SimulatorConfig
 from mmactors.simulator.alterations import Alteration
 from mmactors.simulator.averages import Average, Tape
-from mmactors.simulator.book import Market
+from mmactors.simulator.book import Market, PatientBook
 from mmactors.simulator.calendar import Calendar, Due, Session
 from mmactors.simulator.desk import Desk
 from mmactors.simulator.engine import MarketChange, Venue
@@ -270,7 +270,10 @@ class SimulatedVenue:
                 taker_bps=self.config.taker_bps,
                 tie=session.settlement.tie,
                 window_s=session.settlement.window_s if session.settlement.type == "avg" else 0,
+                quadratic=self.config.fees == "quadratic",
             )
+            if self.config.queue == "behind":
+                market.book = PatientBook(market.ticks)
             self.venue.add_market(market, now)
             if not self._calendar.running and not self._ended:
                 self._ended = True

@@ -173,6 +173,7 @@ class TruthLog:
                 "tick_micros": market.tick,
                 "maker_bps": market.maker_bps,
                 "taker_bps": market.taker_bps,
+                **({"fees": "quadratic"} if market.quadratic else {}),
                 "tie": market.tie,
                 **({"window_s": market.window_s} if market.window_s else {}),
                 "outcome": market.outcome,

@@ -28,6 +28,7 @@ def nobody_left():
 @pytest.fixture
 def small_worlds(monkeypatch):
     monkeypatch.setattr(backtest, "WORLD_S", 60)
+    monkeypatch.setattr(backtest, "WARM_UP_S", 60)
 
 
 def config(seed: int = 11, **more: str) -> Config:
@@ -70,12 +71,13 @@ def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
     assert long.rows()[:1] == short.rows()
     names = [row["market"] for row in long.rows()]
     assert names == [report.market for report in long.reports]
-    assert names[1] == f"1:{names[0]}"
+    assert names == ["BTC-1M-20270115T080000Z", "1:BTC-1M-20270115T080100Z"]  # after one to warm up
 
 
 def test_worlds_depend_on_the_configuration_alone():
     assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 5M}]"), 55) == [25, 25, 5]
     assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 1H, strikes: 2}]"), 5) == [4, 1]
+    assert backtest.warm_up_of(config(simulator__sessions="[{asset: BTC, duration: 5M, strikes: 3}]")) == 6
     seeds = {
         backtest.world_of(run, world).simulator.world.seed for run in (config(1), config(2)) for world in range(50)
     }
