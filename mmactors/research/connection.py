@@ -16,6 +16,7 @@ from mmactors.feeds.binance import BinanceParser
 from mmactors.feeds.coinbase import CoinbaseParser
 from mmactors.feeds.frames import Parser
 from mmactors.messages import (
+    BatchWritten,
     FeedConnected,
     FeedLived,
     FetchFills,
@@ -127,7 +128,9 @@ class TwinLink:
         """Take a request."""
         match request:
             case SendBatch():
-                self._talk.send_batch(request, self._timeline.clock.now())
+                now = self._timeline.clock.now()
+                self._talk.send_batch(request, now)
+                self._deliver(BatchWritten(request.op_id, now))
             case SendCancelAll():
                 self._talk.send_cancel_all(request)
             case WatchBook():

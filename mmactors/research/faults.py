@@ -17,6 +17,7 @@ import msgspec
 
 from mmactors.messages import (
     BatchReported,
+    BatchWritten,
     CancelAllReported,
     FetchFills,
     FetchMarkets,
@@ -204,6 +205,7 @@ class FaultyLink:
                     self._talk.watch(request)
             case SendBatch() if talk is not None:
                 talk.send_batch(request, now)
+                self._deliver(BatchWritten(request.op_id, now))
             case SendBatch():
                 unsent = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
                 self._deliver(BatchReported(request.op_id, unsent, now))

@@ -7,7 +7,6 @@ paths and takers.
 
 import math
 from collections import deque
-from dataclasses import dataclass
 from random import Random
 
 from mmactors.config import Config
@@ -16,8 +15,8 @@ from mmactors.core.volatility import Volatility
 from mmactors.messages import SettlementRule
 from mmactors.research.rivals import RIVALS, Rival, View, Wanted
 from mmactors.research.tally import Tally
-from mmactors.simulator.book import Market, Outcome
-from mmactors.simulator.ledger import NewOrder
+from mmactors.simulator.book import LIVE, Market, Outcome
+from mmactors.simulator.ledger import NewOrder, OrderEvent
 from mmactors.simulator.matching import Refusal
 from mmactors.simulator.simulation import SimulatedVenue
 from mmactors.simulator.world import World
@@ -31,14 +30,8 @@ RULE = SettlementRule()
 FLOW_HALF_LIFE_S = 10.0
 
 
-@dataclass(slots=True)
-class _Sight:
-    """What was true at a moment, to be seen later."""
-
-    at_ms: int
-    spot: float
-    bid: int
-    ask: int
+Sight = tuple[int, float, int, int]
+"""What was true at a moment, to be seen later: the time in ms, spot, and the book's best bid and ask in ticks."""
 
 
 class Competitor:
@@ -63,6 +56,7 @@ class Competitor:
         self._kind = RIVALS[name]
         self._steelman = steelman
         self._asset = simulator.sessions[0].asset
+        self._path = self.simulation.world.paths[self._asset]
         self._max_position = config.inventory.max_position
         self._rival = self._new_rival(None)
         self._volatility = Volatility(config.volatility_params(self._asset))
@@ -72,10 +66,12 @@ class Competitor:
         self._jitter_ms = simulator.latency_jitter_ms
         self._every_ms = round((STEELMAN_EVERY_S if steelman else self._rival.every_s) * 1000)
         self._now_ms = self._next_look = start_ms
-        self._sights: deque[_Sight] = deque()
+        self._sights: deque[Sight] = deque()
         self._market: Market | None = None
         self._outgoing: deque[tuple[int, Market, Wanted]] = deque()
+        self._resting: dict[tuple[str, int], dict[str, int]] = {}
         self._flow, self._flow_square = 0.0, 1.0
+        self._flow_keep = 0.5 ** (self._step_ms / 1000 / FLOW_HALF_LIFE_S)
 
     def run(self, sessions: int) -> None:
         """Let the world go on until so many sessions are settled in all."""
@@ -87,33 +83,37 @@ class Competitor:
         self.simulation.advance(now)
         self._follow_flow()
         self.simulation.venue.changes.clear()
-        self._account.outbox.clear()
         self.tally.look(now, self._account)
-        self._choose_market(now)
-        self._arrive(now)
         market = self._market
+        if market is None or market.status != "OPEN":
+            market = self._choose_market(now)
+        if self._outgoing and self._outgoing[0][0] <= now:
+            self._arrive(now)
         if market is None:
             return
-        book, path = market.book, self.simulation.world.paths[self._asset]
-        self._sights.append(_Sight(now, path.price, book.best_bid, book.best_ask))
-        while len(self._sights) > 1 and self._sights[1].at_ms <= now - self._feed_ms:
-            self._sights.popleft()
+        sights, seen_ms = self._sights, now - self._feed_ms
+        sights.append((now, self._path.price, market.book.best_bid, market.book.best_ask))
+        while sights[0][0] < seen_ms and sights[1][0] <= seen_ms:
+            sights.popleft()
         if now % 100 < self._step_ms:
-            self._volatility.update(self._sights[0].spot, Nanos(now * MILLISECOND))
-            self._rival.hear(self._sights[0].spot, self._price(market, now), now / 1000)
+            spot = sights[0][1]
+            if self._steelman:
+                self._volatility.update(spot, Nanos(now * MILLISECOND))
+            if self._rival.listens(now / 1000):
+                self._rival.hear(spot, self._price(market, now), now / 1000)
         if now >= self._next_look:
             self._next_look = now + self._every_ms
             self._look(market, now)
 
-    def _choose_market(self, now: int) -> None:
-        if self._market is None or self._market.status != "OPEN":
-            opened = [m for m in self.simulation.venue.markets.values() if m.status == "OPEN" and m.strike is not None]
-            market = opened[0] if opened else None
-            if market is not self._market:
-                self._rival = self._new_rival(self._rival)
-                self._sights.clear()
-                self._next_look = now
-            self._market = market
+    def _choose_market(self, now: int) -> Market | None:
+        opened = [m for m in self.simulation.venue.markets.values() if m.status == "OPEN" and m.strike is not None]
+        market = opened[0] if opened else None
+        if market is not self._market:
+            self._rival = self._new_rival(self._rival)
+            self._sights.clear()
+            self._next_look = now
+        self._market = market
+        return market
 
     def _new_rival(self, former: Rival | None) -> Rival:
         rival = self._kind(self._max_position, steelman=self._steelman)
@@ -122,14 +122,14 @@ class Competitor:
         return rival
 
     def _price(self, market: Market, now: int) -> float | None:
-        sight = self._sights[0]
+        _, spot, bid, ask = self._sights[0]
         if self._steelman:
             assert market.strike is not None
             left_s = (market.expires_at - now) / 1000
-            return fair_value(sight.spot, market.strike, self._volatility.sigma(), left_s, RULE)
-        if sight.bid <= 0 or sight.ask >= market.ticks:
+            return fair_value(spot, market.strike, self._volatility.sigma(), left_s, RULE)
+        if bid <= 0 or ask >= market.ticks:
             return None
-        return (sight.bid + sight.ask) / 2 / market.ticks
+        return (bid + ask) / 2 / market.ticks
 
     def _look(self, market: Market, now: int) -> None:
         left_ms = market.expires_at - now
@@ -138,13 +138,11 @@ class Competitor:
         if self._rival.merges:
             self._merge(market, now)
         position = self._account.positions.get(market.id)
-        resting: dict[tuple[str, int], int] = {}
-        for order in self._account.live.values():
-            key = (order.outcome, order.ticks)
-            resting[key] = resting.get(key, 0) + order.size - order.filled
+        self._note_orders()
+        resting = {key: sum(orders.values()) for key, orders in self._resting.items()}
         view = View(
             price=self._price(market, now),
-            spot=self._sights[0].spot,
+            spot=self._sights[0][1],
             strike=market.strike,
             left_s=left_ms / 1000,
             duration_s=market.duration_s,
@@ -158,6 +156,21 @@ class Competitor:
         if wanted is not None and wanted != resting:
             due = now + self._order_ms + self._random.randrange(self._jitter_ms + 1)
             self._outgoing.append((due, market, wanted))
+
+    def _note_orders(self) -> None:
+        """Follow what rests by what the venue says of it: a rival that never cancels has thousands of orders."""
+        for event in self._account.outbox:
+            if isinstance(event, OrderEvent):
+                told = event.order
+                key = (told.outcome, told.ticks)
+                orders = self._resting.setdefault(key, {})
+                if told.status in LIVE:
+                    orders[told.id] = told.size - told.filled
+                else:
+                    orders.pop(told.id, None)
+                    if not orders:
+                        del self._resting[key]
+        self._account.outbox.clear()
 
     def _merge(self, market: Market, now: int) -> None:
         position = self._account.positions.get(market.id)
@@ -173,12 +186,16 @@ class Competitor:
                 continue
             missing = dict(wanted)
             venue = self.simulation.venue
-            for order in list(self._account.live.values()):
-                key, left = (order.outcome, order.ticks), order.size - order.filled
-                if left <= missing.get(key, 0):
-                    missing[key] -= left
-                else:
-                    venue.cancel(self._account, order.id, now)
+            self._note_orders()
+            for key, orders in self._resting.items():
+                room = missing.get(key, 0)
+                for order_id, left in orders.items():
+                    if left <= room:
+                        room -= left
+                    else:
+                        venue.cancel(self._account, order_id, now)
+                if key in missing:
+                    missing[key] = room
             for (outcome, ticks), size in missing.items():
                 if size > 0:
                     self._place(market, "YES" if outcome == "YES" else "NO", ticks, size, now)
@@ -193,10 +210,10 @@ class Competitor:
                 raise
 
     def _follow_flow(self) -> None:
-        signed = 0
-        for trade in self.simulation.venue.matching.trades:
-            signed += trade.size if trade.taker_buys else -trade.size
-        self.simulation.venue.matching.trades.clear()
-        keep = 0.5 ** (self._step_ms / 1000 / FLOW_HALF_LIFE_S)
-        self._flow = self._flow * keep + signed
-        self._flow_square = self._flow_square * keep + signed * signed
+        signed, trades = 0, self.simulation.venue.matching.trades
+        if trades:
+            for trade in trades:
+                signed += trade.size if trade.taker_buys else -trade.size
+            trades.clear()
+        self._flow = self._flow * self._flow_keep + signed
+        self._flow_square = self._flow_square * self._flow_keep + signed * signed

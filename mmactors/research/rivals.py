@@ -67,9 +67,13 @@ class Rival(ABC):
         self._prices: deque[float] = deque(maxlen=101)
         self._heard_s = -math.inf
 
+    def listens(self, now_s: float) -> bool:
+        """Tell whether it would keep a price now."""
+        return now_s - self._heard_s >= 1.0 - _NOISE
+
     def hear(self, spot: float, price: float | None, now_s: float) -> None:
         """Take the underlying and the price it works with, as often as they come; it keeps one a second."""
-        if now_s - self._heard_s >= 1.0 - _NOISE:
+        if self.listens(now_s):
             self._heard_s = now_s
             self._spots.append(spot)
             if price is not None:

@@ -97,19 +97,27 @@ class Tally(SpotRecorder):
             self.spot, self.ticked = chained.spot, chained.ticked  # type: ignore[method-assign]
         self._open: dict[str, _Open] = {}
         self._next_look = 0
+        self._next_due: float = math.inf
 
     def look(self, now_ms: int, account: Account) -> None:
         """Take what time does: markouts that are due, and every quarter of a second what rests."""
-        for each in self._open.values():
-            for horizon, waiting in each.due.items():
-                while waiting and waiting[0][0] <= now_ms:
-                    _, sign, price, size = waiting.popleft()
-                    each.figures.markouts[horizon] += sign * (self._fair(each.market, now_ms) - price) * size
+        if now_ms >= self._next_due:
+            self._mark_out(now_ms)
         if now_ms < self._next_look:
             return
         self._next_look = now_ms + LOOK_EVERY_MS
         for each in self._open.values():
             self._sample(each, now_ms, account)
+
+    def _mark_out(self, now_ms: int) -> None:
+        self._next_due = math.inf
+        for each in self._open.values():
+            for horizon, waiting in each.due.items():
+                while waiting and waiting[0][0] <= now_ms:
+                    _, sign, price, size = waiting.popleft()
+                    each.figures.markouts[horizon] += sign * (self._fair(each.market, now_ms) - price) * size
+                if waiting and waiting[0][0] < self._next_due:
+                    self._next_due = waiting[0][0]
 
     def _sample(self, each: _Open, now_ms: int, account: Account) -> None:
         market, figures = each.market, each.figures
@@ -193,6 +201,7 @@ class Tally(SpotRecorder):
             for horizon, waiting in each.due.items():
                 at_ms = min(fill.ts + horizon * 1000, market.expires_at - 1)
                 waiting.append((at_ms, sign, price, size))
+                self._next_due = min(self._next_due, at_ms)
             if bought_yes == (order.side == "bid"):
                 each.yes += size if bought_yes else -size
             else:

@@ -83,6 +83,16 @@ def test_both_runtimes_do_the_same(seed, sessions, seconds, more):
     assert actors["fills"]
 
 
+@pytest.mark.parametrize("kind", [Twin, DirectRun])
+def test_the_delay_of_orders_is_measured(kind):
+    run = kind(config(3, "[{asset: BTC, duration: 1M}]", simulator__order_latency_ms="300"))
+    run.run(20)
+    assert run.desk.entry.latency_s == pytest.approx(0.305, abs=0.01)
+    run.end()
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
+
+
 def test_another_seed_is_another_hash():
     hashes = {seen(config(seed, ONE_5M), DirectRun, 20)["orders_hash"] for seed in (1, 1, 2)}
     assert len(hashes) == 2

@@ -1,19 +1,26 @@
 """The arena: the same worlds for everybody, one ruler, paired differences; and the ruler against the venue's cash."""
 
+import json
 import math
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from loguru import logger
 
 from mmactors.config import load
-from mmactors.research import arena
+from mmactors.research import arena, sensitivity
+from mmactors.research.excerpts import cut
 from mmactors.research.field import Competitor
 from mmactors.research.tally import SessionFigures, mean_ci, summary
+from mmactors.simulator.simulation import SimulatedVenue, build_world
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
+VARIANT = {"takers.informed_per_step": 0.0}
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
 
 
@@ -90,14 +97,146 @@ def test_a_whole_arena_in_two_processes():
     assert any(line.startswith("ours ") for line in found.lines())
 
 
-def test_an_entrant_that_does_not_exist_is_one_line():
-    done = subprocess.run(
-        [sys.executable, "-m", "mmactors", "arena", "--only", "ours,v3"],
+def recording(tmp_path, seconds):
+    rng, price, lines = Random(2), 60_000.0, ["ts_ms,price"]
+    for second in range(seconds):
+        lines.append(f"{(1_780_000_200 + second) * 1000},{price:.2f}")
+        price *= math.exp(rng.gauss(0.0, 0.5 / math.sqrt(365 * 86_400)))
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_on_a_recording_everybody_meets_its_strikes_and_outcomes(tmp_path):
+    path = recording(tmp_path, 3600 + 330)
+    config = load(CONF, ONE_MINUTE)
+    (piece,) = cut(path, "BTC", 60, 3)
+    piece = replace(
+        piece, counted=tuple((place - 58, name) for place, name in piece.counted), recording=late(piece, 58)
+    )
+    for name in ("ours", "lmsr"):
+        played = arena.play(config, arena.Task(name, 0, 3), piece)
+        assert [each.market for each in played] == ["2026-05-28T21:30Z", "2026-05-28T21:31Z", "2026-05-28T21:32Z"]
+        assert all(each.two_sided_share > 0.0 for each in played), [each.two_sided_share for each in played]
+
+
+def late(piece, minutes):
+    """The recording without the beginning of its warm-up, for speed."""
+    at, rows = minutes * 60_000, piece.recording
+    first = rows.times_ms.index(at)
+    times = [time - at for time in rows.times_ms[first:]]
+    return replace(rows, times_ms=times, prices=rows.prices[first:], sigmas=rows.sigmas[minutes * 60 :])
+
+
+def test_on_a_recording_strikes_and_outcomes_are_the_recordings(tmp_path):
+    path = recording(tmp_path, 3600 + 330)
+    (piece,) = cut(path, "BTC", 60, 3)
+    config = arena._on(load(CONF, ONE_MINUTE), piece)
+    start_ms = 1_800_000_000_000
+    venue = SimulatedVenue(
+        config.simulator, start_ms, world=build_world(config.simulator, start_ms, {"BTC": piece.recording})
+    )
+    venue.advance(start_ms + 63 * 60_000 + 2000)
+    markets = list(venue.venue.markets.values())[60:63]
+    prices = dict(zip(piece.recording.times_ms, piece.recording.prices, strict=True))
+    for place, market in enumerate(markets, 60):
+        strike, end = prices[place * 60_000], prices[(place + 1) * 60_000]
+        assert market.strike == strike
+        assert market.outcome == ("YES" if end > strike else "NO")
+
+
+def test_a_recordings_intervals_are_clustered_by_its_hours():
+    found = arena.Arena("5M", 1, 1000, prices="p.csv")
+    pnls = {"T01:00Z": 10.0, "T01:05Z": 12.0, "T02:00Z": -4.0, "T02:05Z": -6.0, "T03:00Z": 3.0}
+    found.sessions = {"ours": [figures(pnl, f"2026-06-08{start}") for start, pnl in pnls.items()]}
+    row = found.figures()["table"]["ours"]
+    sums = (22.0 - 6.0, -10.0 - 6.0, 0.0)
+    error = math.sqrt(3 / 2 * sum(each**2 for each in sums)) / 5
+    assert row["pnl_mean"] == 3.0
+    assert row["pnl_ci"] == pytest.approx([3.0 - 4.302653 * error, 3.0 + 4.302653 * error], rel=1e-6)
+    assert found.figures()["intervals_clustered_by"] == "hour of the recording"
+
+
+@pytest.mark.parametrize("name", sensitivity.VARIANTS)
+def test_a_variant_changes_what_it_says(name):
+    before = load(CONF, ONE_MINUTE)
+    changes = {f"MM__simulator__{path.replace('.', '__')}": str(v) for path, v in sensitivity.VARIANTS[name].items()}
+    assert sensitivity.variant_of(before, name).simulator == load(CONF, {**ONE_MINUTE, **changes}).simulator
+
+
+def test_nobody_is_told_of_a_latency_and_we_find_out():
+    spreads = []
+    for variant in (sensitivity.AS_COMMITTED, "latency 400 ms"):
+        played = arena.play(sensitivity.variant_of(world(), variant), arena.Task("ours", 0, 2))
+        spreads.append([each.spread for each in played])
+    assert all(later > usual + 0.02 for usual, later in zip(*spreads, strict=True))
+
+
+def test_every_variant_has_a_row_for_every_entrant(monkeypatch):
+    monkeypatch.setattr(sensitivity, "VARIANTS", {"as committed": {}, "no informed takers": VARIANT})
+    found = sensitivity.run(load(CONF, ONE_MINUTE), ("bands", "lmsr"), 1, 7, processes=1)
+    rows = [line.split("  ")[0] for line in found.lines()]
+    assert found.complete
+    assert rows.count("as committed") == rows.count("no informed takers") == 2
+    assert set(found.figures()["variants"]["no informed takers"]["table"]) == {"bands", "lmsr"}
+    assert found.figures()["variants"]["no informed takers"]["changes"] == VARIANT
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mmactors", "arena", *arguments],
         capture_output=True,
         text=True,
         cwd=CONF.parents[1],
         check=False,
     )
-    assert done.returncode == 64
-    assert done.stderr.startswith("mmactors: --only v3: entrants are ours, v1, ")
+
+
+def test_more_sessions_than_the_file_has_is_said_and_what_there_is_is_played(tmp_path):
+    saved = tmp_path / "a.arena"
+    path = recording(tmp_path, 3600 + 130)
+    done = command("--prices", str(path), "--session", "1M", "--sessions", "9", "--only", "bands", "--save", str(saved))
+    assert done.returncode == 0
+    assert done.stderr == f"mmactors: {path}: 2 sessions of 1M can be played, not 9; these are\n"
+    assert "2 sessions of 1M each, recorded in prices.csv" in done.stdout
+    read = arena.Arena.load(saved)
+    assert [each.market for each in read.sessions["bands"]] == ["2026-05-28T21:30Z", "2026-05-28T21:31Z"]
+    assert read.prices == "prices.csv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--only", "ours,v3"), 64, "--only v3: entrants are ours, v1, "),
+        (("--prices", "no-such.csv"), 66, "--prices no-such.csv: no such file"),
+        (("--prices", "README.md"), 78, "--prices README.md: wrong columns: needs ts_ms and price"),
+        (("--latency-ms", "fast"), 64, "argument --latency-ms: 'fast' is not a number of milliseconds"),
+        (("--save", "conf"), 64, "--save conf: not a file in a folder that can be written to"),
+        (("--sensitivity", "--save", "x"), 64, "--save keeps one arena, and --sensitivity plays many"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, code, said):
+    done = command(*arguments)
+    assert done.returncode == code
+    assert done.stderr.startswith(f"mmactors: {said}")
     assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_tells_what_is_done():
+    command_line = [sys.executable, "-m", "mmactors", "arena", "--only", "bands", "--session", "1M"]
+    started = subprocess.Popen(
+        [*command_line, "--sessions", "9000", "--processes", "1", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=CONF.parents[1],
+    )
+    assert started.stderr is not None
+    assert "worlds played" in started.stderr.readline()
+    started.send_signal(signal.SIGINT)
+    told, complained = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert complained.startswith("mmactors: interrupted: ")
+    found = json.loads(told)
+    assert found["complete"] is False
+    assert found["table"]["bands"]["sessions"] >= 50
