@@ -200,8 +200,11 @@ def means(columns: Sequence[Sequence[float]]) -> list[float]:
 
 def middle(columns: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
     """Return each column's 10 % and 90 % quantiles."""
-    tenths = [statistics.quantiles(column, n=10, method="inclusive") if len(column) > 1 else None for column in columns]
-    return [q[0] if q else math.nan for q in tenths], [q[-1] if q else math.nan for q in tenths]
+    tenths = [
+        statistics.quantiles(column, n=10, method="inclusive") if len(column) > 1 else list(column) or [math.nan]
+        for column in columns
+    ]
+    return [each[0] for each in tenths], [each[-1] for each in tenths]
 
 
 def by_time(arena: Arena) -> list[str]:
@@ -209,6 +212,8 @@ def by_time(arena: Arena) -> list[str]:
     ours = arena.sessions.get(OURS)
     if not ours:
         return ["Ours did not play."]
+    if not any(len(each.net_by_part) == PARTS for each in ours):
+        return ["No session of ours was followed to its end."]
     pnl, net = means(pnl_columns(ours)), means(net_columns(ours))
     half, tenth = PARTS // 2, PARTS - PARTS // 10
     top = max(range(PARTS), key=lambda part: net[part])
