@@ -5,16 +5,18 @@ import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 
 import pytest
 from loguru import logger
 
 from mmactors.__main__ import main
 from mmactors.config import load
-from mmactors.research import arena, narrative, report
+from mmactors.research import arena, calibrate, excerpts, narrative, report
 from mmactors.research.example import choose, play_again
 from mmactors.research.league import Arena
 from mmactors.research.tally import PARTS, SessionFigures
+from mmactors.units import YEAR_S
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
@@ -49,14 +51,14 @@ def example(played):
 @pytest.fixture(scope="module")
 def made(played, tmp_path_factory):
     out = tmp_path_factory.mktemp("report") / "new" / "folder"
-    return report.make(played, out, calibration())
+    return report.make(played, out, calibrated())
 
 
 def bins(*rows):
     return [{"from": low, "to": 1.0, "count": n, "predicted": p, "won": w} for low, n, p, w in rows]
 
 
-def calibration(**more):
+def calibrated():
     def scored(loss):
         table = {f"{left} %".replace(" ", ""): bins((0.0, 40, 0.2, 0.25), (0.4, 60, 0.7, 0.65)) for left in (90, 50)}
         return {"log_loss": loss, "z_rms": 1.1, "log_loss_minus_default_ci": [0.01, 0.03], "reliability": table}
@@ -74,7 +76,6 @@ def calibration(**more):
                 }
             },
         },
-        **more,
     }
 
 
@@ -158,6 +159,25 @@ def test_a_program_that_plays_otherwise_is_told_of(played, example):
     assert f"(the arena has {'+' if example.recorded_pnl >= 0 else '−'}$" in narrative.session(changed)[0]
 
 
+def test_a_session_of_a_recording_is_played_again_likewise(tmp_path, monkeypatch):
+    for module in (calibrate, excerpts):
+        monkeypatch.setattr(module, "WARM_UP_S", 300)
+    random, price, rows = Random(3), 97_000.0, ["ts_ms,price"]
+    for second in range(300 + 260):
+        price *= math.exp(random.gauss(0.0, 0.5 / math.sqrt(YEAR_S)))
+        rows.append(f"{1_700_000_000_000 + second * 1000},{price:.2f}")
+    recorded = tmp_path / "day.csv"
+    recorded.write_text("\n".join(rows))
+    config = load(CONF, ONE_MINUTE)
+    (piece,) = excerpts.cut(recorded, "BTC", 60)
+    ours = arena.play(arena.world_of(config, 5, 0), arena.Task("ours", 0, len(piece.counted)), piece)
+    again = play_again(config, 5, ours, recorded)
+    assert again.same
+    assert again.market == ours[choose(ours)].market
+    assert sum(fill.size for fill in again.fills) == ours[choose(ours)].contracts
+    assert play_again(config, 5, [SessionFigures("2001-01-01T00:00Z", 60)], recorded) is None
+
+
 def sessions(*pnls, net=0, start=0):
     return [
         SessionFigures(
@@ -198,7 +218,7 @@ def test_a_rival_that_is_surely_better_is_said_to_be():
 
 
 def test_reliability_pools_times_and_counts_a_session_once():
-    (panel, market) = narrative.panels(calibration())
+    (panel, market) = narrative.panels(calibrated())
     (_, _, points), _ = panel.curves
     assert [(round(said, 6), round(won, 6)) for said, won, _ in points] == [(0.2, 0.25), (0.7, 0.65)]
     independent = 2 * 40 / 5  # pooled over two of the five times that are scored
@@ -226,13 +246,13 @@ def test_odd_arenas_are_drawn_too(entrants, tmp_path):
     assert len(text) < 3_000_000
 
 
-def test_what_cannot_be_told_is_one_line(tmp_path, capsys):
+def test_what_cannot_be_told_is_one_line(played, tmp_path, capsys):
     def fails(*args):
         code = main(["report", *map(str, args)])
         (line,) = capsys.readouterr().err.splitlines()
         return code, line
 
-    good, empty, bare, other = (tmp_path / name for name in ("good", "empty", "bare", "other"))
+    good, empty, bare, other, simulated = (tmp_path / name for name in ("good", "empty", "bare", "other", "simulated"))
     by_hand(v1=sessions(1.0, 2.0)).save(good)
     by_hand(ours=[]).save(empty)
     Arena("1M", 5, 1000, sessions={"v1": sessions(1.0, 2.0)}).save(bare)
@@ -244,11 +264,22 @@ def test_what_cannot_be_told_is_one_line(tmp_path, capsys):
     assert "without its configuration: play it again" in fails(bare, "--out", out)[1]
     assert fails(good, "--out", good) == (64, f"mmactors: --out {good}: File exists")
     assert fails(good, "--out", out, "--calibration", out)[0] == 66
+    played.save(simulated)
+    assert "was played on simulated prices" in fails(simulated, "--out", out, "--prices", good)[1]
+    assert not out.exists()
     for wrong in (other, good):
         code, line = fails(good, "--out", out, "--calibration", wrong)
         assert code == 78
         assert "not what `calibrate --json` writes" in line
     assert not out.exists()
+
+
+def test_a_recording_that_is_not_there_is_one_line(tmp_path, capsys):
+    by_hand(ours=sessions(1.0, 2.0)).save(tmp_path / "arena")
+    missing = tmp_path / "none.csv"
+    told = "report", str(tmp_path / "arena"), "--out", str(tmp_path / "out"), "--prices", str(missing)
+    assert main(told) == 66
+    assert capsys.readouterr().err.splitlines()[-1] == f"mmactors: --prices {missing}: no such file"
 
 
 def test_without_matplotlib_there_is_one_line(tmp_path, capsys, monkeypatch):
