@@ -167,6 +167,7 @@ def _parser() -> _Parser:
     report.add_argument(
         "--calibration", type=Path, metavar="FILE", help="what calibrate --json wrote, to be drawn, too"
     )
+    report.add_argument("--prices", type=Path, metavar="FILE", help="the recording, if it was played on one")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report.html and the PNGs")
     report.set_defaults(command=_report)
 
@@ -411,7 +412,7 @@ def _report(args: argparse.Namespace) -> int:
     try:
         arena = league.Arena.load(args.arena)
         calibration = None if args.calibration is None else report.read_calibration(args.calibration)
-        for path in report.make(arena, args.out, calibration, say=_say):
+        for path in report.make(arena, args.out, calibration, prices=args.prices, say=_say):
             _announce(str(path))
     except (league.ArenaFileError, report.ReportError) as error:
         raise _Unusable(str(error), error.exit_code) from None

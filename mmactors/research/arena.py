@@ -62,7 +62,7 @@ def play(
         warm_up = -(-warm_up_s // DURATIONS[config.simulator.sessions[0].duration])
         wanted = warm_up + task.sessions
     else:
-        config, wanted = _on(config, excerpt), excerpt.sessions
+        config, wanted = on_excerpt(config, excerpt), excerpt.sessions
         world = build_world(config.simulator, start_ms, {config.simulator.sessions[0].asset: excerpt.recording})
     if task.entrant == OURS:
         done = _play_ours(config, wanted, world, stopped)
@@ -94,7 +94,7 @@ def _play_ours(config: Config, wanted: int, world: World | None, stopped: pool.S
     return tally.done
 
 
-def _on(config: Config, excerpt: Excerpt) -> Config:
+def on_excerpt(config: Config, excerpt: Excerpt) -> Config:
     """Return the configuration of a world that is an excerpt: struck at the price, at the recording's own pace."""
     simulator = config.simulator
     series = simulator.sessions[0].model_copy(update={"elapsed_s": excerpt.elapsed_s, "strike_offset_share": 0.0})

@@ -7,15 +7,20 @@ its P&L, not assumed. Prices are dollars of YES, times seconds left.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from mmactors.config import DURATIONS, Config
-from mmactors.research.arena import WARM_UP_S, world_of
+from mmactors.config import Config
+from mmactors.research.arena import WARM_UP_S, on_excerpt, world_of
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun
+from mmactors.research.excerpts import cut
+from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.simulator.book import Market, Order
 from mmactors.simulator.ledger import Fill
 from mmactors.simulator.participants import fair_of
+from mmactors.simulator.simulation import build_world
+from mmactors.simulator.world import World
 from mmactors.units import MILLISECOND
 
 CANDIDATES = 10
@@ -72,22 +77,41 @@ def choose(sessions: Sequence[SessionFigures]) -> int:
     return sorted(range(len(first)), key=lambda index: first[index].pnl)[len(first) // 2]
 
 
-def play_again(config: Config, seed: int, sessions: Sequence[SessionFigures]) -> Example | None:
-    """Play an arena's first world of ours up to the session chosen, and write that one down.
+def play_again(
+    config: Config, seed: int, sessions: Sequence[SessionFigures], prices: Path | None = None
+) -> Example | None:
+    """Play an arena's world of ours up to the session chosen, and write that one down.
 
     Args:
         config: what the arena was played with.
         seed: the arena's.
         sessions: ours, as the arena has them, in its order.
+        prices: the recording, if it was played on one.
 
     Returns:
         None if the world does not have that session.
+
+    Raises:
+        PricesError: the recording cannot be played.
     """
     index = choose(sessions)
     wanted = sessions[index]
-    world, _, name = wanted.market.partition(":")
-    tape = _Tape(name)
-    run = DirectRun(world_of(config, seed, int(world)), tape)
+    world: World | None = None
+    if prices is None:
+        number, _, name = wanted.market.partition(":")
+        config = world_of(config, seed, int(number))
+        place = -(-WARM_UP_S // wanted.duration_s) + index
+    else:
+        name, asset = wanted.market, config.simulator.sessions[0].asset
+        cuts = cut(prices, asset, wanted.duration_s)
+        places = {start: (number, place) for number, each in enumerate(cuts) for place, start in each.counted}
+        if name not in places:
+            return None
+        piece, place = places[name]
+        config = on_excerpt(world_of(config, seed, piece), cuts[piece])
+        world = build_world(config.simulator, START_NS // MILLISECOND, {asset: cuts[piece].recording})
+    tape = _Tape(place)
+    run = DirectRun(config, tape, world)
     tape.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
@@ -100,44 +124,39 @@ def play_again(config: Config, seed: int, sessions: Sequence[SessionFigures]) ->
         run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
 
     look()
-    warm_up = -(-WARM_UP_S // wanted.duration_s)
-    while len(tape.done) <= warm_up + index:
+    while len(tape.done) <= place:
         run.run(10.0)
-    market, figures = tape.shown, tape.done[warm_up + index]
-    if market is None or market.strike is None or figures.market != name:
+    market, figures = tape.shown, tape.done[place]
+    if market is None or market.strike is None or (prices is None and market.id != name):
         return None
     return Example(
-        market=name,
-        duration_s=DURATIONS[config.simulator.sessions[0].duration],
-        strike=market.strike,
-        outcome=market.outcome or "",
-        recorded_pnl=wanted.pnl,
-        figures=figures,
-        samples=tape.samples,
-        fills=tape.fills,
+        name, wanted.duration_s, market.strike, market.outcome or "", wanted.pnl, figures, tape.samples, tape.fills
     )
 
 
 class _Tape(Tally):
-    """The ruler of every session, which also keeps one market and our fills in it."""
+    """The ruler of every session, which also keeps one market, by its place, and our fills in it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, place: int) -> None:
         super().__init__(ACCOUNT)
         self.shown: Market | None = None
         self.samples: list[Sample] = []
         self.fills: list[Bought] = []
-        self._name = name
+        self._place = place
+        self._opened: set[str] = set()
 
     def market(self, event: str, market: Market, now_ms: int) -> None:
         super().market(event, market, now_ms)
-        if event == "opened" and market.id == self._name:
-            self.shown = market
+        if event == "opened" and market.id not in self._opened:
+            if len(self._opened) == self._place:
+                self.shown = market
+            self._opened.add(market.id)
 
     def fill(
         self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
     ) -> None:
         super().fill(market, trade_id, yes_ticks, size, sides)
-        for order, fill in sides if market.id == self._name else ():
+        for order, fill in sides if market is self.shown else ():
             if order.account.name == ACCOUNT:
                 left_s = (market.expires_at - fill.ts) / 1000
                 self.fills.append(Bought(left_s, order.buys_yes, yes_ticks / market.ticks, size))

@@ -53,7 +53,9 @@ COLUMNS = (
 def lead(arena: Arena) -> str:
     """Return what was played, in one sentence."""
     players = [name for name, played in arena.sessions.items() if played]
-    world = f"the recorded prices {arena.prices}" if arena.prices else f"simulated prices (seed {arena.seed})"
+    world = f"simulated prices (seed {arena.seed})"
+    if arena.prices:
+        world = f"the recorded prices {arena.prices} (true fair values by the volatility realised around each moment)"
     told = f"{_counted(len(players), 'strategy', 'strategies')} on {world}, on identical paths against the same takers."
     return told if arena.complete else f"{told} It was interrupted: these are the sessions that were finished."
 
@@ -200,8 +202,11 @@ def means(columns: Sequence[Sequence[float]]) -> list[float]:
 
 def middle(columns: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
     """Return each column's 10 % and 90 % quantiles."""
-    tenths = [statistics.quantiles(column, n=10, method="inclusive") if len(column) > 1 else None for column in columns]
-    return [q[0] if q else math.nan for q in tenths], [q[-1] if q else math.nan for q in tenths]
+    tenths = [
+        statistics.quantiles(column, n=10, method="inclusive") if len(column) > 1 else list(column) or [math.nan]
+        for column in columns
+    ]
+    return [each[0] for each in tenths], [each[-1] for each in tenths]
 
 
 def by_time(arena: Arena) -> list[str]:
@@ -209,6 +214,8 @@ def by_time(arena: Arena) -> list[str]:
     ours = arena.sessions.get(OURS)
     if not ours:
         return ["Ours did not play."]
+    if not any(len(each.net_by_part) == PARTS for each in ours):
+        return ["No session of ours was followed to its end."]
     pnl, net = means(pnl_columns(ours)), means(net_columns(ours))
     half, tenth = PARTS // 2, PARTS - PARTS // 10
     top = max(range(PARTS), key=lambda part: net[part])
@@ -248,12 +255,12 @@ def session(example: Example) -> list[str]:
     ]
 
 
-def no_session(arena: Arena) -> str:
-    """Tell why no session is shown."""
+def no_session(arena: Arena, *, given: bool) -> str:
+    """Tell why no session is shown; `given` is whether the recording was."""
     if not arena.sessions.get(OURS):
         return "Ours did not play."
-    if arena.prices:
-        return "Sessions of recorded prices are not played again for the report."
+    if arena.prices and not given:
+        return f"To see one played again, give the recording: --prices {arena.prices}."
     return "The world that was played does not have the session again: this program or its world has changed."
 
 
@@ -269,10 +276,9 @@ def markouts(found: Mapping[str, Any]) -> list[str]:
     others = [name for name in table if name != OURS]
     if others:
         keep = [name for name in others if table[name][last] > 0.0]
-        told.append(
-            f"{len(keep) or 'None'} of the {len(others)} others still {'gains' if len(keep) < 2 else 'gain'} "
-            f"after {MARKOUTS_S[-1]} s; a minus is money lost to takers who knew better."
-        )
+        verb = "gains" if len(keep) < 2 else "gain"
+        who = f"{len(keep) or 'None'} of {_counted(len(others), 'rival', 'rivals')}"
+        told.append(f"{who} still {verb} after {MARKOUTS_S[-1]} s; a minus is money lost to takers who knew better.")
     return told
 
 

@@ -73,7 +73,7 @@ class Size:
         return self.name == "narrow"
 
 
-WIDE, NARROW = Size("wide", 8.4, 9.0), Size("narrow", 4.4, 9.2)
+WIDE, NARROW = Size("wide", 8.4, 9.0), Size("narrow", 4.4, 9.6)
 
 
 @dataclass(frozen=True)

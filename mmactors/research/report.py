@@ -24,6 +24,7 @@ from mmactors.research.page import Section, Table, page
 from mmactors.research.plots import HIGHLIGHTS, Line, Picture, Schedule
 from mmactors.research.rivals import RIVALS
 from mmactors.research.tally import CLOSE_F, MARKOUTS_S, PARTS
+from mmactors.simulator.recording import PricesError
 from mmactors.units import Nanos, nanos
 
 PAGE = "report.html"
@@ -43,6 +44,7 @@ def make(
     out: Path,
     calibration: Mapping[str, Any] | None = None,
     *,
+    prices: Path | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> list[Path]:
     """Write the page and a PNG of every picture to a folder; return their paths, the page first.
@@ -51,10 +53,12 @@ def make(
         arena: what is told of.
         out: the folder; made if it is not there.
         calibration: what `calibrate --json` said, if that is to be told, too.
+        prices: the recording the arena was played on, if one of its sessions is to be shown.
         say: takes a line when something takes long.
 
     Raises:
-        ReportError: matplotlib is missing (78), the arena has nothing to tell (78), or the folder refuses (64).
+        ReportError: matplotlib is missing (78), the arena has nothing to tell (78), the recording cannot be played or
+            is none of the arena's (66, 78, 64), or the folder refuses (64).
     """
     if find_spec("matplotlib") is None:
         raise ReportError("report needs matplotlib: pip install 'mmactors[research]'", UNUSABLE)
@@ -64,6 +68,8 @@ def make(
         config = Config.model_validate_json(arena.config)
     except ValidationError:
         raise ReportError("the arena was saved without its configuration: play it again", UNUSABLE) from None
+    if prices is not None and not arena.prices:
+        raise ReportError(f"--prices {prices}: the arena was played on simulated prices", USAGE)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / PAGE).touch()
@@ -71,10 +77,13 @@ def make(
         raise ReportError(f"--out {out}: {error.strerror}", USAGE) from None
     ours = arena.sessions.get(OURS, [])
     example = None
-    if ours and not arena.prices:
+    if ours and (prices is not None or not arena.prices):
         say(f"playing one of our {arena.duration} sessions again")
-        example = play_again(config, arena.seed, ours)
-    sections = list(_sections(arena, config, example, calibration))
+        try:
+            example = play_again(config, arena.seed, ours, prices)
+        except PricesError as error:
+            raise ReportError(f"--prices {error}", NO_INPUT if error.missing else UNUSABLE) from None
+    sections = _sections(arena, config, example, calibration, given=prices is not None)
     pictures = [each.content for each in sections if isinstance(each.content, Picture)]
     found = arena.figures()
     count = max(len(played) for played in arena.sessions.values())
@@ -112,7 +121,7 @@ def read_calibration(path: Path) -> dict[str, Any]:
 
 
 def _sections(
-    arena: Arena, config: Config, example: Example | None, calibration: Mapping[str, Any] | None
+    arena: Arena, config: Config, example: Example | None, calibration: Mapping[str, Any] | None, *, given: bool
 ) -> list[Section]:
     found = arena.figures()
     ranked = narrative.ranked(found)
@@ -135,7 +144,7 @@ def _sections(
     if example is not None:
         told.append(Section("session", "One session", narrative.session(example), plots.session(example, schedule)))
     else:
-        told.append(Section("session", "One session", [narrative.no_session(arena)]))
+        told.append(Section("session", "One session", [narrative.no_session(arena, given=given)]))
     if calibration is not None:
         panels = narrative.panels(calibration)
         told.append(
