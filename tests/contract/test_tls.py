@@ -38,7 +38,7 @@ def test_a_hundred_sockets_under_load_both_ways_all_live() -> None:
         try:
             for number in range(SOCKETS):
                 credentials = Credentials(lambda n=number: token(f"a-{n}"), where="the test", rotates=False)
-                desks.append(Desk(venue, credentials, heartbeat_ms=1000, cod_timeout_ms=20_000))
+                desks.append(Desk(venue, credentials, heartbeat_ms=5000, cod_timeout_ms=20_000))
             eventually(lambda: all(d.link.connected for d in desks), "100 logins", 30)
             market = desks[0].market
             for desk in desks:

@@ -807,6 +807,26 @@ def test_a_simulator_with_tls_is_found_and_believed_without_more() -> None:
     assert Config().venue_ca is None
 
 
+def test_one_file_of_certificates_is_for_every_feed(tmp_path: Path) -> None:
+    assert Config.model_validate({"feeds": {"ca_file": "mine.pem"}}).feed_ca == Path("mine.pem")
+    path = tmp_path / "conf.yaml"
+    path.write_text("feeds: {binance: {ca_file: mine.pem}, coinbase: {ca_file: mine.pem}}\nvenue: {ca_fil: x}\n")
+    with pytest.raises(ConfigError) as told:
+        load(path, {})
+    lines = "\n".join(told.value.lines)
+    for source in ("binance", "coinbase"):
+        assert f"feeds.{source}.ca_file: unknown key; did you mean feeds.ca_file?" in lines
+    assert "venue.ca_fil: unknown key; did you mean venue.ca_file?" in lines
+
+
+def test_fallbacks_without_a_first_host_are_refused() -> None:
+    alone = Config.model_validate({"feeds": {"binance": {"ws_fallbacks": ["wss://x.example/stream"]}}})
+    (problem,) = contradictions(alone)
+    assert problem.keys == ("feeds.binance.ws_fallbacks", "feeds.binance.ws_url")
+    paper = load(ROOT / "conf" / "paper.yaml", {}).urls()
+    assert paper.binance_fallbacks == ("wss://data-stream.binance.vision/stream",)
+
+
 def feeds(text: str, **environ: str) -> Config:
     import yaml
 
