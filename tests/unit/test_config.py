@@ -662,7 +662,7 @@ WRONG = [
     ("simulator: {sessions: [{elapsed_s: 300}]}", "simulator.sessions[0].elapsed_s = 300.0, simulator.sessions[0].dur"),
     ("simulator: {sessions: [{tick: 0.03}]}", "simulator.sessions[0].tick = 0.03: a whole number of ticks must make"),
     (
-        "simulator: {sessions: [{tick: 0.05}]}",
+        "{quoting: {spacing: 0.05}, simulator: {sessions: [{tick: 0.05}]}}",
         "quoting.spread = 0.02, simulator.sessions[0].tick = 0.05: less than one",
     ),
     ("{quoting: {spacing: 0.005}, simulator: {sessions: [{}]}}", "quoting.spacing = 0.005, simulator.sessions[0].tick"),
