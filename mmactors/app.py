@@ -242,7 +242,8 @@ def _trade(
     if late:
         logger.warning("did not end in time: {}", ", ".join(late))
     sessions = list(run.sessions.values())
-    for line in narrator.summary(sessions, cash=desk.account.cash_micros if reached else None):
+    pairs = sum(each.pairs for each in desk.account.positions.values() if each.resolution is None)
+    for line in narrator.summary(sessions, cash=desk.account.cash_micros if reached else None, pairs=pairs):
         _say(line)
     check = _check(config, store, number, folder, simulator, urls, token, clock, desk) if reached else None
     if check is not None:

@@ -180,7 +180,10 @@ class FeedConfig(Section):
     """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
 
     ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
-    ca_file: FilePath | None = Field(default=None, description="PEM; certificates to trust instead of the system's")
+    ws_fallbacks: tuple[SocketUrl, ...] = Field(
+        default=(),
+        description="the same stream elsewhere, tried in turn where a host blocks our location (451, 403)",
+    )
     history_url: HttpUrl | None = Field(
         default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
     )
@@ -206,6 +209,9 @@ class FeedsConfig(Section):
 
     binance: FeedConfig = FeedConfig()
     coinbase: CoinbaseConfig = CoinbaseConfig()
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM; certificates to trust at every feed instead of the system's"
+    )
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -494,6 +500,7 @@ class Urls:
     coinbase_url: str
     binance_history_url: str | None
     coinbase_history_url: str | None
+    binance_fallbacks: tuple[str, ...] = ()
 
 
 S = TypeVar("S", bound=Section)
@@ -558,9 +565,9 @@ class Config(Section):
 
     @property
     def feed_ca(self) -> Path | None:
-        """The certificates to trust at the feed, likewise."""
+        """The certificates to trust at every feed, likewise."""
         ours = self.simulator.tls and self.feeds.binance.ws_url is None
-        return self.feeds.binance.ca_file or (self.simulator_certificate if ours else None)
+        return self.feeds.ca_file or (self.simulator_certificate if ours else None)
 
     def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
         """Return the overrides that apply, with their indices, weakest first: by asset, by duration, by both."""
@@ -636,11 +643,17 @@ class Config(Section):
         return Urls(
             rest,
             socket,
-            # The specification names Binance's single streams (/ws); the combined one is beside them.
-            re.sub(r"/ws$", "/stream", binance.ws_url or f"ws{secure}://{where}/stream"),
+            _combined(binance.ws_url or f"ws{secure}://{where}/stream"),
             coinbase.ws_url or f"ws{secure}://{where}/coinbase",
-            *histories,
+            histories[0],
+            histories[1],
+            tuple(map(_combined, binance.ws_fallbacks)),
         )
+
+
+def _combined(url: str) -> str:
+    """The specification names Binance's single streams (/ws); the combined one is beside them."""
+    return re.sub(r"/ws$", "/stream", url)
 
 
 def derived(tree: Mapping[str, Any]) -> dict[str, tuple[str, list[Any]]]:

@@ -112,6 +112,7 @@ def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> lis
         *_overlaps(config),
         *_sessions(config),
         *_urls(config),
+        *_fallbacks(config),
         *_live(config),
         *_latencies(config),
         *_clocks(config),
@@ -423,6 +424,13 @@ def _urls(config: "Config") -> Iterator[Problem]:
     if not simulator.embedded and simulator.port == 0 and missing:
         text = f"nothing says where to connect; give {', '.join(missing)}, or the port of a running simulator"
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)
+
+
+def _fallbacks(config: "Config") -> Iterator[Problem]:
+    binance = config.feeds.binance
+    if binance.ws_fallbacks and binance.ws_url is None:
+        text = "the simulator's feed needs none; give the first host as ws_url"
+        yield _problem({"feeds.binance.ws_fallbacks": binance.ws_fallbacks[0], "feeds.binance.ws_url": None}, text)
 
 
 def _live(config: "Config") -> Iterator[Problem]:

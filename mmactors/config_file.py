@@ -370,7 +370,12 @@ def _nearest(key: Key, schema: Schema) -> str:
         return f"did you mean {dotted((*above, close[0]))}?"
     entry = next((key[: end + 1] for end in range(len(above) - 1, -1, -1) if isinstance(key[end], int)), ())
     leaves = [*([*_leaves(schema, entry)] if entry else []), *_leaves(schema)]
-    elsewhere = {str(leaf[-1]): leaf for leaf in reversed(leaves)}
+
+    def shared(leaf: Key) -> int:
+        return sum(leaf[:depth] == key[:depth] for depth in range(1, len(key)))
+
+    leaves.reverse()  # of equals the first counts
+    elsewhere = {str(leaf[-1]): leaf for leaf in sorted(leaves, key=shared)}
     close = difflib.get_close_matches(name.lower(), elsewhere, n=1, cutoff=0.8)
     if close:
         return f"did you mean {dotted(elsewhere[close[0]])}?"

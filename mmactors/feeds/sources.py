@@ -27,7 +27,7 @@ def feed_sockets(
     def connect_binance(deliver: Deliver) -> FeedSocket:
         return FeedSocket(
             source="binance",
-            urls=[stream_url(urls.binance_url, binance)],
+            urls=[stream_url(url, binance) for url in (urls.binance_url, *urls.binance_fallbacks)],
             parser=BinanceParser(binance),
             assets=binance,
             deliver=deliver,

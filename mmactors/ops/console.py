@@ -38,7 +38,7 @@ from mmactors.units import DOLLAR, Micros, Nanos, dollars
 
 PHASES = {
     "EARLY": "early, may lean",
-    "FLATTENING": "flattening",
+    "FLATTENING": "exposure is worked off from here",
     "REDUCE_ONLY": "reduce-only",
     "DEAD_SIDE": "dead side, the losing outcome gets no bids",
     "CLOSED": "everything cancelled before the close",
@@ -246,10 +246,15 @@ class Narrator:
 
     # --- the end ---
 
-    def summary(self, reports: Iterable[SessionReport], *, cash: Micros | None = None) -> list[str]:
-        """Return the table of all sessions and their totals, the last word of a run."""
+    def summary(self, reports: Iterable[SessionReport], *, cash: Micros | None = None, pairs: int = 0) -> list[str]:
+        """Return the table of all sessions and their totals, the last word of a run.
+
+        `pairs` of YES and NO not settled yet are a dollar each, and so named beside the cash.
+        """
         final = list({report.market: report for report in reports}.values())
         money = [] if cash is None else [f"cash ${dollars(cash):,.2f}"]
+        if money and pairs:
+            money[0] += f", and ${pairs:,d} to come for pairs of YES and NO, however their markets end"
         held = [f"{name} {known.net:+d}" for name, known in self._known.items() if known.net and not known.settled]
         if held:
             money.append(f"held, not settled (YES - NO): {', '.join(held)}")

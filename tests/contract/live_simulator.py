@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -106,19 +107,24 @@ class Desk:
 
     def __init__(self, venue: LiveVenue, credentials: Credentials | None = None, **config: Any) -> None:
         self.told: list[VenueReport] = []
+        self.counts: Counter[type] = Counter()
         self.link = VenueLink(
             config=VenueConfig(**({"heartbeat_ms": 100, "request_timeout_s": 2.0, **config})),
             ws_url=venue.ws_url,
             rest_url=venue.rest_url,
             session="mm1-7",
             token=credentials or Credentials(token, where="the test", rotates=False),
-            deliver=self.told.append,
+            deliver=self._hear,
             now=now,
             random=Random(1),
             trust=trusted(venue.certificate),
         )
         self._ops = count(1)
         self.link.start()
+
+    def _hear(self, report: VenueReport) -> None:
+        self.told.append(report)
+        self.counts[type(report)] += 1
 
     def __enter__(self) -> "Desk":
         return self

@@ -13,8 +13,10 @@ import pytest
 from aiohttp import WSMsgType
 from fake_server import FakeServer, eventually
 
+from mmactors.config import Config
 from mmactors.feeds.binance import BinanceParser, stream_url
 from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
+from mmactors.feeds.sources import feed_sockets
 from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 
@@ -194,6 +196,22 @@ def test_a_geo_block_switches_the_host(server: FakeServer, feed: MakeFeed) -> No
         other.connection().send(book(1))
         eventually(one.prices)
         assert len(server.refuse) == 99
+
+
+def test_the_fallbacks_of_a_configuration_are_tried_in_turn(server: FakeServer) -> None:
+    with FakeServer() as other:
+        server.refuse = [451] * 100
+        fallbacks = [other.ws_url]  # .../ws: the combined stream is beside it
+        config = Config.model_validate({"feeds": {"binance": {"ws_url": server.ws_url, "ws_fallbacks": fallbacks}}})
+        heard: list[FeedMessage] = []
+        socket = feed_sockets(config, config.urls(), now)["binance"](heard.append)
+        socket.start()
+        peer = other.connection()
+        peer.send(book(1))
+        eventually(lambda: any(isinstance(each, SpotTicked) for each in heard))
+        socket.stop()
+    assert peer.path == "/stream?streams=btcusdt@bookTicker/btcusdt@aggTrade"
+    assert len(server.refuse) == 99
 
 
 def test_blocked_everywhere_retries_slowly(server: FakeServer, feed: MakeFeed) -> None:

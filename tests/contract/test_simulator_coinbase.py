@@ -1,12 +1,14 @@
 """The simulator's Coinbase feed, its REST history and its switch, over real sockets."""
 
 import asyncio
+import json
 import math
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -126,6 +128,31 @@ def test_basis_noise_and_outlier_are_the_exchange_s_own() -> None:
                     pass
 
     asyncio.run(scene())
+
+
+def test_the_log_knows_the_price_that_a_new_subscriber_is_greeted_with(tmp_path: Path) -> None:
+    """After a cut a program quotes on the greeting; the auditor must not take that for a price it never heard."""
+    log = tmp_path / "venue.jsonl"
+
+    async def scene() -> None:
+        async with running(feeds=busy(trades_per_s=0.001), log=log) as s:
+            venue = await s.peer()
+            await venue.log_in()
+            clock = s.server.floor.clock
+            began_ms = clock.now_ms()
+            await s.eventually(lambda: clock.now_ms() > began_ms + 500, "a while after the only trade")
+            await venue.call(5, "place", order=s.order(0.3))
+            peer = await s.peer("/coinbase")
+            await peer.send(type="subscribe", product_ids=["BTC-USD"], channels=["ticker"])
+            greeting = await peer.until(lambda f: f["type"] == "ticker")
+            assert greeting["trade_id"]
+            await venue.call(6, "place", order=s.order(0.31))
+
+    asyncio.run(scene())
+    orders = [row for row in map(json.loads, log.read_text().splitlines()) if row["type"] == "order"]
+    unheard, heard = orders[:2]
+    assert not unheard.get("tick") or unheard["t"] - unheard["tick"] >= 400
+    assert heard["t"] - heard["tick"] < 300
 
 
 # --- the program's own client against it -----------------------------------------------------------

@@ -93,6 +93,22 @@ def test_an_averaged_session_is_quoted_to_its_close_and_settled_as_the_venue_say
     assert mean(watch.late) < 0.02 < 0.1 < mean(watch.late_as_spot)
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_what_is_still_held_of_an_averaged_session_is_worked_off_to_its_close(seed):
+    twin = Twin(config(seed))
+    twin.run(260)
+    (market,) = [each for each in twin.venue.venue.markets.values() if each.status == "OPEN"]
+    rests = []
+    for _ in range(400):
+        twin.run(0.1)
+        if any(order.market == market.id for order in twin.venue.account("mmactors").live.values()):
+            rests.append(market.expires_at - twin.runtime.clock.now() // MILLISECOND)
+    assert 5_900 <= min(rests) < 7_000, "everything is cancelled 6 s before the end, and not earlier"
+    assert sum(left_ms <= 60_000 for left_ms in rests) > 200, "through most of the window it quotes"
+    twin.run(10)
+    assert twin.sessions[market.id].outcome == market.outcome
+
+
 @pytest.mark.parametrize("interleaving", [None, 1])
 def test_averaged_sessions_break_no_rule_and_lose_no_fortune(interleaving):
     found = backtest.run(config(7, SHORT), 4, interleaving=interleaving)

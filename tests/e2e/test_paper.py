@@ -1,6 +1,7 @@
 """Paper trading: real exchanges' prices (here another simulator's), the embedded venue on those same, no money."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -51,8 +52,12 @@ def exchange(desktop: Desktop) -> tuple[Program, int]:
 def test_the_venue_strikes_trades_and_settles_on_the_exchanges_prices(desktop: Desktop) -> None:
     desktop.environ["http_proxy"] = "http://127.0.0.1:9"  # of no concern to what is on this machine
     _, port = exchange(desktop)
-    program = paper(desktop, port, "--stop-after", "27")
-    assert program.ends(60) == 0, program.said + program.complained
+    program = paper(desktop, port)
+    # On a slow machine the first session may be over before it is quoted: the next one is as good.
+    traded = re.compile(r"settled (YES|NO): .* [1-9]\d* fills")
+    eventually(lambda: traded.search(program.said), 90, lambda: program.said + program.complained)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends(20) == 0, program.said + program.complained
     assert program.complained.count("no sessions before there is a price: waits for binance (ws://127.0.0.1:") == 1
     told = desktop.report()
     assert told["totals"]["fills"] > 0
@@ -80,8 +85,9 @@ def test_without_a_price_markets_are_halted_and_end_void(desktop: Desktop) -> No
     halted_ms = next(row["t"] for row in rows(desktop) if row["type"] == "market" and row["event"] == "halted")
     late = [row for row in rows(desktop) if row["type"] == "order" and row["event"] == "accepted"]
     assert all(row["t"] <= halted_ms for row in late)
-    opened = [row for row in rows(desktop) if row["type"] == "market" and row["event"] == "opened"]
-    assert len(opened) == 1, "nothing is struck at a price that nobody says"
+    opened = [row["t"] for row in rows(desktop) if row["type"] == "market" and row["event"] == "opened"]
+    assert opened
+    assert max(opened) < halted_ms, "nothing is struck at a price that nobody says"
 
 
 @pytest.mark.parametrize(

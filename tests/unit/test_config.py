@@ -661,6 +661,10 @@ WRONG = [
     ("simulator: {sessions: [{}, {}]}", "simulator.sessions: BTC 5M is listed twice"),
     ("simulator: {sessions: [{elapsed_s: 300}]}", "simulator.sessions[0].elapsed_s = 300.0, simulator.sessions[0].dur"),
     ("simulator: {sessions: [{tick: 0.03}]}", "simulator.sessions[0].tick = 0.03: a whole number of ticks must make"),
+    (
+        "{quoting: {spacing: 0.05}, simulator: {sessions: [{tick: 0.05}]}}",
+        "quoting.spread = 0.02, simulator.sessions[0].tick = 0.05: less than one",
+    ),
     ("{quoting: {spacing: 0.005}, simulator: {sessions: [{}]}}", "quoting.spacing = 0.005, simulator.sessions[0].tick"),
     ("simulator: {world: {start_prices: {}}, sessions: [{}]}", "simulator.sessions[0].asset = 'BTC': needs simulator"),
     ("overrides: [{quoting: {size: 5}}]", "overrides[0]: names neither an asset nor a duration"),
@@ -805,6 +809,26 @@ def test_a_simulator_with_tls_is_found_and_believed_without_more() -> None:
     named = Config.model_validate({"simulator": {"tls": True}, "venue": {"ca_file": "mine.pem"}})
     assert named.venue_ca == Path("mine.pem")
     assert Config().venue_ca is None
+
+
+def test_one_file_of_certificates_is_for_every_feed(tmp_path: Path) -> None:
+    assert Config.model_validate({"feeds": {"ca_file": "mine.pem"}}).feed_ca == Path("mine.pem")
+    path = tmp_path / "conf.yaml"
+    path.write_text("feeds: {binance: {ca_file: mine.pem}, coinbase: {ca_file: mine.pem}}\nvenue: {ca_fil: x}\n")
+    with pytest.raises(ConfigError) as told:
+        load(path, {})
+    lines = "\n".join(told.value.lines)
+    for source in ("binance", "coinbase"):
+        assert f"feeds.{source}.ca_file: unknown key; did you mean feeds.ca_file?" in lines
+    assert "venue.ca_fil: unknown key; did you mean venue.ca_file?" in lines
+
+
+def test_fallbacks_without_a_first_host_are_refused() -> None:
+    alone = Config.model_validate({"feeds": {"binance": {"ws_fallbacks": ["wss://x.example/stream"]}}})
+    (problem,) = contradictions(alone)
+    assert problem.keys == ("feeds.binance.ws_fallbacks", "feeds.binance.ws_url")
+    paper = load(ROOT / "conf" / "paper.yaml", {}).urls()
+    assert paper.binance_fallbacks == ("wss://data-stream.binance.vision/stream",)
 
 
 def feeds(text: str, **environ: str) -> Config:

@@ -95,7 +95,7 @@ def test_each_phase_is_told_when_it_begins(narrator):
         ]
     ]
     assert [len(lines) for lines in told] == [1, 0, 1, 1, 1]
-    assert "flattening with 74% left; net +0" in told[0][0]
+    assert "exposure is worked off from here with 74% left; net +0" in told[0][0]
     assert "reduce-only with 10% left" in told[2][0]
     assert "dead side" in told[3][0]
     assert "everything cancelled before the close with 2% left" in told[4][0]
@@ -195,4 +195,6 @@ def test_what_is_still_held_is_the_very_last_word(narrator):
     narrator.narrate(intent(net=-85))
     narrator.narrate(replace(intent(net=3), market="BTC-1M-Y"))
     narrator.narrate(replace(REPORT, market="BTC-1M-Y"))
+    paired = narrator.summary([], cash=Micros(DOLLAR), pairs=3350)[1]
+    assert paired == "cash $1.00, and $3,350 to come for pairs of YES and NO, however their markets end"
     assert narrator.summary([], cash=Micros(DOLLAR))[1:] == ["cash $1.00", "held, not settled (YES - NO): BTC-5M-X -85"]
