@@ -136,7 +136,7 @@ class Processes:
                     if result is not None:
                         del waiting[result.key]
                     yield result
-            except BrokenProcessPool:
+            except (BrokenProcessPool, MemoryError):
                 self.note = f"a process was lost; {len(waiting)} units go on in new ones"
                 if left == 0:
                     line = f"processes were lost {NEW_POOLS + 1} times; too little memory for {self._count} at once?"

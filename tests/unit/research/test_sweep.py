@@ -184,6 +184,21 @@ def test_the_environment_holds_but_not_against_a_parameter(tmp_path):
     assert [(each.config.quoting.spread, each.config.quoting.size) for each in found.sets] == [(0.03, 17), (0.04, 17)]
 
 
+def test_a_parameter_that_an_override_hides_is_a_mistake(tmp_path):
+    conf = tmp_path / "c.yaml"
+    conf.write_text("{overrides: [{asset: BTC, duration: 1M, quoting: {size: 10}}], inventory: {skew_factor: 0.3}}")
+    parameters = {"quoting.size": [20], "quoting.spread": [0.03], "inventory.lean_late": [0.5]}
+    with pytest.raises(ConfigError) as caught:
+        tiny(tmp_path, parameters, config=str(conf))
+    assert caught.value.lines == [
+        "parameters.quoting.size: has no effect, overrides[0].quoting.size of the configuration holds; vary that",
+        "parameters.inventory.lean_late: has no effect, inventory.skew_factor of the configuration holds; vary that",
+    ]
+    found = tiny(tmp_path, {"overrides[0].quoting.size": [20, 30]}, config=str(conf))
+    params = [each.config.maker_params("BTC", 60) for each in found.sets]
+    assert [each.quoting.size for each in params] == [20, 30]
+
+
 def test_the_grid_that_comes_with_the_program_can_be_read():
     found = grid.load(ROOT / "conf" / "sweep.yaml", {})
     assert len(found.sets) == 13
@@ -294,6 +309,23 @@ def test_a_pool_that_loses_a_process_finishes_all_the_same(tmp_path, whole):
     sweep.run(tiny(tmp_path), tmp_path, Attacked(2), progress=told.append)
     assert any("a process was lost" in line for line in told)
     assert all(ours.equals(theirs) for ours, theirs in zip(tables(tmp_path), whole, strict=True))
+
+
+def test_units_that_kill_their_process_end_the_sweep_and_not_what_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "NEW_POOLS", 0)
+
+    class Besieged(crew.Processes):
+        def play(self, units):
+            import multiprocessing
+
+            for result in super().play(units):
+                yield result
+                for child in multiprocessing.active_children():
+                    os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(SweepStopped, match=r"processes were lost 1 times; .* keeps what is done") as caught:
+        sweep.run(tiny(tmp_path), tmp_path, Besieged(2))
+    assert caught.value.exit_code == 70
 
 
 # --- the command -----------------------------------------------------------------------------------------
