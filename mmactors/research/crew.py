@@ -5,6 +5,7 @@ is played by pure code from its own seed, so it does not matter who plays it, or
 files or tables.
 """
 
+import asyncio
 import json
 import logging
 import multiprocessing
@@ -34,7 +35,7 @@ NEW_POOLS = 3
 """How often lost processes are replaced before it must be the work that kills them."""
 
 PULSE_S = 2.0
-REACHED_WITHIN_S = 8.0
+REACHED_WITHIN_S = 5.0
 PROGRAM = Path(mmactors.__file__).parent
 
 Played = list[dict[str, Any]]
@@ -136,7 +137,7 @@ class Processes:
                     if result is not None:
                         del waiting[result.key]
                     yield result
-            except BrokenProcessPool:
+            except (BrokenProcessPool, MemoryError):
                 self.note = f"a process was lost; {len(waiting)} units go on in new ones"
                 if left == 0:
                     line = f"processes were lost {NEW_POOLS + 1} times; too little memory for {self._count} at once?"
@@ -212,10 +213,12 @@ class Cluster:
         self._scheduler = scheduler
         client: Any = distributed.Client
         try:
+            asyncio.run(_greet(scheduler))  # a client that fails to connect takes its time to go
             self._client = client(scheduler, timeout=REACHED_WITHIN_S, set_as_default=False)
         except Exception as error:  # noqa: BLE001 - an address can be wrong in many ways
-            why = f"no Dask scheduler answers there within {REACHED_WITHIN_S:g} s ({type(error).__name__})"
-            raise SweepStopped(f"--scheduler {scheduler}: {why}", UNAVAILABLE) from None
+            why = " ".join(str(error).split()) if isinstance(error, _NoScheduler | ValueError) else "nothing answers"
+            line = f"--scheduler {scheduler}: no Dask scheduler there, such as tcp://host:8786 ({why})"
+            raise SweepStopped(line, UNAVAILABLE) from None
 
     def play(self, units: Sequence[Unit]) -> Generator[Result | None, None, None]:
         """Yield results; see `Crew.play`."""
@@ -235,6 +238,21 @@ class Cluster:
             raise SweepStopped(f"--scheduler {self._scheduler}: {why}", UNAVAILABLE) from None
         finally:
             self._client.close(timeout=2)
+
+
+class _NoScheduler(Exception):  # noqa: N818
+    """Somebody else answers."""
+
+
+async def _greet(scheduler: str) -> None:
+    import distributed
+
+    remote: Any = distributed.rpc
+    security: Any = distributed.Security
+    async with remote(scheduler, connection_args=security().get_connection_args("client")) as there:
+        who = await asyncio.wait_for(there.identity(), REACHED_WITHIN_S)
+        if who.get("type") != "Scheduler":
+            raise _NoScheduler(f"it is a {who.get('type')}")
 
 
 class _OtherProgram(Exception):  # noqa: N818

@@ -19,8 +19,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mmactors import config_file
-from mmactors.config import Config, Duration, FilePath, Section, resolve, schema
-from mmactors.config_checks import contradictions
+from mmactors.config import Config, Duration, FilePath, Override, Section, resolve, schema
+from mmactors.config_checks import contradictions, effective
 from mmactors.config_file import INVALID, ConfigError, Problem, shown
 
 Scalar = bool | int | float | str | None
@@ -187,6 +187,7 @@ class _Ground:
             raise ConfigError([f"simulator.sessions: has {len(series)} series; say session: one of {lengths}"], INVALID)
         first = next((each for each in series if each.duration == session), series[0])
         self.duration = session or first.duration
+        self._base, self._asset = base, first.asset
         only = {**first.model_dump(mode="json", exclude_unset=True), "duration": self.duration, "elapsed_s": 0}
         self._environ = _over(
             environ,
@@ -214,6 +215,14 @@ class _Ground:
             return None, wrong, []
         given = frozenset(config_file.keys(tree))
         return config, [], [line for _, line in contradictions(config, given)]
+
+    def instead_of(self, name: str) -> str:
+        """Return the key that holds in this series instead of the one named, empty if it holds itself."""
+        section, _, field = name.lower().partition(".")
+        if section not in Override.model_fields or field not in type(getattr(self._base, section)).model_fields:
+            return ""
+        key, _ = effective(self._base, f"{section}.{field}", self._asset, self.duration)
+        return "" if key == f"{section}.{field}" else key
 
     def made(self, number: int, values: Mapping[str, Scalar]) -> ParameterSet:
         config, wrong, contrary = self.judged(values)
@@ -276,6 +285,8 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
                     mine.append(f"{key}: a grid needs steps: how many values; search: random does not")
         else:
             mine.append(f"{key}: got {shown(said, name)}; allowed: a list of values, or {{from, to, steps, log}}")
+        if not mine and (instead := ground.instead_of(name)):
+            mine.append(f"{key}: has no effect, {instead} of the configuration holds; vary that")
         for value in values:
             mine += [f"parameters: {line}" for line in ground.judged({name: value})[1]]
         wrong += mine

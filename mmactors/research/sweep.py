@@ -116,7 +116,7 @@ def run(
     wanted = {of_set[world].key: of_set[world] for world in range(len(counts)) for of_set in units.values()}
     with Journal(folder / UNITS) as journal:
         left = [each for key, each in wanted.items() if key not in journal.done]
-        progress(f"{len(grid.sets)} sets in {len(counts)} worlds: {len(wanted)} units of work, {len(left)} to play")
+        progress(f"sets {len(grid.sets)}, worlds {len(counts)}, units of work {len(wanted)}, to play {len(left)}")
         for note in (grid.note, *journal.notes):
             if note:
                 progress(note)
