@@ -176,7 +176,7 @@ def _parser() -> _Parser:
     ablate.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     ablate.add_argument("--sessions", type=_count, default=100, metavar="N", help="per variant and seed (default 100)")
     ablate.add_argument("--seed", default="41,42", metavar="S,...", help="of the worlds, each apart (default 41,42)")
-    ablate.add_argument("--only", metavar="TERMS", help="of 'no lean', 'size 15' ..., with commas between")
+    ablate.add_argument("--only", metavar="TERMS", help="terms, values, or of 'no lean', 'size 15' ...")
     ablate.add_argument("--processes", type=_count, metavar="N", help="at once (default: as many as there are cores)")
     ablate.add_argument("--json", action="store_true", help="as one JSON object")
     ablate.set_defaults(command=_ablate)
@@ -423,9 +423,10 @@ def _ablate(args: argparse.Namespace) -> int:
     from mmactors import config
     from mmactors.research import ablation
 
-    names = ablation.NAMES if args.only is None else tuple(name.strip() for name in args.only.split(","))
-    if unknown := [name for name in names if name not in ablation.NAMES]:
-        raise _Unusable(f"--only {','.join(unknown)}: terms are {', '.join(ablation.NAMES)}", USAGE)
+    asked = ["terms", "values"] if args.only is None else [name.strip() for name in args.only.split(",")]
+    if unknown := [name for name in asked if name not in ablation.GROUPS]:
+        raise _Unusable(f"--only {','.join(unknown)}: there are {', '.join(ablation.GROUPS)}", USAGE)
+    names = {name for group in asked for name in ablation.GROUPS[group]}
     try:
         seeds = tuple(dict.fromkeys(int(seed) for seed in args.seed.split(",")))
     except ValueError:

@@ -106,7 +106,12 @@ VARIANTS: tuple[Variant, ...] = (
 )
 """Every term and value that is measured. Shares just above `close_fraction` switch off what begins later than it."""
 
-NAMES = tuple(variant.name for variant in VARIANTS)
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "terms": tuple(variant.name for variant in VARIANTS if variant.term),
+    "values": tuple(variant.name for variant in VARIANTS if not variant.term),
+    **{variant.name: (variant.name,) for variant in VARIANTS},
+}
+"""What can be asked for: all terms, all other values, or one of either."""
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def test_a_whole_ablation_on_the_same_worlds():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "no lean,no luck"], "--only no luck: terms are no latency widening, "),
+        (["--only", "no lean,no luck"], "--only no luck: there are terms, values, no latency widening, "),
         (["--seed", "1,x"], "--seed 1,x: not whole numbers with commas between"),
         (["--session", "7M"], "conf/arena.yaml: simulator.sessions"),
     ],
