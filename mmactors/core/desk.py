@@ -294,7 +294,7 @@ class OrderDesk:
         known = self.markets.get(market.id)
         if known is not None and known.status is MarketStatus.RESOLVED and market.status is not MarketStatus.RESOLVED:
             return
-        self.markets[market.id] = market
+        self.portfolio.learn(market)
         if market.status is MarketStatus.RESOLVED and market.resolution is not None:
             if known is None and market.id not in self.account.positions:
                 return
