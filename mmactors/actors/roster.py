@@ -11,6 +11,8 @@ from mmactors.core.selection import Candidate, select
 from mmactors.messages import AssetExposed, IndexSettled, Market, MarketStatus
 from mmactors.units import Nanos
 
+_PENDING, _OPEN = MarketStatus.PENDING, MarketStatus.OPEN
+
 
 class Roster:
     """The markets known.
@@ -55,6 +57,13 @@ class Roster:
 
     def choose(self, now: Nanos, taken: Callable[[str], bool]) -> tuple[list[Market], list[Candidate]]:
         """Return the markets to take up now, and the candidates left out; one that was taken is never dropped."""
+        wanted = [
+            market
+            for market in self.markets.values()
+            if market.status in (_PENDING, _OPEN) and market.asset in self._assets
+        ]
+        if all(taken(market.id) for market in wanted):
+            return [], []
         venue_now = now + self.offset_ns
         candidates = [
             Candidate(
@@ -64,8 +73,7 @@ class Roster:
                 net=self.found.get(market.id, 0),
                 asset_share=self._exposed.get(market.asset, 0.0),
             )
-            for market in self.markets.values()
-            if market.asset in self._assets and market.status in (MarketStatus.PENDING, MarketStatus.OPEN)
+            for market in wanted
         ]
         chosen = select(candidates, self._max_markets)
         left = [each for each in candidates if each.market not in chosen and not each.incumbent]

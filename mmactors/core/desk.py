@@ -127,6 +127,7 @@ class OrderDesk:
         self._cancel_all_at: Nanos | None = None
         self._markets_looked_ns = self._markets_asked_ns = Nanos(0)
         self._given_up: set[str] = set()
+        self._unresolved: dict[str, Market] = {}
         self._merge_below = merge_below
         self._can_merge = False
         self._cash_told = Micros(0)
@@ -305,7 +306,11 @@ class OrderDesk:
         known = self.markets.get(market.id)
         if known is not None and known.status is MarketStatus.RESOLVED and market.status is not MarketStatus.RESOLVED:
             return
-        self.markets[market.id] = market
+        self.portfolio.learn(market)
+        if market.status is MarketStatus.RESOLVED:
+            self._unresolved.pop(market.id, None)
+        else:
+            self._unresolved[market.id] = market
         if market.status is MarketStatus.RESOLVED and market.resolution is not None:
             if known is None and market.id not in self.account.positions:
                 return
@@ -344,9 +349,9 @@ class OrderDesk:
         One that is long overdue is told, once.
         """
         ask, patient = False, now - self._markets_asked_ns < GIVEN_UP_ASK_NS
-        for market in self.markets.values():
+        for market in self._unresolved.values():
             late_ns = now + self.offset_ns - market.expires_venue_ns
-            if late_ns <= OVERDUE_NS or market.status is MarketStatus.RESOLVED:
+            if late_ns <= OVERDUE_NS:
                 continue
             ask = ask or not (patient and market.id in self._given_up)
             if late_ns > GIVEN_UP_NS and market.id not in self._given_up:

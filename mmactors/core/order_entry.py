@@ -47,7 +47,8 @@ class RateBudget:
 
     def refill(self, now: Nanos) -> None:
         """Let time pass."""
-        self.tokens = min(self.burst, self.tokens + self.rate * seconds(max(0, now - self.at_ns)))
+        if self.tokens < self.burst:
+            self.tokens = min(self.burst, self.tokens + self.rate * seconds(max(0, now - self.at_ns)))
         self.at_ns = now
 
     def take(self) -> bool:

@@ -4,6 +4,8 @@ Owns positions, cash and the order table as one thing, so that whatever changes 
 with it. An order in flight, unknown or cancelling counts in full. It knows no limit: those are the gate's.
 """
 
+from typing import NamedTuple
+
 from mmactors.core.account import Account, with_fees
 from mmactors.core.orders import OrderTable, WorkingOrder
 from mmactors.messages import (
@@ -20,6 +22,21 @@ from mmactors.messages import (
 from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks
 
 DEFAULT_TICK = Micros(10_000)
+
+
+class _Stake(NamedTuple):
+    """What one market can cost, in micro-dollars, fees included.
+
+    `if_yes` is the loss if YES wins and all that can make it worse fills, negative for a gain; `live` what all of its
+    live orders may cost.
+    """
+
+    if_yes: int
+    if_no: int
+    live: int
+
+
+_NO_STAKE = _Stake(0, 0, 0)
 
 _YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
 
@@ -40,6 +57,8 @@ class Portfolio:
         self.table = OrderTable()
         self.markets: dict[str, Market] = {}
         self.worst_losses: dict[str, int] = {}
+        self._stakes: dict[str, _Stake] = {}  # by market; kept as they change, ...
+        self._live = self._worst = 0  # ... with their sums: the gate asks for those with every order
 
     def tick(self, market: str) -> Micros:
         """Return the market's tick; a cent where the market is not known."""
@@ -51,6 +70,12 @@ class Portfolio:
         return Ticks(price_micros // self.tick(market))
 
     # --- what changes it --------------------------------------------------------------------------
+
+    def learn(self, market: Market) -> None:
+        """Take in a market's terms."""
+        self.markets[market.id] = market
+        if market.id in self._stakes:
+            self._reassess(market.id)
 
     def adopt(self, position: VenuePosition) -> None:
         """Take over a position held from before this run."""
@@ -115,10 +140,7 @@ class Portfolio:
 
     def free_cash(self, *, besides: str) -> int:
         """Cash less what every live order but one may cost, fees included."""
-        free = self.account.cash_micros + self._cost(besides)
-        for (market, _), side in self.table.sides.items():
-            free -= self._dearest(market, side.cost, side.committed)
-        return free
+        return self.account.cash_micros - self._live + self._cost(besides)
 
     def worst_loss(self, market: str, outcome: Outcome, cost: int, *, besides: str) -> int:
         """The most the account can lose if any subset of its live orders fills, `cost` more on one outcome of a market.
@@ -127,9 +149,14 @@ class Portfolio:
 
         `besides` names the order of that side which the addition replaces, which does not count.
         """
-        elsewhere = sum(self.worst_losses.values()) - self.worst_losses.get(market, 0)
-        more = cost - self._cost(besides)
-        return elsewhere + (self._worst_loss(market, more, 0) if outcome is _YES else self._worst_loss(market, 0, more))
+        elsewhere = self._worst - self.worst_losses.get(market, 0)
+        if_yes, if_no, _ = self._stakes.get(market, _NO_STAKE)
+        # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
+        if outcome is _YES:
+            if_no += cost - self._cost(besides)
+        else:
+            if_yes += cost - self._cost(besides)
+        return elsewhere + max(if_yes, if_no, 0)
 
     def adding(self) -> list[WorkingOrder]:
         """The orders of every side that could grow a position if all of it filled."""
@@ -142,20 +169,21 @@ class Portfolio:
         return adding
 
     def _reassess(self, market: str) -> None:
-        if self.account.position(market).resolution is None:
-            self.worst_losses[market] = self._worst_loss(market, 0, 0)
-        else:
-            self.worst_losses.pop(market, None)
-
-    def _worst_loss(self, market: str, more_yes: int, more_no: int) -> int:
-        """The most one market can lose if its live orders, and so many micro-dollars' worth more of them, may fill."""
+        """Bring the sums up to date with a change of one market."""
         position = self.account.position(market)
-        spent = position.yes_cost_micros + position.no_cost_micros + position.fees_micros - position.merged_micros
         yes, no = self.table.side(market, _YES), self.table.side(market, _NO)
-        # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
-        if_yes = spent + self._dearest(market, no.cost, no.committed) + more_no - position.yes * DOLLAR
-        if_no = spent + self._dearest(market, yes.cost, yes.committed) + more_yes - position.no * DOLLAR
-        return max(if_yes, if_no, 0)
+        yes_cost, no_cost = self._dearest(market, yes.cost, yes.committed), self._dearest(market, no.cost, no.committed)
+        spent = position.yes_cost_micros + position.no_cost_micros + position.fees_micros - position.merged_micros
+        if_yes, if_no = spent + no_cost - position.yes * DOLLAR, spent + yes_cost - position.no * DOLLAR
+        live = yes_cost + no_cost
+        self._live += live - self._stakes.get(market, _NO_STAKE).live
+        self._stakes[market] = _Stake(if_yes, if_no, live)
+        self._worst -= self.worst_losses.pop(market, 0)
+        if position.resolution is None:
+            self.worst_losses[market] = worst = max(if_yes, if_no, 0)
+            self._worst += worst
+        elif not live:
+            del self._stakes[market]  # markets come and go
 
     def _cost(self, client_id: str) -> int:
         order = self.table.orders.get(client_id)

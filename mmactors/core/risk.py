@@ -325,8 +325,8 @@ class RiskRules:
         elif self._latched_on not in (None, self.day):
             self._latched_on, ended = None, "a new UTC day"
         state, reason = self._by_token(now)
-        if state is TradingState.ACTIVE and self._latched_on is not None:
-            state, reason = TradingState.REDUCING, f"the day's loss is ${dollars(loss):.2f}"
+        if state is _ACTIVE and self._latched_on is not None:
+            state, reason = _REDUCING, f"the day's loss is ${dollars(loss):.2f}"
         if state is self.state:
             return []
         self.state = state
@@ -338,7 +338,7 @@ class RiskRules:
             for margin, state in self._margins:
                 if left <= margin:
                     return state, f"the venue's token ends in {max(0, left) / SECOND:.0f} s and is not renewed"
-        return TradingState.ACTIVE, ""
+        return _ACTIVE, ""
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""

@@ -27,8 +27,8 @@ class Standing:
     """
 
     __slots__ = (
-        *("_cash", "_full", "_high_ask", "_high_bid", "_ladder", "_low_ask", "_low_bid", "_net", "_no_left"),
-        *("_previous_ask", "_previous_bid", "_quoter", "_yes_left", "asks", "bids"),
+        *("_beside", "_cash", "_full", "_high_ask", "_high_bid", "_ladder", "_low_ask", "_low_bid", "_net"),
+        *("_no_left", "_quoter", "_yes_left", "asks", "bids"),
     )
 
     def __init__(self, ladder: Ladder, inputs: QuoteInputs, quoter: Quoter) -> None:
@@ -39,7 +39,7 @@ class Standing:
         self._net, self._cash, self._full = inputs.net, inputs.cash_micros, full
         self._yes_left = min(ladder.allowed.yes_left, full)
         self._no_left = min(ladder.allowed.no_left, full)
-        self._beside(inputs)
+        self._beside: tuple[Ticks | None, Ticks | None] | None = None  # the book's ladder that the ranges are for
 
     def holds(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> bool:
         """Whether the quoter would make the same levels of these."""
@@ -52,14 +52,14 @@ class Standing:
             or self._cash != inputs.cash_micros
         ):
             return False
-        if self._previous_bid != inputs.previous_bid or self._previous_ask != inputs.previous_ask:
-            self._beside(inputs)
+        if self._beside != (inputs.previous_bid, inputs.previous_ask):
+            self._bound(inputs)
         return self._low_bid < aim.raw_bid < self._high_bid and self._low_ask < aim.raw_ask < self._high_ask
 
-    def _beside(self, inputs: QuoteInputs) -> None:
-        """Find the raw prices that lead to these levels, now that those of `inputs` are in the book."""
+    def _bound(self, inputs: QuoteInputs) -> None:
+        """Find the raw prices that lead to these levels while those of `inputs` are in the book."""
         ladder, quoter = self._ladder, self._quoter
-        self._previous_bid, self._previous_ask = inputs.previous_bid, inputs.previous_ask
+        self._beside = inputs.previous_bid, inputs.previous_ask
         bids = asks = _ANY  # a side that may have nothing resting has nothing at any price
         if ladder.allowed.yes_left >= quoter.market.min_size:
             bids = quoter.bid_range(ladder.best_bid, inputs.previous_bid)

@@ -246,7 +246,7 @@ class _RiskPart:
     def _receive(self, message: Any, now: Nanos) -> None:
         if type(message) is TimePassed:
             self._tell_changes(self._rules.judge(now))
-            self._run.gateway.post.tell(RiskPulsed(now))
+            self._run.gateway.post.tell_last(RiskPulsed(now))
         else:
             self._tell_changes(self._rules.handle(message, now))
 
@@ -331,7 +331,7 @@ class _MarketPart:
     def _receive(self, message: Any, now: Nanos) -> None:
         kind = type(message)
         if kind is MarketPulsed:
-            self._gateway.tell(message)
+            self._gateway.tell_last(message)
             return
         if kind is MarketResolved or (kind is MarketHydrated and message.market.resolution is not None):
             self._settled_ns = now
@@ -349,7 +349,7 @@ class _MarketPart:
     def _carry_out(self, commands: tuple[Command, ...]) -> None:
         for command in commands:
             if type(command) is QuoteIntent:
-                self._gateway.tell(command)
+                self._gateway.tell_last(command)  # a Maker's last word
             elif type(command) is FairMoved:
                 self._risk.tell(command)
             elif type(command) is SessionReport:

@@ -192,6 +192,11 @@ class Rig:
         for (market, outcome), held in self.venue.held.items():
             position = self.desk.account.position(market)
             assert held == (position.yes if outcome is YES else position.no)
+        portfolio = self.desk.portfolio
+        kept = portfolio.free_cash(besides=""), dict(portfolio.worst_losses)
+        for market in list(self.desk.markets.values()):
+            portfolio.learn(market)
+        assert kept == (portfolio.free_cash(besides=""), portfolio.worst_losses)
 
 
 def buy(cid="run7-1", ticks=48, size=30, outcome=YES, **more):
@@ -1629,6 +1634,14 @@ def test_fees_paid_and_to_be_paid_are_in_the_worst_case():
     rig.venue.fill(rig.venue.of("run7-1"), 30, fee=144_000)
     rig.settle()
     assert rig.desk.portfolio.worst_losses["m"] == 30 * 484_800
+
+
+def test_new_fees_count_for_the_orders_that_rest_already(resting):
+    rig = resting
+    free = rig.desk.portfolio.free_cash(besides="")
+    rig.report(MarketReported("updated", replace(MARKET, maker_bps=100.0)))
+    assert rig.desk.portfolio.free_cash(besides="") == free - 144_000 - 30
+    assert rig.desk.portfolio.worst_losses["m"] == 30 * 484_801
 
 
 def test_merging_changes_nothing_of_the_worst_case():
