@@ -1,0 +1,127 @@
+"""The terminal's manners, common to every command: lines said, arguments read, files judged, exit codes.
+
+Owns the words and codes of bad arguments. It must not know any command, and imports nothing that takes time.
+"""
+
+import argparse
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmactors.config import Config, ConfigError
+
+USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
+
+
+class Unusable(Exception):  # noqa: N818
+    """Arguments that argparse cannot judge are wrong; says which exit code that is."""
+
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line)
+        self.exit_code = exit_code
+
+
+def configured(path: Path | None, **overrides: str) -> "Config":
+    """Load a configuration with what the environment and a command change; without a path, the defaults.
+
+    Raises:
+        Unusable: it cannot be used; all that is wrong but the last line has been said.
+    """
+    from mmactors import config
+
+    if path is None:
+        return config.Config()
+    try:
+        return config.load(path, {**os.environ, **overrides})
+    except config.ConfigError as error:
+        raise told(path, error) from None
+
+
+def told(path: Path, error: "ConfigError") -> Unusable:
+    """Say all that is wrong with a file but the last line, which the caller is to raise."""
+    *first, last = (f"{path}: {line}" for line in error.lines)
+    for line in first:
+        say(line)
+    return Unusable(last, error.exit_code)
+
+
+def log_only(level: str) -> None:
+    """The program's own log, from this level on, in the form of this command's other lines."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(sys.stderr, level=level, format="mmactors: {message}")
+
+
+def announce(line: str) -> None:
+    """Write a line of what was asked for to stdout, at once."""
+    sys.stdout.write(line.rstrip("\n") + "\n")
+    sys.stdout.flush()
+
+
+def must_be_writable(option: str, path: Path | None) -> None:
+    """Check where something is to be written, before the work of making it.
+
+    Raises:
+        Unusable: it is a folder, or in one that cannot be written to.
+    """
+    if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
+        raise Unusable(f"{option} {path}: not a file in a folder that can be written to", USAGE)
+
+
+def must_be_file(path: Path | None) -> None:
+    """Check recorded prices.
+
+    Raises:
+        Unusable: there is no such file.
+    """
+    if path is not None and not path.is_file():
+        raise Unusable(f"--prices {path}: no such file", NO_INPUT)
+
+
+def say(line: str) -> None:
+    """Write a line about what goes on, or went wrong, to stderr."""
+    sys.stderr.write(f"mmactors: {line}\n")
+
+
+def seconds(text: str) -> float:
+    """Read a duration, for argparse."""
+    value = _number(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def count(text: str) -> int:
+    """Read a whole number from 1 on, for argparse."""
+    value = _number(text)
+    if not (value.is_integer() and value >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(value)
+
+
+def milliseconds(text: str) -> int:
+    """Read a latency of up to ten seconds, for argparse."""
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds (0 to 10000)")
+    return int(value)
+
+
+def port(text: str) -> int:
+    """Read a port, for argparse."""
+    value = _number(text)
+    if not (value.is_integer() and 0 <= value <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(value)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
