@@ -10,9 +10,22 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 
 ROOT = Path(__file__).parents[2]
-LEAST_PX = 9
-
 WIDTHS = {"desk": 1200, "phone": browser.PHONE_WIDTH}
+COLORS = """[
+    getComputedStyle(document.body).backgroundColor,
+    getComputedStyle(document.querySelector('svg text')).fill
+]"""
+DAY = ["rgb(254, 254, 254)", "rgb(93, 102, 112)"]
+NIGHT = ["rgb(21, 25, 30)", "rgb(165, 174, 184)"]
+WRONG_WORDS = """[...document.querySelectorAll('svg')].flatMap(svg => {
+    const box = svg.getBoundingClientRect();
+    return box.width ? [...svg.querySelectorAll('text')].filter(text => {
+        const its = text.getBoundingClientRect();
+        const size = parseFloat(getComputedStyle(text).fontSize) * svg.getScreenCTM().a;
+        return its.left < box.left - 1 || its.right > box.right + 1 || size < 9;
+    }).map(text => text.textContent) : [];
+})"""
+"""The words of pictures that are cut off, or smaller than 9 px."""
 
 
 @pytest.fixture(scope="module")
@@ -43,44 +56,22 @@ def chromium(tmp_path_factory):
     opened.close()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
-@pytest.mark.parametrize("device", WIDTHS)
-def test_it_opens_without_a_complaint_and_is_no_wider_than_the_screen(page, chromium, device, dark):
-    chromium.complaints.clear()
-    chromium.requests.clear()
-    chromium.open(page, width=WIDTHS[device], dark=dark)
-    assert chromium.value("document.documentElement.scrollWidth") <= WIDTHS[device]
-    assert chromium.value("innerWidth") == WIDTHS[device]  # a page too wide would have been shrunk to fit
-    shown = "[...document.querySelectorAll('svg')].filter(each => each.getBoundingClientRect().width > 0)"
-    assert chromium.value(
-        f"{shown}.every(each => each.classList.contains('{'narrow' if device == 'phone' else 'wide'}'))"
-    )
-    assert chromium.value(f"{shown}.length") == 4
+def test_it_opens_in_a_browser(page, chromium):
+    """One test: its fixtures are dear, and workers would each make their own."""
+    for device, width in WIDTHS.items():
+        for dark in (False, True):
+            chromium.open(page, width=width, dark=dark)
+            assert_fits(chromium, device, width)
+            assert chromium.value(COLORS) == (NIGHT if dark else DAY)
+        assert chromium.value(WRONG_WORDS) == [], device
     assert chromium.complaints == []
     assert [address for address in chromium.requests if not address.startswith(("file:", "data:"))] == []
 
 
-@pytest.mark.parametrize("device", WIDTHS)
-def test_no_word_of_a_picture_is_cut_off_or_too_small_to_read(page, chromium, device):
-    chromium.open(page, width=WIDTHS[device])
-    wrong = f"""[...document.querySelectorAll('svg')].flatMap(svg => {{
-        const box = svg.getBoundingClientRect();
-        return box.width ? [...svg.querySelectorAll('text')].filter(text => {{
-            const its = text.getBoundingClientRect();
-            const size = parseFloat(getComputedStyle(text).fontSize) * svg.getScreenCTM().a;
-            return its.left < box.left - 1 || its.right > box.right + 1 || size < {LEAST_PX};
-        }}).map(text => text.textContent) : [];
-    }})"""
-    assert chromium.value(wrong) == []
-
-
-def test_the_page_is_dark_by_night(page, chromium):
-    found = {}
-    for dark in (False, True):
-        chromium.open(page, width=1200, dark=dark)
-        found[dark] = chromium.value(
-            "[getComputedStyle(document.body).backgroundColor,"
-            " getComputedStyle(document.querySelector('svg text')).fill]"
-        )
-    assert found[False] == ["rgb(254, 254, 254)", "rgb(93, 102, 112)"]
-    assert found[True] == ["rgb(21, 25, 30)", "rgb(165, 174, 184)"]
+def assert_fits(chromium, device, width):
+    assert chromium.value("document.documentElement.scrollWidth") <= width
+    assert chromium.value("innerWidth") == width  # a page too wide would have been shrunk to fit
+    shown = "[...document.querySelectorAll('svg')].filter(each => each.getBoundingClientRect().width > 0)"
+    kind = "narrow" if device == "phone" else "wide"
+    assert chromium.value(f"{shown}.every(each => each.classList.contains('{kind}'))")
+    assert chromium.value(f"{shown}.length") == 4
