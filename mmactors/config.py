@@ -472,7 +472,7 @@ class SimulatorConfig(Section):
         default="price_time", description="behind: clients' orders are last at their price, whenever they came"
     )
     sessions: tuple[SessionsConfig, ...] = Field(
-        default=(SessionsConfig(duration="1M"), SessionsConfig(duration="5M", elapsed_s=120.0)),
+        default=(SessionsConfig(duration="1M"), SessionsConfig(duration="5M", elapsed_s=175.0)),
         description="rolling series; unset: these of every asset",
     )
     world: WorldConfig = WorldConfig()
