@@ -152,8 +152,9 @@ def _play(units: list[Unit], journal: Journal, crew: Crew, progress: Callable[[s
                 else:
                     journal.add(result.key, result.sessions)
             now = time.perf_counter()
-            if now - told > TOLD_EVERY_S or crew.note != note:
+            news = crew.note if crew.note != note else ""
+            if now - told > TOLD_EVERY_S or news:
                 told, note = now, crew.note
                 to_go = f", about {(now - began) / count * (len(units) - count):.0f} s to go" if count else ""
-                progress(f"{count} of {len(units)} units played, {now - began:.0f} s{to_go}{note and '; ' + note}")
+                progress(f"{count} of {len(units)} units played, {now - began:.0f} s{to_go}{news and '; ' + news}")
     return failures
