@@ -37,6 +37,9 @@ SLICE_S = 10.0
 WORLD_S = 7500
 """Virtual time of one world, whoever plays it: 25 sessions of five minutes."""
 
+LINES_AT_ONCE = 500
+"""How many lines of the truth log wait for the auditor: one piece of work done often in a row is done faster."""
+
 WARM_UP_S = 600
 """Virtual time at the beginning of every world but the first whose sessions are played and judged, but not counted."""
 
@@ -47,25 +50,39 @@ TELL_EVERY_S = 5.0
 
 
 class Tap(TruthLog):
-    """The venue's truth log, told to an auditor and digested instead of written."""
+    """The venue's truth log, told to an auditor and digested instead of written, so many lines at once."""
 
-    def __init__(self, auditor: Auditor) -> None:
+    def __init__(self, auditor: Auditor, lines_at_once: int = 1) -> None:
         self.world: World | None = None
         self._auditor = auditor
+        self._lines_at_once = lines_at_once
         self._hash = blake2b(digest_size=16)
         self._line = msgspec.json.Encoder().encode
+        self._waiting: list[Json] = []
         super().__init__(BytesIO(), self._price)
 
     def digest(self) -> str:
-        """Return the digest of everything so far: each order event, fill, cash movement and market's change."""
+        """Return the digest of everything so far: each order event, fill, cash movement and market's change.
+
+        The auditor has been told everything too, then.
+        """
+        self._pass_on()
         return self._hash.hexdigest()
 
     def _price(self, asset: str) -> float:
         return 0.0 if self.world is None else self.world.price(asset)
 
     def _write(self, line: Json) -> None:
-        self._hash.update(self._line(line))
-        self._auditor.feed(line)
+        self._waiting.append(line)
+        if len(self._waiting) >= self._lines_at_once:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        lines = self._waiting
+        self._hash.update(b"".join(map(self._line, lines)))
+        for line in lines:
+            self._auditor.feed(line)
+        lines.clear()
 
 
 @dataclass(frozen=True)
@@ -185,7 +202,7 @@ def play(
     """Play one world to its end, or until told to stop; `told` hears of its sessions and virtual seconds so far."""
     config = task.config
     auditor = Auditor(task.rules)
-    tap = Tap(auditor)
+    tap = Tap(auditor, LINES_AT_ONCE)
     tally = Tally(ACCOUNT, chained=tap)
     cpu_began = time.process_time()
     world = build_world(config.simulator, START_NS // MILLISECOND, task.recordings)

@@ -5,8 +5,8 @@ direction in order. The client's conversation and the venue's floor are the real
 the wire, through the codec of both sides; `typed.py` has the same ways without the text.
 """
 
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
@@ -51,6 +51,8 @@ COINBASE_NS = 50 * MILLISECOND
 
 HEARTBEAT_MS = 1000
 
+_FETCHES = frozenset((FetchFills, FetchOrder, FetchMarkets, MergePairs))
+
 Deliver = Callable[[object], None]
 
 
@@ -63,8 +65,6 @@ class Way:
         self._draw_s = latency.draw_s
         self._arrive = arrive
         self._due_ns = 0
-        self._waiting: deque[Any] = deque()
-        self._take = self._arrive_first
 
     def send(self, thing: Any) -> None:
         """Let a thing arrive later."""
@@ -72,11 +72,7 @@ class Way:
         if due < self._due_ns:
             due = self._due_ns
         self._due_ns = due
-        self._waiting.append(thing)
-        self._call_at(due, self._take)
-
-    def _arrive_first(self) -> None:
-        self._arrive(self._waiting.popleft())
+        self._call_at(due, partial(self._arrive, thing))
 
 
 class _Speaker:
@@ -152,7 +148,7 @@ class TwinLink:
         floor = self._floor
         now_ms = floor.clock.now_ms()
         floor.simulation.advance(now_ms)
-        if isinstance(frame, FetchFills | FetchOrder | FetchMarkets | MergePairs):
+        if type(frame) in _FETCHES:
             self._fetch(frame)
             return
         if self._socket.session is not None:

@@ -28,6 +28,19 @@ def test_what_did_not_ask_for_it_never_lapses() -> None:
     assert sessions.lapsing(10**9) == []
 
 
+def test_a_session_that_comes_after_another_has_lapsed_is_watched_too() -> None:
+    sessions = Sessions()
+    late = sessions.attach("a", "late", armed=True, watched=False, timeout_ms=9000, now_ms=0)
+    assert sessions.lapsing(100) == []
+    early = sessions.attach("a", "early", armed=True, watched=False, timeout_ms=1000, now_ms=200)
+    assert sessions.lapsing(1199) == []
+    assert sessions.lapsing(1200) == [early]
+    assert sessions.lapsing(9000) == [late]
+    back = sessions.attach("a", "early", armed=True, watched=False, timeout_ms=1000, now_ms=20_000)
+    assert sessions.lapsing(20_999) == []
+    assert sessions.lapsing(21_000) == [back]
+
+
 def test_only_a_heartbeat_renews_the_accounts_switch() -> None:
     sessions = Sessions()
     assert sessions.heartbeat("a", 3000, 0) == 3000
