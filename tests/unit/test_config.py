@@ -53,10 +53,16 @@ def test_nothing_given_is_the_default_and_the_default_is_the_cores(loaded):
     assert config.risk_params() == RiskParams()
 
 
-def test_sim_yaml_says_the_defaults():
+def test_sim_yaml_says_the_defaults_and_what_is_particular_to_one_minute():
     given = load(ROOT / "conf" / "sim.yaml", {})
     assert given.feeds.coinbase.enabled, "two sources offline, one unless asked for elsewhere"
-    told = {"assets": ["BTC", "ETH", "SOL"], "feeds": {"coinbase": {"enabled": True}}}
+    told = {
+        "assets": ["BTC", "ETH", "SOL"],
+        "feeds": {"coinbase": {"enabled": True}},
+        "overrides": [{"duration": "1M", "quoting": {"k_lat": 3}}],
+    }
+    assert given.maker_params("ETH", 60).quoting.k_lat == 3
+    assert given.maker_params("ETH", 300) == MakerParams()
     assert given == Config.model_validate({**told, "simulator": {"orders_per_s": 300, "burst": 600}})
     assert len({(series.asset, series.duration) for series in given.simulator.sessions}) == 6
 
