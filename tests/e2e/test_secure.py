@@ -15,7 +15,7 @@ simulator:
 """
 
 
-@pytest.mark.parametrize("without", ["[]", "[ws_orders]"])
+@pytest.mark.parametrize("without", ["[]", "[ws_orders]", "[cancel_on_disconnect]"])
 def test_a_session_over_tls_is_traded_settled_and_matches(desktop: Desktop, without: str) -> None:
     desktop.environ["MM__simulator__without"] = without
     report = desktop.folder / "r.json"
