@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-DEADLINE_S = 5.0
+DEADLINE_S = 15.0
 
 
 def eventually(found: Callable[[], Any], what: str = "it", within_s: float = DEADLINE_S) -> Any:

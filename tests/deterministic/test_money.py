@@ -100,13 +100,6 @@ def test_short_of_cash_pairs_are_merged_and_both_sides_go_on(kind, fees):
         looks += 1
         sides += len({order.outcome for order in books.account.live.values()}) == 2
     assert not [name for name in books.desk.counters if "INSUFFICIENT" in name], books.desk.counters
-    print(
-        sides,
-        looks,
-        books.desk.counters,
-        [(i.yes, i.no, i.merged_micros) for i in books.desk.account.positions.values()],
-        books.account.cash,
-    )
     assert sum(inventory.merged_micros for inventory in books.desk.account.positions.values())
     books.run.run(35)
     books.conclude()

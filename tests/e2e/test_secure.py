@@ -15,7 +15,7 @@ simulator:
 """
 
 
-@pytest.mark.parametrize("without", ["[]", "[ws_orders]"])
+@pytest.mark.parametrize("without", ["[]", "[ws_orders]", "[cancel_on_disconnect]"])
 def test_a_session_over_tls_is_traded_settled_and_matches(desktop: Desktop, without: str) -> None:
     desktop.environ["MM__simulator__without"] = without
     report = desktop.folder / "r.json"
@@ -33,7 +33,7 @@ def test_a_session_over_tls_is_traded_settled_and_matches(desktop: Desktop, with
 def test_a_certificate_that_is_not_trusted_ends_a_start_with_one_clear_line(desktop: Desktop) -> None:
     conf = desktop.config(CONF)
     venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
-    said = venue.says("listening", 15)
+    said = venue.says("listening", 40)
     assert "wss://" in said
     port = said.split('"port":')[1].split(",")[0].strip()
     desktop.environ |= {
