@@ -49,37 +49,28 @@ class House:
 
 
 class _OutsideQuote:
-    """One side of the outside book: an order that follows its price and refills, by `refill` a step up to `cap`."""
+    """One side of the outside book: an order that follows its price and refills at a steady rate."""
 
-    __slots__ = ("_cap", "_market", "_matching", "_outcome", "_refill", "account", "allowance", "order")
+    __slots__ = ("_market", "_matching", "_outcome", "account", "allowance", "order")
 
-    def __init__(
-        self, matching: Matching, market: Market, account: Account, outcome: Outcome, refill: float, cap: float
-    ) -> None:
+    def __init__(self, matching: Matching, market: Market, account: Account, outcome: Outcome) -> None:
         self._matching = matching
         self._market = market
         self._outcome = outcome
-        self._refill = refill
-        self._cap = cap
         self.account = account
         self.allowance = 0.0
         self.order: Order | None = None
 
-    def follow(self, yes_ticks: int, now_ms: int) -> bool:
-        """Stand at this price, never crossing, or nowhere if it is off the book.
-
-        Return whether it stands there as full as it can be: until the price moves or somebody trades, it would again
-        do nothing.
-        """
+    def follow(self, yes_ticks: int, refill: float, cap: float, now_ms: int) -> None:
+        """Stand at this price, never crossing, or nowhere if it is off the book."""
         order = self.order
         if order is not None and order.status not in LIVE:
             order = self.order = None
         resting = 0 if order is None else order.size - order.filled
-        room = self._cap - resting
-        before = self.allowance
-        self.allowance = allowance = min(before + self._refill, room) if room > 0 else 0.0
-        if order is not None and order.yes_ticks == yes_ticks and allowance < self._cap / 5:
-            return allowance == before
+        room = cap - resting
+        self.allowance = allowance = min(self.allowance + refill, room) if room > 0 else 0.0
+        if order is not None and order.yes_ticks == yes_ticks and allowance < cap / 5:
+            return
         market = self._market
         book = market.book
         buys = self._outcome == "YES"
@@ -89,7 +80,7 @@ class _OutsideQuote:
                 self._matching.finish(order, market, "CANCELLED", "cancel", now_ms)
                 self.allowance += resting
                 self.order = None
-            return False
+            return
         added = int(allowance)
         self.allowance -= added
         ticks = yes_ticks if buys else market.ticks - yes_ticks
@@ -99,7 +90,6 @@ class _OutsideQuote:
         elif added:
             self.order = self._matching.new_order(self.account, market, "bid", self._outcome, ticks, added, now_ms)
             self._matching.enter(self.order, market, now_ms)
-        return False
 
 
 class Crowd:
@@ -137,14 +127,12 @@ class Crowd:
         self._random = rng.random
         self._informed_per_step = config.informed_per_step if config.informed_max_size else 0.0
         self._taker_fee = market.taker_bps / 10_000
-        refill = config.outside_size_per_s * step_ms / 1000
+        self._refill = config.outside_size_per_s * step_ms / 1000
         self._cap = max(1.0, config.outside_size_per_s) if config.outside_size_per_s else 0.0
         self._fairs: deque[float] = deque(maxlen=config.outside_delay_ms // step_ms + 1)
-        self._bid = _OutsideQuote(matching, market, house.outside, "YES", refill, self._cap)
-        self._ask = _OutsideQuote(matching, market, house.outside, "NO", refill, self._cap)
+        self._bid = _OutsideQuote(matching, market, house.outside, "YES")
+        self._ask = _OutsideQuote(matching, market, house.outside, "NO")
         self._last_bid = 0
-        self._settled: tuple[int, int, int] | None = None
-        """Prices and last trade at which neither side of the outside book has anything to do."""
         self._next_noise_ms = math.inf
         self._plan_noise(float(now_ms))
 
@@ -171,16 +159,13 @@ class Crowd:
             old, ticks, half = fairs[0], market.ticks, self._half_spread
             bid = math.floor((old - half) * ticks + _ROUNDING)
             ask = math.ceil((old + half) * ticks - _ROUNDING)
-            wanted = bid, ask, market.trade_seq
-            if wanted != self._settled:
-                if bid > self._last_bid:  # out of each other's way: the side ahead moves first
-                    ask_full = self._ask.follow(ask, now_ms)
-                    bid_full = self._bid.follow(bid, now_ms)
-                else:
-                    bid_full = self._bid.follow(bid, now_ms)
-                    ask_full = self._ask.follow(ask, now_ms)
-                self._settled = wanted if bid_full and ask_full else None
-                self._last_bid = bid
+            if bid > self._last_bid:  # out of each other's way: the side ahead moves first
+                self._ask.follow(ask, self._refill, self._cap, now_ms)
+                self._bid.follow(bid, self._refill, self._cap, now_ms)
+            else:
+                self._bid.follow(bid, self._refill, self._cap, now_ms)
+                self._ask.follow(ask, self._refill, self._cap, now_ms)
+            self._last_bid = bid
         while self._next_noise_ms <= now_ms:
             self._plan_noise(self._next_noise_ms)
             self._trade_noise(fair, now_ms)

@@ -3,7 +3,6 @@
 Owns the deadlines. It is told of every sign of life and asked what is due; it knows no socket, no order and no clock.
 """
 
-import math
 from dataclasses import dataclass, field
 
 DEFAULT_COD_TIMEOUT_MS = 3000
@@ -32,8 +31,6 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], OrderSession] = {}
-        self._look_at: float = 0
-        """Before this none can have been silent for too long."""
         self.heartbeats: dict[str, int] = {}
 
     def attach(
@@ -44,7 +41,6 @@ class Sessions:
         session.armed, session.watched, session.timeout_ms = armed, watched, timeout_ms
         session.last_frame_ms = now_ms
         session.lapsed = False
-        self._look_at = now_ms
         return session
 
     def disarm(self, session: OrderSession) -> None:
@@ -53,14 +49,15 @@ class Sessions:
 
     def lapsing(self, now_ms: int) -> list[OrderSession]:
         """Return the sessions silent for too long, once each."""
-        if now_ms < self._look_at:
-            return []
-        watched = [each for each in self._sessions.values() if not each.lapsed and (each.armed or each.watched)]
-        found = [each for each in watched if now_ms - each.last_frame_ms >= each.timeout_ms]
+        found = [
+            session
+            for session in self._sessions.values()
+            if now_ms - session.last_frame_ms >= session.timeout_ms
+            and not session.lapsed
+            and (session.armed or session.watched)
+        ]
         for session in found:
             session.lapsed = True
-        due = (each.last_frame_ms + each.timeout_ms for each in watched if not each.lapsed)
-        self._look_at = min(due, default=math.inf)
         return found
 
     def heartbeat(self, account: str, ttl_ms: int, now_ms: int) -> int:

@@ -5,7 +5,6 @@ strategy.md's simulation rules; recorded ones play a `Recording`. Knows nothing 
 """
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from random import Random
 from typing import Protocol
@@ -59,8 +58,6 @@ class SyntheticPath:
         self._rng = rng
         self._step_ms = step_ms
         self._now_ms = start_ms
-        self._ahead: deque[float] = deque()
-        """The prices of the steps to come, until the volatility moves."""
         self._annual_vol = config.annual_vol
         self._root_dt = math.sqrt(step_ms / 1000 / YEAR_S)
         self._keep = 0.5 ** (VOL_STEP_MS / 1000 / config.log_vol_half_life_s)
@@ -95,30 +92,21 @@ class SyntheticPath:
 
     def advance(self, to_ms: int) -> None:
         """Move on by whole steps, up to this time."""
-        while self._now_ms + self._step_ms <= to_ms:
-            if not self._ahead:
-                self._look_ahead()
-            self._now_ms += self._step_ms
-            self.price = self._ahead.popleft()
-
-    def _look_ahead(self) -> None:
-        """Let the volatility move if it is time, and draw the prices until it is time again: in a row is faster."""
-        gauss, price, now = self._rng.gauss, self.price, self._now_ms + self._step_ms
-        if now >= self._next_vol_ms:
-            self._next_vol_ms += VOL_STEP_MS
-            self._log_vol = self._keep * self._log_vol + self._log_vol_step * gauss(0.0, 1.0)
-            self.sigma = self._annual_vol * math.exp(self._log_vol)
-            self._move_sd = self.sigma * self._root_dt
-        while True:
+        gauss, step_ms = self._rng.gauss, self._step_ms
+        now = self._now_ms + step_ms
+        while now <= to_ms:
+            if now >= self._next_vol_ms:
+                self._next_vol_ms += VOL_STEP_MS
+                self._log_vol = self._keep * self._log_vol + self._log_vol_step * gauss(0.0, 1.0)
+                self.sigma = self._annual_vol * math.exp(self._log_vol)
+                self._move_sd = self.sigma * self._root_dt
             move = gauss(0.0, self._move_sd)
             while now >= self._next_jump_ms:
                 self._plan_jump(self._next_jump_ms)
                 move += gauss(0.0, self._jump_sd)
-            price *= math.exp(move)
-            self._ahead.append(price)
-            now += self._step_ms
-            if now >= self._next_vol_ms:
-                break
+            self.price *= math.exp(move)
+            self._now_ms = now
+            now += step_ms
 
     def _plan_jump(self, after_ms: float) -> None:
         if self._jumps_per_ms:
