@@ -258,7 +258,7 @@ class QuotingConfig(Section):
     levels: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="per side")
     spacing: Cents = Field(default=0.01, description="$; between levels")
     k_lat: Annotated[float, Field(ge=0, le=10)] = Field(
-        default=1.5, description="half-spread per sd of fair over the reaction"
+        default=2.5, description="half-spread per sd of fair over the reaction"
     )
     hysteresis: Annotated[float, Field(ge=0, lt=0.1)] = Field(
         default=0.0025, description="$; before a level moves inwards"

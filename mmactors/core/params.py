@@ -81,7 +81,7 @@ class QuotingParams:
     size: Contracts = Contracts(30)
     levels: int = 3
     spacing: float = 0.01
-    k_lat: float = 1.5
+    k_lat: float = 2.5
     hysteresis: float = 0.0025
     refresh_ns: Nanos = Nanos(100_000_000)
     latency_floor_s: float = 0.02

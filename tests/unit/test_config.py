@@ -59,9 +59,9 @@ def test_sim_yaml_says_the_defaults_and_what_is_particular_to_one_minute():
     told = {
         "assets": ["BTC", "ETH", "SOL"],
         "feeds": {"coinbase": {"enabled": True}},
-        "overrides": [{"duration": "1M", "quoting": {"k_lat": 3}}],
+        "overrides": [{"duration": "1M", "quoting": {"k_lat": 3.5}}],
     }
-    assert given.maker_params("ETH", 60).quoting.k_lat == 3
+    assert given.maker_params("ETH", 60).quoting.k_lat == 3.5
     assert given.maker_params("ETH", 300) == MakerParams()
     assert given == Config.model_validate({**told, "simulator": {"orders_per_s": 300, "burst": 600}})
     assert len({(series.asset, series.duration) for series in given.simulator.sessions}) == 6
