@@ -154,7 +154,7 @@ class Auditor:
         self._judge.touch(session, t, line["spot"])
         session.strike = line["strike"]
         if line["expires_at"] != session.expires:
-            session.end_at(int(line["expires_at"]))
+            session.end_at(int(line["expires_at"]), t)
         if event == "resolved":
             self._check_price(session, line.get("settlement_price"), t)
             self._resolve(session, line["outcome"], t)

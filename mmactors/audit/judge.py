@@ -15,7 +15,7 @@ _SIGMA_MARGIN = 1.5
 """How far the program's own sigma may be from the true one (in a log without it, from a fixed one) before what rests
 on the dead side is its fault."""
 _TRANSIT_MS = 500
-"""What a price's way to the program and the order's way to the venue may add to a price's age at the venue."""
+"""What a price's (or another end's) way to the program and the order's way to the venue may take together."""
 _GRACE_MS = 1000
 """How long an order may outlive the reason for its cancel: a stale price, a room that shrank, a lost connection."""
 
@@ -71,7 +71,7 @@ class Judge:
     ) -> None:
         """Judge an order that was just accepted or replaced; `open_sessions` are all of the account."""
         limits, t, direction = session.limits, line["t"], order.direction
-        f = session.f(t)
+        f = session.f_on_the_way(t, _TRANSIT_MS)
         price = line["price_ticks"] * session.tick
         if not CENT <= price <= DOLLAR - CENT or line["tick_micros"] != session.tick:
             self._tally.broken("V9 price", t, session, f"{said(line)}: not on the tick within 0.01 to 0.99")
@@ -175,7 +175,7 @@ class Judge:
             spread = session.ask - session.bid if session.bid and session.ask < session.ticks else session.ticks
             if name == "V5 room":
                 worst = direction * session.net + session.resting[direction]
-                lasts = worst > session.limits.room(session.f(session.seen))
+                lasts = worst > session.limits.room(session.f_on_the_way(session.seen, _TRANSIT_MS))
             elif name == "V9 one per price":
                 prices = [o.yes_ticks for o in session.orders.values() if o.direction == direction and not o.ioc]
                 lasts = len(prices) > len(set(prices))

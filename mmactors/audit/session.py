@@ -161,6 +161,7 @@ class Session:
     close_at: float = 0.0
     step: int = 0
     step_at: float = 0.0
+    former: tuple[int, int, int] | None = None
     quoted_since: int | None = None
     since: int = 0
     two_sided_ms: int = 0
@@ -173,8 +174,9 @@ class Session:
         self.step = max(0, math.ceil((self.begun - self.opens) * STEPS / self.duration))
         self.step_at = self.opens + self.step * self.duration / STEPS
 
-    def end_at(self, expires: int) -> None:
-        """Take on another end: what is tabulated from here on is by the new length."""
+    def end_at(self, expires: int, t: int) -> None:
+        """Take on another end at `t`: what is tabulated from here on is by the new length."""
+        self.former = (t, self.expires, self.duration)
         self.expires = expires
         self.duration = expires - self.opens
         self.close_at = expires - self.limits.close_ms(self.duration)
@@ -184,6 +186,14 @@ class Session:
     def f(self, t: int) -> float:
         """Return the share of the session left."""
         return (self.expires - t) / self.duration
+
+    def f_on_the_way(self, t: int, within_ms: int) -> float:
+        """Return the share left as whoever sent what arrives at `t` may have known it: an end moved just now or not."""
+        f = self.f(t)
+        if self.former is not None and t - self.former[0] <= within_ms:
+            _, expires, duration = self.former
+            f = max(f, (expires - t) / duration)
+        return f
 
     def advance(self, t: int) -> None:
         """Note what stood at every fortieth of the session passed by now; to be called before anything changes."""

@@ -71,7 +71,7 @@ def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> 
         (5, DEFAULT, 75, {"venue__wire_asks": "as_ask"}),
         (11, DEFAULT, 70, SAME_MOMENTS),
         (4, DEFAULT, 75, {"risk__max_markets": "1", "simulator__maker_bps": "-3", "simulator__taker_bps": "20"}),
-        (21, "[{asset: BTC, duration: 1M}]", 65, {"simulator__orders_per_s": "3", "simulator__burst": "6"}),
+        (21, ONE_5M, 130, {"simulator__orders_per_s": "3", "simulator__burst": "6"}),
         (5, AVERAGED, 130, {}),
         (9, ONE_5M, 150, {"simulator__order_latency_ms": "0", "simulator__feed_latency_ms": "0"}),
     ],

@@ -30,6 +30,8 @@ def config(**more: str) -> Config:
         "MM__feeds__coinbase__enabled": "false",
         "MM__assets": "[BTC]",
         "MM__simulator__sessions": "[{asset: BTC, duration: 1M}]",
+        "MM__overrides": "[]",  # narrow enough to be in somebody's way
+        "MM__quoting__k_lat": "1.5",
     }
     return load(CONF, environ | {f"MM__simulator__{key}": value for key, value in more.items()})
 

@@ -538,6 +538,24 @@ def test_an_ioc_beyond_our_own_ask_is_a_self_cross_not_a_narrow_spread():
     assert broken(log) == {"V9 self-cross": 1}
 
 
+def shortened(log, after_s):
+    log.hold(5, "YES", 300)
+    log.market(50, "updated", expires_at=T0 + 70_000)
+    log.order(50 + after_s, "accepted", "a", "YES", 40, 30)  # 330 where a room of 559 has just become 327
+    log.order(51, "cancelled", "a")
+    log.market(70, "closed", status="CLOSED", expires_at=T0 + 70_000)
+    log.market(70, "resolved", "NO", status="RESOLVED", expires_at=T0 + 70_000)
+
+
+def test_what_is_on_its_way_when_an_end_is_moved_is_judged_by_what_was_known():
+    soon, late = Log(), Log()
+    shortened(soon, 0.4)
+    shortened(late, 0.6)
+
+    assert "V5 room" not in broken(soon)
+    assert broken(late)["V5 room"] == 1
+
+
 def test_under_reduce_only_dead_side_what_flattens_may_rest():
     log = Log()
     dead_rests(log)

@@ -141,7 +141,7 @@ def test_the_quote_widens_with_age_and_latency():
     assert half(age_s=1.5) > half(age_s=0.5) > half()
     assert half(latency_s=0.4) > half()
     assert half(age_s=0.3, latency_s=0.1) == pytest.approx(half(age_s=0.1, latency_s=0.3))
-    expected = 0.01 + 1.5 * normal_pdf(0.0) * math.sqrt(0.4 / 300)
+    expected = 0.01 + PARAMS.quoting.k_lat * normal_pdf(0.0) * math.sqrt(0.4 / 300)
     assert expected == pytest.approx(half(spot=spot_at(0.0), latency_s=0.4), abs=1e-9)
 
 
@@ -254,7 +254,7 @@ def test_sizes_are_cut_from_the_outer_levels_inward():
 
 
 def test_the_venues_sizes_are_respected():
-    assert quote(inputs(net=955), replace(MARKET, min_size=Contracts(20)), PARAMS).bids == ((24, 30),)
+    assert quote(inputs(net=955), replace(MARKET, min_size=Contracts(20)), PARAMS).bids == ((23, 30),)
     assert quote(inputs(), replace(MARKET, max_size=Contracts(10)), PARAMS).bids[0] == (47, 10)
     assert quote(inputs(), replace(MARKET, min_size=Contracts(50)), PARAMS).bids[0] == (47, 50)
 
@@ -681,7 +681,7 @@ def test_what_changes_nothing_keeps_the_ladder():
     at = inputs(previous_bid=Ticks(47), previous_ask=Ticks(53))
     quoter = Quoter(MARKET, PARAMS)
     standing = Standing(quoter.ladder(at, quoter.aim(at), quoter.allowance(at)), at, quoter)
-    for same in (at, replace(at, spot=at.spot + 0.5), replace(at, yes_committed=30), replace(at, age_s=0.1)):
+    for same in (at, replace(at, spot=at.spot + 0.5), replace(at, yes_committed=30), replace(at, age_s=0.01)):
         assert standing.holds(same, quoter.aim(same), quoter.allowance(same))
     for other in (replace(at, spot=at.spot + 50), replace(at, yes_committed=990), replace(at, cash_micros=Micros(1))):
         assert not standing.holds(other, quoter.aim(other), quoter.allowance(other))

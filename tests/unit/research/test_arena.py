@@ -131,7 +131,7 @@ def late(piece, minutes):
 def test_on_a_recording_strikes_and_outcomes_are_the_recordings(tmp_path):
     path = recording(tmp_path, 3600 + 330)
     (piece,) = cut(path, "BTC", 60, 3)
-    config = arena._on(load(CONF, ONE_MINUTE), piece)
+    config = arena.on_excerpt(load(CONF, ONE_MINUTE), piece)
     start_ms = 1_800_000_000_000
     venue = SimulatedVenue(
         config.simulator, start_ms, world=build_world(config.simulator, start_ms, {"BTC": piece.recording})
