@@ -4,20 +4,16 @@ Owns the table of terms and of plainer values, each a change of configuration an
 with the default; and the rule by which a term earns its place. Knows no formula of the strategy.
 """
 
-import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loguru import logger
-
 from mmactors import config
 from mmactors.config import DURATIONS, Config
+from mmactors.research import pool
 from mmactors.research.arena import WORLD_SESSIONS, Task, play, world_of
 from mmactors.research.league import OURS
 from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
@@ -283,30 +279,25 @@ def run(
         for seed in seeds
         for name, condition in configs
     ]
-    done: dict[_Piece, list[SessionFigures]] = {}
     began = told = time.perf_counter()
-    context = multiprocessing.get_context("forkserver")
-    workers = processes or os.cpu_count() or 1
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_hush)
-    try:
-        futures = {
-            pool.submit(
-                play, world_of(configs[piece.variant, piece.condition], piece.seed, piece.task.world), piece.task
-            ): piece
-            for piece in pieces
-        }
-        for future in as_completed(futures):
-            done[futures[future]] = future.result()
-            now = time.perf_counter()
-            if now - told > 10.0:
-                told = now
-                progress(f"{len(done)} of {len(pieces)} worlds played, {now - began:.0f} s")
-        pool.shutdown()
-    except KeyboardInterrupt:
-        found.complete = False
-        pool.shutdown(wait=False, cancel_futures=True)
-    for piece in pieces:
-        for each in done.get(piece, []):
+    count = 0
+
+    def played(_sessions: list[SessionFigures]) -> None:
+        nonlocal count, told
+        count += 1
+        now = time.perf_counter()
+        if now - told > 10.0:
+            told = now
+            progress(f"{count} of {len(pieces)} worlds played, {now - began:.0f} s")
+
+    games = [
+        (world_of(configs[piece.variant, piece.condition], piece.seed, piece.task.world), piece.task)
+        for piece in pieces
+    ]
+    done = pool.play(_play, games, processes=processes, done=played)
+    found.complete = len(done) == len(pieces)
+    for at, piece in enumerate(pieces):
+        for each in done.get(at, []):
             # Markets of different worlds have the same names.
             each.market = f"{piece.task.world}:{each.market}"
             found.played.setdefault((piece.variant, piece.condition, piece.seed), []).append(each)
@@ -314,8 +305,9 @@ def run(
     return found
 
 
-def _hush() -> None:
-    logger.disable("mmactors")
+def _play(game: tuple[Config, Task], _stopped: pool.Stopped) -> list[SessionFigures]:
+    """Play a whole world: half of one has no pairs to be compared with."""
+    return play(*game)
 
 
 def _configs(
