@@ -14,7 +14,7 @@ from typing import Any
 from mmactors import config
 from mmactors.config import DURATIONS, Config
 from mmactors.research import pool
-from mmactors.research.arena import WORLD_SESSIONS, Task, play, world_of
+from mmactors.research.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.league import OURS
 from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
 
@@ -279,22 +279,12 @@ def run(
         for seed in seeds
         for name, condition in configs
     ]
-    began = told = time.perf_counter()
-    count = 0
-
-    def played(_sessions: list[SessionFigures]) -> None:
-        nonlocal count, told
-        count += 1
-        now = time.perf_counter()
-        if now - told > 10.0:
-            told = now
-            progress(f"{count} of {len(pieces)} worlds played, {now - began:.0f} s")
-
+    began = time.perf_counter()
     games = [
         (world_of(configs[piece.variant, piece.condition], piece.seed, piece.task.world), piece.task)
         for piece in pieces
     ]
-    done = pool.play(_play, games, processes=processes, done=played)
+    done = pool.play(_play, games, processes=processes, done=counted(len(pieces), progress))
     found.complete = len(done) == len(pieces)
     for at, piece in enumerate(pieces):
         for each in done.get(at, []):

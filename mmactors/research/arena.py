@@ -151,19 +151,9 @@ def run(
         if sessions is not None and sum(counts) < sessions:
             progress(f"{prices}: {sum(counts)} sessions of {series.duration} can be played, not {sessions}; these are")
     tasks = [Task(name, world, count) for world, count in enumerate(counts) for name in entrants]
-    began = told = time.perf_counter()
-    count = 0
-
-    def played(_sessions: list[SessionFigures]) -> None:
-        nonlocal count, told
-        count += 1
-        now = time.perf_counter()
-        if now - told > 10.0:
-            told = now
-            progress(f"{count} of {len(tasks)} worlds played, {now - began:.0f} s")
-
+    began = time.perf_counter()
     games = [(world_of(config, seed, task.world), task, excerpts[task.world] if excerpts else None) for task in tasks]
-    found = pool.play(_play, games, processes=processes, done=played)
+    found = pool.play(_play, games, processes=processes, done=counted(len(tasks), progress))
     done = {tasks[index]: figures for index, figures in found.items()}
     arena.complete = all(len(done.get(task, ())) == task.sessions for task in tasks)
     if not arena.complete:
@@ -174,6 +164,22 @@ def run(
         ]
     arena.wall_s = time.perf_counter() - began
     return arena
+
+
+def counted(worlds: int, progress: Callable[[str], None]) -> Callable[[object], None]:
+    """Return what is to be called with every world played, and tells how far that is about every ten seconds."""
+    began = told = time.perf_counter()
+    count = 0
+
+    def played(_sessions: object) -> None:
+        nonlocal count, told
+        count += 1
+        now = time.perf_counter()
+        if now - told > 10.0:
+            told = now
+            progress(f"{count} of {worlds} worlds played, {now - began:.0f} s")
+
+    return played
 
 
 def _play(game: tuple[Config, Task, Excerpt | None], stopped: pool.Stopped) -> list[SessionFigures]:
