@@ -34,6 +34,7 @@ from mmactors.ops.terminal import (
     seconds,
 )
 from mmactors.research import commands as research
+from mmactors.research import compiled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,11 +46,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; without `argv`, that of this process.
+
+    A long command of this process is carried out by the compiled program instead, where there is one.
+    """
     try:
         args = _parser().parse_args(argv)
     except SystemExit as end:  # help, version, or an error that has been told
         return end.code if isinstance(end.code, int) else 0
+    if argv is None and getattr(args, "long", False):
+        compiled.take_over(sys.argv[1:])
+        if not compiled.is_running() and os.environ.get(compiled.SWITCH) != "0":
+            say("interpreted; after `python -m mmactors compile`, once, this takes a third of the time")
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)

@@ -138,9 +138,9 @@ class GatewayActor(Actor):
             self.unexpected(event)
             return
         for hearer in hearers:
-            if hearer is MARKET:
+            if hearer == MARKET:
                 self._tell_market(market_of(event), event)
-            elif hearer is MARKETS:
+            elif hearer == MARKETS:
                 self._tell_markets(event)
             else:
                 self.tell(hearer, event)

@@ -147,7 +147,7 @@ def _section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _laid(limits: Limits, inventory: Mapping[str, Any]) -> Limits:
     given: dict[str, Any] = {}
-    for key in _INVENTORY & inventory.keys():
+    for key in _INVENTORY.intersection(inventory):
         if key == "dead_side":
             given[key] = str(inventory[key])
         elif key == "max_position":

@@ -5,6 +5,7 @@ Owns reading and layout. It must not know the rules.
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def run(
 
         draw(session, plot)
     if as_json:
-        told = audit.as_dict() | {"limits": _as_dict(rules.base), "torn_line": torn}
+        told = audit.as_dict() | {"limits": asdict(rules.base), "torn_line": torn}
         if session is not None and market is not None:
             told["rows"] = [dict(zip(_ROW, row, strict=True)) for row in session.rows]
         write(json.dumps(told, allow_nan=False))
@@ -130,16 +131,12 @@ def _chosen(watched: list[Session], market: str | None, log: Path) -> Session:
     raise AuditError(f"{log}: {market} is the beginning of {len(exact)} sessions: {some} ...", NO_INPUT)
 
 
-def _as_dict(limits: Limits) -> dict[str, Any]:
-    return {name: getattr(limits, name) for name in limits.__slots__}
-
-
 # --- tables ------------------------------------------------------------------------------------------------
 
 
 def _told(log: Path, audit: Audit, limits: Limits, torn: bool) -> Iterator[str]:
     yield f"{log}: account {audit.account}, {audit.lines:,} lines" + (", the last torn" if torn else "")
-    yield "limits: " + ", ".join(f"{name} {value:g}" for name, value in _as_dict(limits).items() if name != "dead_side")
+    yield "limits: " + ", ".join(f"{name} {value:g}" for name, value in asdict(limits).items() if name != "dead_side")
     yield ""
     yield from _checks(audit.checks)
     yield ""

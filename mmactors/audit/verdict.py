@@ -131,7 +131,7 @@ class Tally:
 
 
 def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    return sum(values, 0.0) / len(values) if values else None
 
 
 def totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
@@ -140,7 +140,7 @@ def totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
     settled = [one for one in figures if one.outcome is not None]
     pnl = [one.pnl for one in settled if one.pnl is not None]
     mean = _mean(pnl)
-    sd = None if mean is None or len(pnl) < 2 else math.sqrt(sum((x - mean) ** 2 for x in pnl) / (len(pnl) - 1))
+    sd = None if mean is None or len(pnl) < 2 else math.sqrt(sum(((x - mean) ** 2 for x in pnl), 0.0) / (len(pnl) - 1))
     open_ms, two_sided_ms, spread = 0, 0, 0.0
     sums = Sums()
     near = 0
@@ -156,7 +156,7 @@ def totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
     return Totals(
         sessions=len(figures),
         settled=len(settled),
-        pnl=sum(pnl),
+        pnl=sum(pnl, 0.0),
         pnl_mean=mean,
         pnl_sd=sd,
         fills=sum(one.fills for one in figures),

@@ -167,7 +167,7 @@ class Fusion:
             source.basis += share * (source.adjusted - log_level)
         known = [source for source in everyone if source.overlap_s > 0.0]
         anchor = [source for source in known if source.name == self._params.anchor] or known
-        shift = sum(source.basis for source in anchor) / len(anchor)
+        shift = sum((source.basis for source in anchor), 0.0) / len(anchor)
         shift *= dt_s / min(max(age_s, dt_s), self._time_constant_s)
         for source in known:
             source.basis = min(max(source.basis - shift, -most), most)
@@ -196,7 +196,7 @@ class Fusion:
         before, self.leader = self.leader, None
         names = sorted(source.name for source in sources)
         score = {name: [lag.get((name, other), 0.0) for other in names if other != name] for name in names}
-        first = max(names, key=lambda name: sum(score[name]))
+        first = max(names, key=lambda name: sum(score[name], 0.0))
         leads = bool(score[first]) and min(score[first]) >= 0.0 and max(score[first]) > 0.0
         for source in sources:
             source.lag_steps = round(lag.get((first, source.name), 0.0)) if leads else 0

@@ -50,7 +50,7 @@ class IndexBasis:
         levels = [level for at, level in self._levels if begin < at <= event.at_ns]
         if not levels:
             return
-        residual = math.log(event.price) - sum(levels) / len(levels)
+        residual = math.log(event.price) - sum(levels, 0.0) / len(levels)
         if abs(residual) > MOST_BP * BP:
             self.far += 1
             return

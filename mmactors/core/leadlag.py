@@ -57,13 +57,13 @@ class LeadLag:
         if found[peak] < LEAST_CORRELATION or peak == lags:
             return 0.0, found[lags]
         towards = 1.0 if peak > lags else -1.0
-        whole = towards * (sum(found[lags + 1 :]) - sum(found[:lags]))
+        whole = towards * (sum(found[lags + 1 :], 0.0) - sum(found[:lags], 0.0))
         alone = found[peak] - found[2 * lags - peak]
         sd = math.sqrt(2.0 / self._moves)
         if alone < SIGNIFICANT_SD * sd and whole < SIGNIFICANT_SD * sd * math.sqrt(lags):
             return 0.0, found[lags]
         high = [(at, each) for at, each in enumerate(found) if 2.0 * each >= found[peak]]
-        return sum((at - lags) * each for at, each in high) / sum(each for _, each in high), found[peak]
+        return sum(((at - lags) * each for at, each in high), 0.0) / sum((each for _, each in high), 0.0), found[peak]
 
     def _take_block(self) -> None:
         lags = self._lags

@@ -345,7 +345,7 @@ class Reference:
         leader = self._fusion.leader
         if leader is not None and leader.alive and leader.measured:
             measured = [leader.latency_s()]
-        return min(max(sum(measured) / len(measured), 0.0), MAX_LATENCY_S) if measured else 0.0
+        return min(max(sum(measured, 0.0) / len(measured), 0.0), MAX_LATENCY_S) if measured else 0.0
 
     def _moved(self) -> ReferenceMoved:
         self._lost = False

@@ -63,8 +63,8 @@ def warmed(params: VolatilityParams, closes: Sequence[Close], step_s: float) -> 
         return None
     limit = OUTLIER * sorted(rate for rate, _ in rates)[len(rates) // 2] / _MEDIAN_OF_SQUARE
     weights = [0.5 ** (age_s / params.half_life_s) * params.lag_s for _, age_s in rates]
-    total = sum(weight * min(rate, limit) for (rate, _), weight in zip(rates, weights, strict=True))
-    weight_s = sum(weights) + params.prior_weight_s
+    total = sum((weight * min(rate, limit) for (rate, _), weight in zip(rates, weights, strict=True)), 0.0)
+    weight_s = sum(weights, 0.0) + params.prior_weight_s
     variance = (total + params.prior**2 / YEAR_S * params.prior_weight_s) / weight_s
     prior = min(max(math.sqrt(variance * YEAR_S), params.floor), params.cap)
     return Volatility(replace(params, prior=prior, prior_weight_s=weight_s))

@@ -10,9 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from io import BytesIO
-
-import msgspec
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import DURATIONS, Config
@@ -23,12 +20,10 @@ from mmactors.research.direct import DirectRun
 from mmactors.research.findings import Backtest, Played, RuntimeName
 from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, Tally
+from mmactors.research.tap import LINES_AT_ONCE, Tap
 from mmactors.research.twin import Twin
 from mmactors.simulator.recording import Recording, load_prices
 from mmactors.simulator.simulation import build_world
-from mmactors.simulator.truth import TruthLog
-from mmactors.simulator.wire import Json
-from mmactors.simulator.world import World
 from mmactors.units import MILLISECOND, SECOND
 
 SLICE_S = 10.0
@@ -37,9 +32,6 @@ SLICE_S = 10.0
 WORLD_S = 7500
 """Virtual time of one world, whoever plays it: 25 sessions of five minutes."""
 
-LINES_AT_ONCE = 500
-"""How many lines of the truth log wait for the auditor: one piece of work done often in a row is done faster."""
-
 WARM_UP_S = 600
 """Virtual time at the beginning of every world but the first whose sessions are played and judged, but not counted."""
 
@@ -47,42 +39,6 @@ AFTER_NS = 15 * SECOND
 """For so long after the last recorded price the last session may settle."""
 
 TELL_EVERY_S = 5.0
-
-
-class Tap(TruthLog):
-    """The venue's truth log, told to an auditor and digested instead of written, so many lines at once."""
-
-    def __init__(self, auditor: Auditor, lines_at_once: int = 1) -> None:
-        self.world: World | None = None
-        self._auditor = auditor
-        self._lines_at_once = lines_at_once
-        self._hash = blake2b(digest_size=16)
-        self._line = msgspec.json.Encoder().encode
-        self._waiting: list[Json] = []
-        super().__init__(BytesIO(), self._price)
-
-    def digest(self) -> str:
-        """Return the digest of everything so far: each order event, fill, cash movement and market's change.
-
-        The auditor has been told everything too, then.
-        """
-        self._pass_on()
-        return self._hash.hexdigest()
-
-    def _price(self, asset: str) -> float:
-        return 0.0 if self.world is None else self.world.price(asset)
-
-    def _write(self, line: Json) -> None:
-        self._waiting.append(line)
-        if len(self._waiting) >= self._lines_at_once:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        lines = self._waiting
-        self._hash.update(b"".join(map(self._line, lines)))
-        for line in lines:
-            self._auditor.feed(line)
-        lines.clear()
 
 
 @dataclass(frozen=True)

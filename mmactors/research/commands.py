@@ -1,4 +1,4 @@
-"""The research commands: record, backtest, calibrate, arena, report, ablate, sweep, replay.
+"""The research commands: record, backtest, compile, calibrate, arena, report, ablate, sweep, replay.
 
 Owns their arguments and how what they find is told. What a command needs is imported when it runs.
 """
@@ -28,6 +28,7 @@ from mmactors.ops.terminal import (
     seconds,
     told,
 )
+from mmactors.research import compiled
 
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -62,7 +63,10 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     backtest.add_argument("--processes", type=count, metavar="N", help="at once (default: as many as there are cores)")
     backtest.add_argument("--out", type=Path, metavar="FILE", help="write the sessions there, .parquet or .csv")
     backtest.add_argument("--json", action="store_true", help="as one JSON object, sessions included")
-    backtest.set_defaults(command=_backtest)
+    backtest.set_defaults(command=_backtest, long=True)
+
+    compile_ = commands.add_parser("compile", help="make machine code of the program, for the long commands")
+    compile_.set_defaults(command=_compile)
 
     calibrate = commands.add_parser("calibrate", help="score estimators of volatility on recorded prices and sessions")
     calibrate.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
@@ -87,7 +91,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     arena.add_argument("--sensitivity", action="store_true", help="again under other takers, latencies and fees")
     arena.add_argument("--save", type=Path, metavar="FILE", help="keep every session's figures, for report")
     arena.add_argument("--json", action="store_true", help="as one JSON object")
-    arena.set_defaults(command=_arena)
+    arena.set_defaults(command=_arena, long=True)
 
     report = commands.add_parser("report", help="draw a saved arena: one HTML page with its pictures in it, and PNGs")
     report.add_argument("arena", type=Path, metavar="ARENA", help="what arena --save FILE wrote")
@@ -106,7 +110,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     ablate.add_argument("--only", metavar="TERMS", help="terms, values, or of 'no lean', 'size 15' ...")
     ablate.add_argument("--processes", type=count, metavar="N", help="at once (default: as many as there are cores)")
     ablate.add_argument("--json", action="store_true", help="as one JSON object")
-    ablate.set_defaults(command=_ablate)
+    ablate.set_defaults(command=_ablate, long=True)
 
     sweep = commands.add_parser("sweep", help="search parameters over backtests in the same worlds, resumable")
     sweep.add_argument("grid", type=Path, metavar="GRID", help="what to vary, such as conf/sweep.yaml")
@@ -114,7 +118,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask cluster's instead, tcp://host:port")
     sweep.add_argument("--out", type=Path, metavar="DIR", help="journal and tables (default: var/sweep/GRID)")
     sweep.add_argument("--json", action="store_true", help="as one JSON object")
-    sweep.set_defaults(command=_sweep)
+    sweep.set_defaults(command=_sweep, long=True)
 
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
@@ -140,6 +144,16 @@ def _record(args: argparse.Namespace) -> int:
             return error.exit_code
         raise Unusable(str(error), error.exit_code) from None
     return 0 if heard else UNAVAILABLE
+
+
+def _compile(_args: argparse.Namespace) -> int:
+    if compiled.place() is None:
+        say("compiling the program for backtest, arena, ablate and sweep: a minute or two")
+    try:
+        announce(f"compiled: {compiled.build()}")
+    except compiled.CannotCompile as error:
+        raise Unusable(f"not compiled, the program is interpreted and slower: {error}", UNAVAILABLE) from None
+    return 0
 
 
 def _backtest(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ the wire, through the codec of both sides; `typed.py` has the same ways without 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 import msgspec
@@ -192,7 +192,7 @@ class TwinLink:
 class TwinFeed:
     """Binance's socket: the exchange's frames through the feed's own parser, without a socket."""
 
-    source = SOURCE
+    source: ClassVar[str] = SOURCE
 
     def __init__(self, stage: Stage, deliver: Deliver) -> None:
         self._exchange = stage.exchanges[self.source]
@@ -264,7 +264,7 @@ class TwinFeed:
 class TwinCoinbase(TwinFeed):
     """Coinbase's socket, likewise."""
 
-    source = "coinbase"
+    source: ClassVar[str] = "coinbase"
 
     def _prepare(self, stage: Stage, trades_per_s: float) -> None:
         self._products = {

@@ -18,14 +18,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import blake2b
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from loguru import logger
 
-import mmactors
+from mmactors import __version__
 from mmactors.config import Config
+from mmactors.research import compiled
 from mmactors.research.arena import Task, play, world_of
 from mmactors.research.league import OURS
 
@@ -36,7 +36,6 @@ NEW_POOLS = 3
 
 PULSE_S = 2.0
 REACHED_WITHIN_S = 5.0
-PROGRAM = Path(mmactors.__file__).parent
 
 Played = list[dict[str, Any]]
 """The sessions of one unit, as plain values that survive JSON unchanged."""
@@ -87,10 +86,7 @@ class Crew(Protocol):
 @cache
 def program_version() -> str:
     """Return the version and a digest of the program's source: results of another program are not these."""
-    digest = blake2b(digest_size=6)
-    for path in sorted(PROGRAM.rglob("*.py")):
-        digest.update(path.relative_to(PROGRAM).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{mmactors.__version__}+{digest.hexdigest()}"
+    return f"{__version__}+{compiled.digest()}"
 
 
 def unit(config: Config, seed: int, world: int, sessions: int, warm_up_s: int) -> Unit:

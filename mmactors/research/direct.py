@@ -219,11 +219,11 @@ class _GatewayPart:
     def _hearers(self, event: object) -> list[Post]:
         found: list[Post] = []
         for hearer in HEARERS[type(event)]:
-            if hearer is MARKET:
+            if hearer == MARKET:
                 post = self._known.get(market_of(event))
                 if post is not None:
                     found.append(post)
-            elif hearer is MARKETS:
+            elif hearer == MARKETS:
                 found += self._known.values()
             elif hearer in self._others:
                 found.append(self._others[hearer])

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
+from mmactors.research import compiled
 from mmactors.research.tally import SessionFigures, summary
 
 RuntimeName = Literal["actors", "core"]
@@ -153,6 +154,7 @@ class Backtest:
             "trace_hash": self.trace_hash,
             "worlds": len(self.worlds),
             "processes": self.processes,
+            "compiled": compiled.is_running(),
             "virtual_seconds": virtual_s,
             "wall_seconds": self.wall_s,
             "cpu_seconds": cpu_s,
@@ -203,7 +205,8 @@ class Backtest:
             f"({found['virtual_seconds_per_second']:.0f} a second with {self.processes} "
             f"process{'' if self.processes == 1 else 'es'}, "
             f"{found['virtual_seconds_per_cpu_second']:.0f} a second of processor time); "
-            f"runtime {self.runtime}, orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
+            f"runtime {self.runtime}{', compiled' if compiled.is_running() else ''}, "
+            f"orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
         ]
 
 

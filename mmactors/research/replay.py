@@ -7,7 +7,7 @@ needs none.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -98,7 +98,7 @@ class Replay:
             "identical": self.identical,
             "makers_that_differ": len(self.differences),
             "steps_rounded_otherwise": self.rounded,
-            "first_difference": None if first is None else {f: getattr(first, f) for f in first.__slots__},
+            "first_difference": None if first is None else asdict(first),
             "cut": self.cut,
             "wall_seconds": self.wall_s,
         }

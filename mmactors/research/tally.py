@@ -93,8 +93,6 @@ class Tally(SpotRecorder):
         self.world: World | None = None
         self._account = account
         self._chained = chained
-        if chained is not None:  # the most frequent news, and none to us
-            self.spot, self.ticked = chained.spot, chained.ticked  # type: ignore[method-assign]
         self._open: dict[str, _Open] = {}
         self._next_look = 0
         self._next_due: float = math.inf
@@ -117,7 +115,7 @@ class Tally(SpotRecorder):
                     _, sign, price, size = waiting.popleft()
                     each.figures.markouts[horizon] += sign * (self._fair(each.market, now_ms) - price) * size
                 if waiting and waiting[0][0] < self._next_due:
-                    self._next_due = waiting[0][0]
+                    self._next_due = float(waiting[0][0])
 
     def _sample(self, each: _Open, now_ms: int, account: Account) -> None:
         market, figures = each.market, each.figures
@@ -155,10 +153,14 @@ class Tally(SpotRecorder):
     # --- the venue's recorder -----------------------------------------------------------------------
 
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
-        """Hear an asset's true price and volatility, which is nothing new; who is chained hears it instead."""
+        """Pass on an asset's true price and volatility, which is nothing new."""
+        if self._chained is not None:
+            self._chained.spot(asset, price, sigma, now_ms)
 
     def ticked(self, asset: str, now_ms: int) -> None:
-        """Hear that a feed spoke, likewise."""
+        """Pass on that a feed spoke."""
+        if self._chained is not None:
+            self._chained.ticked(asset, now_ms)
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
         """Pass on that an order session is up or down."""
@@ -295,10 +297,10 @@ def summary(
         "fills_mean": average([each.fills for each in sessions]),
         "contracts_mean": contracts / len(sessions) if sessions else math.nan,
         "fees_mean": average([each.fees for each in sessions]),
-        "edge_cents": 100 * sum(each.edge for each in sessions) / contracts if contracts else math.nan,
+        "edge_cents": 100 * sum((each.edge for each in sessions), 0.0) / contracts if contracts else math.nan,
         **{
             f"markout_{horizon}s_cents": (
-                100 * sum(each.markouts[horizon] for each in sessions) / contracts if contracts else math.nan
+                100 * sum((each.markouts[horizon] for each in sessions), 0.0) / contracts if contracts else math.nan
             )
             for horizon in MARKOUTS_S
         },

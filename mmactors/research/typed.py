@@ -29,7 +29,7 @@ from mmactors.simulator.book import Market, Order
 from mmactors.simulator.engine import Venue
 from mmactors.simulator.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
 from mmactors.simulator.matching import Refusal
-from mmactors.simulator.voice import TextVoice
+from mmactors.simulator.voice import encode
 from mmactors.simulator.wire import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
@@ -57,14 +57,14 @@ class BatchAck:
     answers: dict[Action, list[Order | bytes]]
 
 
-class TypedVoice(TextVoice):
+class TypedVoice:
     """The venue's voice: what happens to orders and books goes as it is, all else as text."""
 
     def account_event(self, event: OrderEvent | AccountEvent) -> Any:
         """Hand over one message of the `orders` channel."""
         return event
 
-    def book_delta(self, market: Market, _now_ms: int) -> Any:
+    def book_delta(self, market: Market, _now_ms: int, /) -> Any:
         """Hand over the levels changed since the last delta."""
         tick = market.tick
         changes: Any = tuple([(side, at * tick, size) for side, at, size in wire.take_changes(market)])
@@ -76,7 +76,7 @@ class TypedVoice(TextVoice):
             return Heartbeat(
                 Nanos(message["ts"] * MILLISECOND), message.get("echo") or None, message["seq"].get("orders")
             )
-        return super().say(message)
+        return encode(message)
 
 
 class TypedCodec(Codec):

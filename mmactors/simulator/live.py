@@ -17,10 +17,10 @@ from mmactors.messages import FeedLived, FeedWentStale, HistoryFetched, Referenc
 from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.clock import Clock, SystemClock
 from mmactors.runtime.tls import trusted
-from mmactors.simulator.world import World
+from mmactors.simulator.world import PricePath, World
 
 
-class LivePath:
+class LivePath(PricePath):
     """One asset's price as its feeds tell it. `live` only while there is one: before the first and after the last, not.
 
     Args:
@@ -31,9 +31,7 @@ class LivePath:
     def __init__(self, reference: Reference, clock: Clock) -> None:
         self.price = 0.0
         self.sigma = reference.sigma()
-        self.end_ms: int | None = None
         self.live = False
-        self.heard_ms: int | None = None
         self._reference = reference
         self._clock = clock
         self._told: deque[FeedMessage | HistoryFetched] = deque()

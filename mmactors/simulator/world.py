@@ -5,9 +5,9 @@ strategy.md's simulation rules; recorded ones play a `Recording`. Knows nothing 
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from random import Random
-from typing import Protocol
 
 from mmactors.config import WorldConfig
 from mmactors.simulator.recording import Recording
@@ -20,7 +20,7 @@ PAST_S = 3600
 """How far back a path can tell what its prices were before it started."""
 
 
-class PricePath(Protocol):
+class PricePath(ABC):
     """One asset's true price and annualised volatility now.
 
     `end_ms` is when a recording runs out; `live` whether there is a price; `heard_ms` when it was last heard of, for
@@ -29,32 +29,30 @@ class PricePath(Protocol):
 
     price: float
     sigma: float
-    end_ms: int | None
-    live: bool
-    heard_ms: int | None
+    end_ms: int | None = None
+    live: bool = True
+    heard_ms: int | None = None
 
+    @abstractmethod
     def advance(self, to_ms: int) -> None:
         """Move on to this time, in milliseconds."""
 
+    @abstractmethod
     def past(self) -> list[tuple[int, float]]:
         """Return times (milliseconds) and prices from before the start, oldest first; empty if there are none."""
 
 
-class SyntheticPath:
+class SyntheticPath(PricePath):
     """Log price with an Ornstein-Uhlenbeck log volatility (moved once a second) and rare jumps, in steps of `step_ms`.
 
     Source: strategy.md section 3, simulation rules.
     """
-
-    live = True
-    heard_ms: int | None = None
 
     def __init__(
         self, config: WorldConfig, start_price: float, start_ms: int, step_ms: int, rng: Random, past_seed: str = ""
     ) -> None:
         self.price = start_price
         self._past_seed = past_seed
-        self.end_ms: int | None = None
         self._rng = rng
         self._step_ms = step_ms
         self._now_ms = start_ms
@@ -113,14 +111,11 @@ class SyntheticPath:
             self._next_jump_ms = after_ms + self._rng.expovariate(self._jumps_per_ms)
 
 
-class RecordedPath:
+class RecordedPath(PricePath):
     """A recording whose first row is at `start_ms`; the last price holds between rows and after the end.
 
     `speed` says how many of the recording's seconds pass in one.
     """
-
-    live = True
-    heard_ms: int | None = None
 
     def __init__(self, recording: Recording, start_ms: int, speed: float = 1.0) -> None:
         self._times = recording.times_ms
@@ -133,7 +128,7 @@ class RecordedPath:
         self._at = 0
         self.price = recording.prices[0]
         self.sigma = recording.sigmas[0] * self._livelier
-        self.end_ms: int | None = start_ms + int(recording.times_ms[-1] / speed)
+        self.end_ms = start_ms + int(recording.times_ms[-1] / speed)
 
     def advance(self, to_ms: int) -> None:
         """Move on to the newest row not after this time."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch
 from mmactors.units import Nanos
 from mmactors.value import value
-from mmactors.venue.codec import MAX_BATCH, UNREADABLE, Codec
+from mmactors.venue.codec import MAX_BATCH, UNREADABLE, Codec, Sent
 from mmactors.venue.frames import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
 
 REMEMBERED_FRAMES = 10_000
@@ -58,7 +58,7 @@ class Batches:
         self._codec = codec
         self._parts: dict[int, _Part] = {}
 
-    def cut(self, request: SendBatch, first_id: int, whole: bool) -> list[bytes]:
+    def cut(self, request: SendBatch, first_id: int, whole: bool) -> list[Sent]:
         """Return the frames of a batch, whose wire ids are `first_id` and up, and expect their answers.
 
         Args:
@@ -70,7 +70,7 @@ class Batches:
             return [self._whole(request, first_id)]
         items = items_of(request)
         assembly = _Assembly(request.op_id, [None] * len(items))
-        frames: list[bytes] = []
+        frames: list[Sent] = []
         step = MAX_BATCH if whole else 1
         for start in range(0, len(items), step):
             wire_id = first_id + len(frames)
@@ -83,7 +83,7 @@ class Batches:
         self._forget_old()
         return frames
 
-    def _whole(self, request: SendBatch, wire_id: int) -> bytes:
+    def _whole(self, request: SendBatch, wire_id: int) -> Sent:
         """The usual case: all of it in one frame."""
         slots: dict[Action, list[tuple[int, str]]] = {}
         count = 0
@@ -117,7 +117,7 @@ class Batches:
         """The connection is gone and with it every answer."""
         self._parts.clear()
 
-    def _frame(self, wire_id: int, chunk: list[tuple[Action, Item]], whole: bool) -> bytes:
+    def _frame(self, wire_id: int, chunk: list[tuple[Action, Item]], whole: bool) -> Sent:
         if not whole:
             return self._codec.single(wire_id, chunk[0][1])
         items = [item for _, item in chunk]

@@ -74,6 +74,13 @@ def kind_of(code: str, status: int | None = None) -> Literal["refused", "later",
     return "unknown"
 
 
+Sent = Any
+"""A frame to send: bytes; in virtual time also an object of `research/typed.py`."""
+
+Heard = Any
+"""A frame as it came: bytes or text; in virtual time also such an object."""
+
+
 class Codec:
     """Encode requests and decode answers of one connection; `wire_asks`: a buy of NO at q leaves as an ask of YES."""
 
@@ -105,7 +112,7 @@ class Codec:
             return _encode(id=op_id, op="subscribe", channel=channel)
         return _encode(id=op_id, op="subscribe", channel=channel, market=market)
 
-    def heartbeat(self, now: Nanos) -> tuple[bytes, int]:
+    def heartbeat(self, now: Nanos) -> tuple[Sent, int]:
         """Return the heartbeat's frame and the time in it, ms, which the venue echoes."""
         now_ms = now // MILLISECOND
         return _encode(op="hb", ts=now_ms), now_ms
@@ -126,7 +133,7 @@ class Codec:
         cancels: Sequence[CancelItem],
         replaces: Sequence[ReplaceItem],
         places: Sequence[PlaceItem],
-    ) -> bytes:
+    ) -> Sent:
         """Return one frame for a ladder refresh, at most `MAX_BATCH` items."""
         return _encode(
             id=op_id,
@@ -180,7 +187,7 @@ class Codec:
 
     # --- incoming: WebSocket ----------------------------------------------------------------------
 
-    def decode(self, raw: bytes | str) -> Frame:
+    def decode(self, raw: Heard) -> Frame:
         """Return what one frame says.
 
         Raises:
@@ -189,7 +196,7 @@ class Codec:
         head = wire.read(raw, wire.Head)
         if head.type == "ack":
             return self._ack(raw, head.op)
-        reader = self._READERS.get((head.type, head.channel)) or self._READERS.get((head.type, ""))
+        reader = _READERS.get((head.type, head.channel)) or _READERS.get((head.type, ""))
         if reader is None:
             raise wire.WireError("unknown_type", f"{head.type} {head.channel}".strip()[:60])
         return reader(self, raw)
@@ -307,20 +314,6 @@ class Codec:
     def _skipped(self, raw: bytes | str) -> Frame:
         return Skipped(wire.read(raw, wire.Head).type)
 
-    _READERS: dict[tuple[str, str], Callable[["Codec", bytes | str], Frame]] = {  # noqa: RUF012
-        ("error", ""): _failed,
-        ("snapshot", "orders"): _orders_snapshot,
-        ("order", ""): _order_event,
-        ("account", ""): _account_event,
-        ("snapshot", "orderbook"): _book,
-        ("delta", ""): _delta,
-        ("snapshot", "markets"): _markets_snapshot,
-        ("market", ""): _market_event,
-        ("hb", ""): _heartbeat,
-        ("notice", ""): _notice,
-        ("trade", ""): _skipped,
-    }
-
     # --- incoming: REST ---------------------------------------------------------------------------
 
     def orders(self, body: bytes) -> tuple[VenueOrder, ...]:
@@ -433,6 +426,22 @@ class Codec:
             venue_ns=wire.ns_of(told.ts),
             filled_total=wire.size_of(told.filled_total),
         )
+
+
+_READERS: dict[tuple[str, str], Callable[[Codec, Any], Frame]] = {
+    ("error", ""): Codec._failed,
+    ("snapshot", "orders"): Codec._orders_snapshot,
+    ("order", ""): Codec._order_event,
+    ("account", ""): Codec._account_event,
+    ("snapshot", "orderbook"): Codec._book,
+    ("delta", ""): Codec._delta,
+    ("snapshot", "markets"): Codec._markets_snapshot,
+    ("market", ""): Codec._market_event,
+    ("hb", ""): Codec._heartbeat,
+    ("notice", ""): Codec._notice,
+    ("trade", ""): Codec._skipped,
+}
+"""How frames are read, by `type` and `channel`."""
 
 
 def _position(told: wire.Position) -> VenuePosition:

@@ -33,7 +33,7 @@ from mmactors.units import MILLISECOND, Micros, Nanos, nanos
 from mmactors.venue.abilities import EVERYTHING, Abilities, hold_back
 from mmactors.venue.batches import Batches
 from mmactors.venue.book import Book
-from mmactors.venue.codec import CREDENTIAL_CODES, Codec
+from mmactors.venue.codec import CREDENTIAL_CODES, Codec, Heard, Sent
 from mmactors.venue.credentials import decode_expiry, utc
 from mmactors.venue.frames import (
     Acked,
@@ -123,7 +123,7 @@ class Conversation:
     def __init__(
         self,
         terms: Terms,
-        send: Callable[[bytes], None],
+        send: Callable[[Sent], None],
         deliver: Callable[[VenueReport], None],
         watched: set[str],
         tally: Tally,
@@ -272,7 +272,7 @@ class Conversation:
 
     # --- the venue's to say -----------------------------------------------------------------------
 
-    def hear(self, raw: bytes | str, now: Nanos) -> None:
+    def hear(self, raw: Heard, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:

@@ -11,8 +11,8 @@ import pytest
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import Config, load
-from mmactors.research.backtest import Tap
 from mmactors.research.connection import Deliver, TwinCoinbase, TwinFeed
+from mmactors.research.tap import Tap
 from mmactors.research.twin import Twin
 from mmactors.units import MILLISECOND
 

@@ -10,7 +10,7 @@ from loguru import logger
 from mmactors.audit import Auditor, Rules
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
-from mmactors.research.backtest import Tap
+from mmactors.research.tap import Tap
 from mmactors.research.twin import Twin
 from mmactors.simulator.alterations import Alteration
 from mmactors.simulator.book import Market

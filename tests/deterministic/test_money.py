@@ -8,8 +8,8 @@ import pytest
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import Config, load
-from mmactors.research.backtest import Tap
 from mmactors.research.direct import DirectRun
+from mmactors.research.tap import Tap
 from mmactors.research.twin import Twin
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

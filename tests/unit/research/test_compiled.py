@@ -1,0 +1,168 @@
+"""When a command is carried out by the compiled program, and what is said where there is none."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmactors import __main__ as program
+from mmactors.research import compiled
+
+ROOT = Path(__file__).resolve().parents[3]
+RUNS = {
+    "core": ("--runtime", "core", "--session", "5M", "--sessions", "4"),
+    "core, all markets": ("--runtime", "core", "--sessions", "8"),
+    "actors": ("--runtime", "actors", "--session", "1M", "--sessions", "4"),
+    "actors, all feeds": ("--runtime", "actors", "--session", "1M", "--sessions", "3", "--feeds", "all"),
+    "actors, interleaved": ("--runtime", "actors", "--session", "1M", "--sessions", "3", "--interleaving", "5"),
+}
+NOT_COMPARED = {
+    "compiled",
+    "wall_seconds",
+    "cpu_seconds",
+    "virtual_seconds_per_second",
+    "virtual_seconds_per_cpu_second",
+}
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Nothing is compiled yet."""
+    monkeypatch.setattr(compiled, "PLACE", tmp_path / "build" / "compiled")
+    monkeypatch.delenv(compiled.SWITCH, raising=False)
+    return tmp_path / "build" / "compiled"
+
+
+@pytest.fixture
+def executed(monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
+    return calls
+
+
+def backtest(switch: str, *options: str) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-m", "mmactors", "backtest", "conf/sim.yaml", "--seed", "3", "--json", *options],
+        cwd=ROOT,
+        env={**os.environ, compiled.SWITCH: switch},
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
+def test_the_compiled_program_does_exactly_the_same(options: tuple[str, ...]) -> None:
+    if compiled.place() is None:
+        pytest.skip("this source is not compiled (python -m mmactors compile)")
+    interpreted, machine_code = backtest("0", *options), backtest("1", *options)
+    assert (interpreted["compiled"], machine_code["compiled"]) == (False, True)
+    assert interpreted["orders_hash"]
+    differing = {key for key in interpreted.keys() | machine_code if interpreted.get(key) != machine_code.get(key)}
+    assert differing <= NOT_COMPARED
+
+
+def test_where_nothing_is_compiled_a_command_is_carried_out_here(elsewhere, executed) -> None:
+    compiled.take_over(["backtest"])
+    assert (compiled.place(), compiled.is_running(), executed) == (None, False, [])
+
+
+def test_what_is_compiled_takes_over_with_the_same_arguments(elsewhere, executed, monkeypatch) -> None:
+    path = elsewhere / compiled.digest()
+    (path / "mmactors").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", "somewhere")
+
+    compiled.take_over(["backtest", "conf/sim.yaml"])
+
+    [(python, arguments, environment)] = executed
+    assert python == sys.executable
+    assert arguments[-4:] == ["-m", "mmactors", "backtest", "conf/sim.yaml"]
+    assert environment["PYTHONPATH"].split(os.pathsep) == [str(path), "somewhere"]
+    assert environment["PYTHONSAFEPATH"] == "1"
+
+
+def test_another_source_s_result_is_not_used(elsewhere, executed) -> None:
+    (elsewhere / "0123456789abcdef" / "mmactors").mkdir(parents=True)
+    compiled.take_over(["backtest"])
+    assert executed == []
+
+
+def test_it_can_be_switched_off(elsewhere, executed, monkeypatch) -> None:
+    (elsewhere / compiled.digest() / "mmactors").mkdir(parents=True)
+    monkeypatch.setenv(compiled.SWITCH, "0")
+    compiled.take_over(["backtest"])
+    assert executed == []
+
+
+def test_the_digest_is_of_every_line(tmp_path, monkeypatch) -> None:
+    before = compiled.digest()
+    for path in compiled.PACKAGE.rglob("*.py"):
+        copy = tmp_path / "mmactors" / path.relative_to(compiled.PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(compiled, "PACKAGE", tmp_path / "mmactors")
+    assert compiled.digest() == before
+    with (tmp_path / "mmactors" / "units.py").open("a") as file:
+        file.write("\n")
+    assert compiled.digest() != before
+
+
+def test_a_command_of_this_process_is_handed_over_but_no_other(monkeypatch, capsys) -> None:
+    handed = []
+    monkeypatch.setattr(compiled, "take_over", lambda argv: handed.append(list(argv)))
+    program.main(["backtest", "missing.yaml"])
+    assert handed == []
+    monkeypatch.setattr(sys, "argv", ["mmactors", "backtest", "missing.yaml"])
+    assert program.main() == 66
+    assert handed == [["backtest", "missing.yaml"]]
+    assert "`python -m mmactors compile`" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["mmactors", "check", "missing.yaml"])
+    program.main()
+    assert len(handed) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "said"),
+    [
+        ("SETTINGS", Path("nowhere") / "setup.cfg", "compile in a checkout"),
+        ("find_spec", lambda _name: None, "run `make install`"),
+    ],
+    ids=["installed", "no mypyc"],
+)
+def test_what_is_missing_is_said_in_one_line(elsewhere, monkeypatch, capsys, what, value, said) -> None:
+    monkeypatch.setattr(compiled, what, value)
+    assert program.main(["compile"]) == 69
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("mmactors: not compiled, the program is interpreted and slower: ")
+    assert said in last
+    assert not list(elsewhere.glob("*"))
+
+
+def test_without_a_c_compiler_it_says_so(elsewhere, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(compiled.sysconfig, "get_config_var", lambda _name: "no-such-compiler -pthread")
+    assert program.main(["compile"]) == 69
+    assert "a C compiler is needed" in capsys.readouterr().err
+
+
+def test_what_the_compiler_refuses_is_said_in_one_line(elsewhere, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(compiled, "BUILD", "raise SystemExit('mmactors/core/desk.py:7: error: it is wrong')")
+    assert program.main(["compile"]) == 69
+    assert "mmactors/core/desk.py:7: error: it is wrong" in capsys.readouterr().err.splitlines()[-1]
+    assert compiled.place() is None
+
+
+def test_the_last_results_are_kept_and_older_ones_are_not(elsewhere, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(compiled, "BUILD", "")
+    for number in range(4):
+        old = elsewhere / f"{number:016x}"
+        old.mkdir(parents=True)
+        os.utime(old, (number, number))
+    assert program.main(["compile"]) == 0
+    assert capsys.readouterr().out == f"compiled: {elsewhere / compiled.digest()}\n"
+    assert sorted(path.name for path in elsewhere.iterdir()) == sorted([compiled.digest(), f"{2:016x}", f"{3:016x}"])
+    assert program.main(["compile"]) == 0
+    assert "compiling" not in capsys.readouterr().err
