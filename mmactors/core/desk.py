@@ -287,7 +287,7 @@ class OrderDesk:
                 self.reconciliation.snapshot(report, now, step)
                 for event in step.events if self._past else ():
                     if isinstance(event, VenuePosition):
-                        self._past.hold(event.market)
+                        self._past.hold(event)
             case FillsFetched() if self._past and report.since_seq < self.start_seq:
                 self._past.fetched(report, now, step)
             case FillsFetched():

@@ -23,6 +23,7 @@ from mmactors.messages import (
     PastHolding,
     PastSettlement,
     SettledAway,
+    VenuePosition,
 )
 from mmactors.units import SECOND, Contracts, Micros, Nanos
 
@@ -90,10 +91,10 @@ class Past:
             left.add(fill)
         left.merge()
 
-    def hold(self, market: str) -> None:
+    def hold(self, position: VenuePosition) -> None:
         """Note that the venue still has the position."""
-        if market in self._left:
-            self._left[market].held = True
+        if position.market in self._left and (position.yes or position.no):
+            self._left[position.market].held = True
 
     def tend(self, market: str) -> None:
         """Note that an actor of this run has taken the market up."""
@@ -104,8 +105,10 @@ class Past:
         """Ask the venue, now that it is there; fills up to `start_seq` are those of earlier runs."""
         if self._left and self._began_ns is None:
             self._began_ns, self._start_seq = now, start_seq
-            self._fills_in = start_seq == 0  # an account to which nothing ever happened
-            self._ask(now, step)
+            if start_seq == 0:  # an account to which nothing ever happened
+                self._complete(now, step)
+            if self._left:
+                self._ask(now, step)
 
     def check(self, going_on: Container[str], now: Nanos, step: Step) -> None:
         """Let time pass: ask again, and tell of what is not answered; markets `going_on` are not over yet."""
@@ -118,7 +121,8 @@ class Past:
         if not given_up:
             return
         for name, left in self._left.items():
-            if not left.told and left.fills and (name in missing or (left.end is not None and not self._fills_in)):
+            due = name in missing or (left.end is not None and not self._fills_in)
+            if due and left.fills and not left.tended and not left.told:
                 left.told = True
                 why = "how it ended" if self._fills_in else "of its fills"
                 step.events.append(_unknown(name, left.inventory, f"the venue does not tell {why}"))
@@ -128,19 +132,13 @@ class Past:
         self._fills_due = False
         if report.error is not None:
             return
-        self._fills_in = True
         for fill in report.fills:
             left = self._left.get(fill.market)
             if left is not None and fill.seq <= self._start_seq:
                 event = filled(fill)
                 if left.add(event):
                     step.events.append(FillMissed(event))
-        for name, left in list(self._left.items()):
-            left.merge()
-            if not left.fills and not left.held:
-                del self._left[name]  # orders rested, and none filled
-            else:
-                self._settle(name, left, now, step)
+        self._complete(now, step)
 
     def fill(self, fill: OrderFilled) -> None:
         """Take in a fill of this run."""
@@ -160,6 +158,16 @@ class Past:
             self._fills_due = True
             step.requests.append(FetchFills(0, past=True))
         step.requests.append(FetchMarkets("RESOLVED"))
+
+    def _complete(self, now: Nanos, step: Step) -> None:
+        """Go by what is known now: there are no more fills."""
+        self._fills_in = True
+        for name, left in list(self._left.items()):
+            left.merge()
+            if not left.fills and not left.held:
+                del self._left[name]  # orders rested, and none filled
+            else:
+                self._settle(name, left, now, step)
 
     def _settle(self, name: str, left: _Left, now: Nanos, step: Step) -> None:
         if not self._fills_in or left.end is None or left.end.resolution is None:
