@@ -516,6 +516,16 @@ def away(*holdings, fills=(), settled=(), answers=True):
     return rig
 
 
+def held(yes, no, *holdings, fills=()):
+    """As `away`, but the venue still has the position."""
+    rig = Rig(start=False)
+    rig.venue.fills = list(fills)
+    rig.venue.held = {("past", YES): yes, ("past", NO): no}
+    rig.desk.recall((), holdings)
+    begin(rig)
+    return rig
+
+
 def begin(rig):
     rig.report(CONNECTED)
     rig.report(rig.venue.snapshot())
@@ -619,11 +629,7 @@ def test_without_the_venues_fills_nothing_is_settled_and_they_are_asked_for_agai
 
 
 def test_a_market_still_held_at_the_start_that_nobody_takes_up_is_settled_from_all_its_fills():
-    rig = Rig(start=False)
-    rig.venue.fills = [*WRITTEN, missed(3, 3, YES, 500_000, 4)]
-    rig.venue.held = {("past", YES): 29, ("past", NO): 5}
-    rig.desk.recall((), [LEFT])
-    begin(rig)
+    rig = held(29, 5, LEFT, fills=[*WRITTEN, missed(3, 3, YES, 500_000, 4)])
     rig.report(MarketReported("snapshot", replace(MARKET, id="past", status=MarketStatus.CLOSED)))
     rig.wait(200)
     assert not rig.told(EndUnknown), "it may be resolved yet"
@@ -636,19 +642,86 @@ def test_a_market_still_held_at_the_start_that_nobody_takes_up_is_settled_from_a
     assert not rig.told(SettledAway), "its payment is this run's"
 
 
-def test_a_position_that_the_known_fills_do_not_explain_is_told_of_and_nothing_is_invented():
+def test_a_fill_of_this_run_is_not_missed_but_counts():
     rig = Rig(start=False)
-    rig.venue.fills = list(WRITTEN)
-    rig.venue.held = {("past", YES): 26, ("past", NO): 5}
+    rig.venue.held = {("past", YES): 25, ("past", NO): 5}
     rig.desk.recall((), [LEFT])
+    rig.report(CONNECTED)
+    rig.report(rig.venue.snapshot())
+    rig.report(FillsFetched(100, ()))
+    order = rig.venue.foreign("other", "past")  # somebody else trades on the account
+    fresh = rig.venue.fill(order, 2)
+    rig.report(FillsFetched(0, (*WRITTEN, fresh)))
+    assert not rig.told(FillMissed)
+    rig.hear(rig.venue.stream)
+    assert [fill.fill_id for fill in rig.told(OrderFilled)] == [fresh.fill_id]
+    rig.report(past(Resolution.YES))
+    (report,) = rig.told(SessionReport)
+    assert (report.yes, report.fills, report.contracts) == (27, 3, 42)
+
+
+def test_pairs_whose_merge_nobody_lived_to_write_down_change_what_was_held_and_no_total():
+    rig = held(20, 0, LEFT, fills=WRITTEN)
+    rig.report(past(Resolution.YES))
+    (report,) = rig.told(SessionReport)
+    assert (report.yes, report.no) == (20, 0)
+    assert report.pnl_micros == micros(30 - 30 * 0.48 - 10 * 0.40) - 7
+
+
+def test_a_position_of_nothing_is_none():
+    rig = held(0, 0, LEFT, fills=WRITTEN)
+    rig.report(past(Resolution.YES))
+    assert rig.told(SettledAway)
+
+
+def test_a_position_of_which_no_fill_is_known_is_told_of():
+    rig = held(5, 0, PastHolding("past", (), Contracts(0)))
+    rig.report(past(Resolution.YES))
+    assert [(told.yes, told.no) for told in rig.told(EndUnknown)] == [(5, 0)]
+
+
+def test_an_account_that_begins_anew_has_no_fills_to_ask_for():
+    rig = Rig(start=False)
+    rig.venue.seq = 0
+    rig.desk.recall((), [LEFT, PastHolding("n", (), Contracts(0))])
     begin(rig)
+    rig.wait(60)
+    assert FetchFills(0, past=True) not in rig.asked(FetchFills)
+    assert [told.reason for told in rig.told(EndUnknown)] == ["the venue does not tell how it ended"]
+
+
+def test_another_connection_asks_nothing_again():
+    rig = away(LEFT, fills=WRITTEN)
+    rig.report(VenueDisconnected("gone", Nanos(rig.now)))
+    begin(rig)
+    assert rig.asked(FetchMarkets) == [FetchMarkets("RESOLVED")]
+    assert rig.asked(FetchFills).count(FetchFills(0, past=True)) == 1
+
+
+def test_nothing_is_told_of_a_market_in_which_nothing_is_known_to_have_been_bought():
+    rig = away(PastHolding("past", (), Contracts(0)), answers=False)
+    rig.wait(100)
+    assert not rig.told(EndUnknown)
+
+
+def test_the_report_of_what_was_settled_away_follows_the_fills_in_the_order_in_which_they_happened():
+    fills = bought(1, YES, 48, 30, at_s=50), bought(2, NO, 48, 10, at_s=290)
+    rig = away(PastHolding("past", fills, Contracts(0)), fills=[missed(3, 3, NO, 400_000, 30, at_s=10)])
+    rig.report(past(Resolution.NO))
+    (report,) = [told.report for told in rig.told(SettledAway)]
+    assert (report.max_abs_net, report.net_at_10pct, report.net_at_close) == (30, 0, -10)
+
+
+def test_a_position_that_the_known_fills_do_not_explain_is_told_of_and_nothing_is_invented():
+    rig = held(26, 5, LEFT, fills=WRITTEN)
     rig.report(past(Resolution.YES))
     (told,) = rig.told(EndUnknown)
     assert (told.yes, told.no) == (26, 5)
     assert not rig.told(SettledAway, SessionReport)
 
 
-def test_a_market_that_an_actor_takes_up_again_is_that_actors_to_report():
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_market_that_an_actor_takes_up_again_is_that_actors_to_report(answers):
     rig = Rig(start=False)
     rig.venue.fills = [*WRITTEN, missed(3, 3, YES, 500_000, 4)]
     rig.venue.held = {("past", YES): 29, ("past", NO): 5}
@@ -657,8 +730,12 @@ def test_a_market_that_an_actor_takes_up_again_is_that_actors_to_report():
     rig.report(MarketReported("snapshot", replace(MARKET, id="past")))
     rig.report(rig.venue.snapshot())
     rig.ready("past")
-    rig.settle()
-    assert [told.fill.fill_id for told in rig.told(FillMissed)] == ["x3"]
+    if answers:
+        rig.settle()
+        assert [told.fill.fill_id for told in rig.told(FillMissed)] == ["x3"]
+    else:
+        rig.out.clear()
+        rig.report(FillsFetched(100, ()))
     rig.report(past(Resolution.YES))
     rig.wait(60)
     assert rig.told(MarketResolved)

@@ -390,7 +390,10 @@ def test_what_was_settled_on_an_earlier_day_is_not_of_this_one():
     made = rules(day=20_000)
     assert made.handle(settled_away(-1000.0, NOON - DAY), NOON) == []
     assert made.day_pnl() == 0
-    turned = rules(day=19_999)
+    freed = RiskRules(RiskParams(), earned_before=-micros(1000.0), day=20_000)
+    assert states(freed.judge(NOON)) == [TradingState.REDUCING]
+    assert states(freed.handle(settled_away(-1.0, NOON + DAY), Nanos(NOON + DAY))) == [TradingState.ACTIVE]
+    turned = RiskRules(RiskParams(), day=19_999)
     assert states(turned.handle(settled_away(-1000.0, NOON), NOON)) == [TradingState.REDUCING]
 
 
