@@ -5,8 +5,8 @@ is answered: nothing is resent blindly, nothing forgotten, a fill is booked once
 out.
 
 The work is done by its parts: the portfolio (what is held and may fill), order entry (the way out), admission (what may
-leave) and reconciliation (what became of it). The desk itself owns the lives of the market actors, the trading state
-and the stop.
+leave), reconciliation (what became of it) and the past (what earlier runs left). The desk itself owns the lives of the
+market actors, the trading state and the stop.
 """
 
 from collections import Counter
