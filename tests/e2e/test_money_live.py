@@ -128,7 +128,8 @@ def test_a_market_settled_after_a_kill_and_before_the_restart_is_in_the_journal_
         return [row["change_micros"] for row in cash if (row["account"], row["reason"]) == ("mmactors", "settle")]
 
     first = desktop.start("first", "run.py", str(conf))
-    eventually(lambda: bool(rows_if(journal, "SELECT market FROM fills")), 20, lambda: first.said + first.complained)
+    first.says("bought", 20)
+    eventually(lambda: bool(rows(journal, "SELECT market FROM fills")), 5)
     ((market,), *_) = rows(journal, "SELECT market FROM fills")
     eventually(lambda: sum(signed(*each) for each in ours(market)) != 0 and len(ours(market)) > 2, 10)
     first.process.kill()
@@ -167,7 +168,3 @@ def test_a_market_settled_after_a_kill_and_before_the_restart_is_in_the_journal_
 
 def signed(row: dict, side: dict) -> int:
     return row["size"] if side["outcome"] == "YES" else -row["size"]
-
-
-def rows_if(database: Path, query: str) -> list[tuple]:
-    return rows(database, query) if database.exists() else []
