@@ -192,8 +192,11 @@ def _trade(
         merge_below=config.merge_below(),
     )
     desk.recall(
-        PastSettlement(each.market, each.resolution, each.yes, each.no)
-        for each in store.settlements(since_ns=Nanos(clock.now() - DAY_NS))  # so long a venue keeps them
+        (
+            PastSettlement(each.market, each.resolution, each.yes, each.no)
+            for each in store.settlements(since_ns=Nanos(clock.now() - DAY_NS))  # so long a venue keeps them
+        ),
+        () if config.simulator.embedded else store.unsettled(clock.now()),  # our own simulator ended with its run
     )
     runtime = ThreadedRuntime(clock)
     runtime.spawn(
@@ -277,7 +280,7 @@ def _children(
 ) -> dict[str, ActorFactory]:
     """Name every actor that is not a market, with its factory, in starting order."""
     day = clock.now() // DAY_NS
-    lost = Micros(0) if config.simulator.embedded else Micros(max(0, -store.day_pnl(day)))
+    earned = Micros(0) if config.simulator.embedded else store.day_pnl(day)
     children: dict[str, ActorFactory] = {
         names.JOURNAL: partial(
             JournalActor,
@@ -308,7 +311,7 @@ def _children(
             RiskActor,
             rules=RiskRules(
                 config.risk_params(),
-                lost_before=lost,
+                earned_before=earned,
                 day=day,
                 reduce_before_ns=nanos(config.venue.reduce_before_s),
                 cancel_before_ns=nanos(config.venue.cancel_before_s),

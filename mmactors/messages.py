@@ -581,7 +581,7 @@ class AssetExposed:
 
 @value
 class SessionReport:
-    """One session, told once it is settled (market -> journal). Shares and probabilities in 0..1."""
+    """One session, told once it is settled (market -> journal). Shares and probabilities in 0..1, NaN if not known."""
 
     market: str
     asset: str
@@ -599,6 +599,44 @@ class SessionReport:
     order_messages: int
     yes: Contracts = Contracts(0)
     no: Contracts = Contracts(0)
+
+
+# --- what earlier runs left -----------------------------------------------------------------------
+
+
+@value
+class PastHolding:
+    """What earlier runs bought, and merged, in a market whose end none saw; the journal's word at the start of this."""
+
+    market: str
+    fills: tuple[OrderFilled, ...]
+    pairs: Contracts
+
+
+@value
+class FillMissed:
+    """A fill of an earlier run, which that did not live to write down (gateway -> journal)."""
+
+    fill: OrderFilled
+
+
+@value
+class SettledAway:
+    """A market that earlier runs traded was settled, and paid, while none was there (gateway -> risk, journal)."""
+
+    report: SessionReport
+    at_ns: Nanos
+
+
+@value
+class EndUnknown:
+    """What earlier runs held in a market cannot be settled, for the venue does not say how (gateway -> journal)."""
+
+    market: str
+    yes: Contracts
+    no: Contracts
+    cost_micros: Micros
+    reason: str
 
 
 # --- the record of what makers handled ------------------------------------------------------------
@@ -964,9 +1002,13 @@ class SendCancelAll:
 
 @value
 class FetchFills:
-    """Ask for every fill after `since_seq` (exclusive); answered by `FillsFetched`."""
+    """Ask for every fill after `since_seq` (exclusive); answered by `FillsFetched`.
+
+    `past` says that it is about earlier runs only: nothing waits for it.
+    """
 
     since_seq: int
+    past: bool = False
 
 
 @value

@@ -5,12 +5,15 @@ from typing import Any
 
 from mmactors.core.record import corrected
 from mmactors.messages import (
+    EndUnknown,
+    FillMissed,
     MakerStarted,
     MakerStepped,
     MarketResolved,
     OrderFilled,
     QuoteIntent,
     SessionReport,
+    SettledAway,
     TimePassed,
     TradingStateChanged,
 )
@@ -82,8 +85,19 @@ class JournalActor(Actor):
                         self._settle(new, now)
                 else:
                     self._correct(message, now)
+            case SettledAway(report, at_ns):
+                self.notes.info("{}: ended while the program was away", report.market)
+                self._settle(report, at_ns)
+                message = report
             case OrderFilled():
                 self._store.record_fills((message,), now)
+            case FillMissed(fill):
+                self._store.record_fills((fill,), now, missed=True)
+            case EndUnknown():
+                self._store.record((message,), now)
+                told = message.market, message.yes, message.no, dollars(message.cost_micros), message.reason
+                text = "{}: an earlier run held {} YES and {} NO, paid for with ${:.2f}; {}: no settlement is written"
+                self.notes.warning(text, *told)
             case QuoteIntent():
                 pass  # the market's log has it; the journal keeps what came of it
             case _:

@@ -5,8 +5,8 @@ is answered: nothing is resent blindly, nothing forgotten, a fill is booked once
 out.
 
 The work is done by its parts: the portfolio (what is held and may fill), order entry (the way out), admission (what may
-leave) and reconciliation (what became of it). The desk itself owns the lives of the market actors, the trading state
-and the stop.
+leave), reconciliation (what became of it) and the past (what earlier runs left). The desk itself owns the lives of the
+market actors, the trading state and the stop.
 """
 
 from collections import Counter
@@ -16,6 +16,7 @@ from mmactors.core.admission import Admission, Conditions
 from mmactors.core.order_entry import OrderEntry, Step
 from mmactors.core.orders import WorkingOrder
 from mmactors.core.params import MakerParams
+from mmactors.core.past import Past
 from mmactors.core.portfolio import Portfolio
 from mmactors.core.reconciliation import ASK_AGAIN_NS, Reconciliation
 from mmactors.messages import (
@@ -46,8 +47,10 @@ from mmactors.messages import (
     MergeReported,
     OrderDenied,
     OrderFetched,
+    OrderFilled,
     OrderReported,
     Outcome,
+    PastHolding,
     PastSettlement,
     QuoteIntent,
     RiskPulsed,
@@ -56,6 +59,7 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueConnected,
     VenueDisconnected,
+    VenuePosition,
     VenueReport,
     VenueStatus,
     WatchBook,
@@ -133,6 +137,7 @@ class OrderDesk:
         self._cash_told = Micros(0)
         self._merge_again_ns = Nanos(0)
         self._looks_back = False
+        self._past = Past(self.account)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -146,11 +151,16 @@ class OrderDesk:
         """Where in the venue's stream this run began."""
         return self.reconciliation.start_seq
 
-    def recall(self, settled: Iterable[PastSettlement]) -> None:
-        """Know again what earlier runs saw settled, before the first report: the venue may correct it yet."""
+    def recall(self, settled: Iterable[PastSettlement], left: Iterable[PastHolding] = ()) -> None:
+        """Know again what earlier runs did, before the first report.
+
+        What they saw settled, the venue may correct yet; what they `left`, it settled while none was there, or will.
+        """
         for each in settled:
             self.account.recall(each)
             self._looks_back = True
+        for holding in left:
+            self._past.recall(holding)
 
     # --- what the program tells -------------------------------------------------------------------
 
@@ -164,6 +174,7 @@ class OrderDesk:
                 self._incarnations[message.market] = message.incarnation
                 self._heard_ns[message.market] = now
                 self._waiting[message.market] = None
+                self._past.tend(message.market)
                 self._cancel_market(message.market, now, step)
             case MarketPulsed() if self._incarnations.get(message.market) == message.incarnation:
                 self._heard_ns[message.market] = now
@@ -217,6 +228,8 @@ class OrderDesk:
             if self._overdue(now, step):
                 self._markets_asked_ns = now
                 step.requests.append(FetchMarkets("RESOLVED"))
+            if self._past:
+                self._past.check(self._unresolved, now, step)
         if self.account.cash_micros != self._cash_told and self.account.cash_micros < self._merge_below and self.synced:
             self._tell_status(step)  # short of cash, ladders must be cut to what there is
         if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
@@ -272,12 +285,15 @@ class OrderDesk:
                 self._tell_status(step)
             case AccountSnapshot():
                 self.reconciliation.snapshot(report, now, step)
+                for event in step.events if self._past else ():
+                    if isinstance(event, VenuePosition):
+                        self._past.hold(event)
+            case FillsFetched() if self._past and report.since_seq < self.start_seq:
+                self._past.fetched(report, now, step)
             case FillsFetched():
                 if self.reconciliation.fills(report, now, step):
                     self._tell_status(step)
-                    if self._looks_back:
-                        self._looks_back = False
-                        step.requests.append(FetchMarkets("RESOLVED"))
+                    self._look_back(now, step)
             case StreamGapped():
                 self.reconciliation.gap()
             case AccountReported():
@@ -300,7 +316,17 @@ class OrderDesk:
                 self.reconciliation.fetched(report, now, step)
             case MarketReported():
                 self._market(report.market, report.event, step)
+                if self._past and report.market.status is MarketStatus.RESOLVED:
+                    self._past.resolved(report.market, now, step)
         return self._finish(step)
+
+    def _look_back(self, now: Nanos, step: Step) -> None:
+        """Ask the venue, once, about what earlier runs settled or left."""
+        if self._past:
+            self._past.begin(self.start_seq, now, step)
+        elif self._looks_back:
+            step.requests.append(FetchMarkets("RESOLVED"))
+        self._looks_back = False
 
     def _market(self, market: Market, event: str, step: Step) -> None:
         known = self.markets.get(market.id)
@@ -413,6 +439,10 @@ class OrderDesk:
     def _finish(self, step: Step) -> Step:
         if self._waiting and self.synced:
             self._hydrate(step)
+        if self._past:
+            for event in step.events:
+                if isinstance(event, OrderFilled):
+                    self._past.fill(event)
         return step
 
     def _hydrate(self, step: Step) -> None:

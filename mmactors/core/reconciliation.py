@@ -10,7 +10,7 @@ from collections import Counter
 
 from mmactors.core.order_entry import OrderEntry, Step
 from mmactors.core.orders import WorkingOrder
-from mmactors.core.portfolio import Portfolio
+from mmactors.core.portfolio import DEFAULT_TICK, Portfolio
 from mmactors.messages import (
     AccountReported,
     AccountSnapshot,
@@ -174,20 +174,7 @@ class Reconciliation:
 
     def fill(self, fill: VenueFill, step: Step) -> None:
         """Book a fill once, by its id."""
-        tick = Micros(math.gcd(self._portfolio.tick(fill.market), fill.price_micros))  # exact, whatever the price
-        event = OrderFilled(
-            market=fill.market,
-            client_id=fill.client_id,
-            fill_id=fill.fill_id,
-            outcome=fill.outcome,
-            ticks=Ticks(fill.price_micros // tick),
-            size=fill.size,
-            fee_micros=fill.fee_micros,
-            filled_total=fill.filled_total,
-            maker=fill.maker,
-            venue_ns=fill.venue_ns,
-            tick_micros=tick,
-        )
+        event = filled(fill, self._portfolio.tick(fill.market))
         if not self._portfolio.book(event):
             self._counters["duplicate_fills"] += 1
             return
@@ -384,6 +371,24 @@ class Reconciliation:
         if event.client_id not in self._table.orders:
             self._strangers.pop(event.client_id, None)
         step.events.append(event)
+
+
+def filled(fill: VenueFill, tick: Micros = DEFAULT_TICK) -> OrderFilled:
+    """Return a fill in our own words: in ticks of its market, or finer ones if its price lies between them."""
+    tick = Micros(math.gcd(tick, fill.price_micros))  # exact, whatever the price
+    return OrderFilled(
+        market=fill.market,
+        client_id=fill.client_id,
+        fill_id=fill.fill_id,
+        outcome=fill.outcome,
+        ticks=Ticks(fill.price_micros // tick),
+        size=fill.size,
+        fee_micros=fill.fee_micros,
+        filled_total=fill.filled_total,
+        maker=fill.maker,
+        venue_ns=fill.venue_ns,
+        tick_micros=tick,
+    )
 
 
 def _name(order: VenueOrder) -> str:

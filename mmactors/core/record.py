@@ -1,14 +1,15 @@
-"""One session's record: what its report is made of, noted as it happens.
+"""One session's record: what its report is made of, noted as it happens, or put together afterwards from its fills.
 
 Owns the figures that no later moment can tell: how long both sides rested, the net with 10 % of the session left, the
 fair value when trading closed. It decides nothing.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mmactors.core.inventory import Inventory
-from mmactors.messages import Market, MarketResolved, Resolution, SessionReport
+from mmactors.messages import Market, MarketResolved, OrderFilled, Outcome, Resolution, SessionReport
 from mmactors.units import Micros, Nanos
 
 NET_NOTED_F = 0.10
@@ -20,6 +21,36 @@ def corrected(report: SessionReport, event: MarketResolved) -> SessionReport | N
     if report.outcome is event.resolution:
         return None
     return replace(report, outcome=event.resolution, pnl_micros=Micros(report.pnl_micros + event.corrected_micros))
+
+
+def past_report(
+    market: Market, inventory: Inventory, fills: Sequence[OrderFilled], resolution: Resolution
+) -> SessionReport:
+    """Return the report of a session that no run saw to its end, from its fills; what these cannot tell is NaN."""
+    late_ns = market.expires_venue_ns - NET_NOTED_F * market.duration_ns
+    net = net_then = most = 0
+    for fill in sorted(fills, key=lambda each: each.venue_ns):
+        net += fill.size if fill.outcome is Outcome.YES else -fill.size
+        net_then = net if fill.venue_ns <= late_ns else net_then
+        most = max(most, abs(net))
+    return SessionReport(
+        market=market.id,
+        asset=market.asset,
+        duration_s=market.duration_s,
+        strike=market.strike if market.strike is not None else math.nan,
+        outcome=resolution,
+        pnl_micros=inventory.pnl_if(resolution),
+        net_at_close=net,
+        net_at_10pct=net_then,
+        max_abs_net=most,
+        risk_at_close=math.nan if net else 0.0,
+        fills=len(fills),
+        contracts=sum(fill.size for fill in fills),
+        two_sided_share=math.nan,
+        order_messages=0,
+        yes=inventory.yes,
+        no=inventory.no,
+    )
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from mmactors.messages import (
     OrderFilled,
     Outcome,
     PairsMerged,
+    SettledAway,
     TokenRenewed,
     TradingState,
     TradingStateChanged,
@@ -43,6 +44,8 @@ PULSE_LIMIT_NS = Nanos(2 * SECOND)
 
 REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
 """How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
+
+DAY_NS = 86_400 * SECOND
 
 
 @dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
@@ -229,8 +232,8 @@ class RiskRules:
     """Decides the trading state from equity, and sums exposure by asset.
 
     Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
-    latches REDUCING until the day turns; `lost_before` (micro-dollars, positive) carries an earlier run's loss of the
-    same day.
+    latches REDUCING until the day turns; `earned_before` (micro-dollars) carries an earlier run's loss of the same day,
+    whereas its profit does not widen the limit.
 
     A venue token that nobody renews does the same in time: REDUCING `reduce_before_ns` before its end, HALTED (and so
     everything cancelled) `cancel_before_ns` before it, until a newer one is in use.
@@ -240,7 +243,7 @@ class RiskRules:
         self,
         params: RiskParams,
         *,
-        lost_before: Micros = Micros(0),
+        earned_before: Micros = Micros(0),
         day: int = 0,
         reduce_before_ns: Nanos = REDUCE_BEFORE_NS,
         cancel_before_ns: Nanos = CANCEL_BEFORE_NS,
@@ -251,7 +254,7 @@ class RiskRules:
         self.fairs: dict[str, FairMoved] = {}
         self._values: dict[str, float] = {}  # of them, the fair values
         self.day = day
-        self._carried = -lost_before
+        self._earned_before: int = earned_before
         self._start_equity: int | None = None
         self._latched_on: int | None = None
         self._told: dict[str, AssetExposed] = {}
@@ -290,6 +293,11 @@ class RiskRules:
                 self.fairs.pop(event.market.id, None)
                 self._values.pop(event.market.id, None)
                 return [*self.judge(now), *self._exposed()]
+            case SettledAway():  # paid before this run, so no part of its equity
+                turned = self.judge(now)
+                if event.at_ns // DAY_NS == self.day:
+                    self._earned_before += event.report.pnl_micros
+                return [*turned, *self.judge(now)]
             case _:
                 return []
         return [*self.judge(now)]
@@ -311,10 +319,10 @@ class RiskRules:
 
     def judge(self, now: Nanos) -> list[TradingStateChanged]:
         """Compare the day's loss with its limit; latch, and reset when the UTC day turns."""
-        today = now // (86_400 * SECOND)
+        today = now // DAY_NS
         if today > self.day:  # a clock set back does not end a day
             if self.day:
-                self._carried = 0
+                self._earned_before = 0
                 if self._start_equity is not None:
                     self._start_equity = self.equity()
             self.day = today
@@ -342,7 +350,8 @@ class RiskRules:
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""
-        return self._carried if self._start_equity is None else self.equity() - self._start_equity + self._carried
+        carried = min(0, self._earned_before)
+        return carried if self._start_equity is None else self.equity() - self._start_equity + carried
 
     def equity(self) -> int:
         """Cash and positions at fair value, in micro-dollars; a position without a fair value counts at its cost."""

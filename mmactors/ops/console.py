@@ -4,6 +4,7 @@ Formatting only: messages in, lines out to whoever was given; it decides nothing
 sense (a market's strike, net, phase) and passes over whatever would only repeat itself.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -275,15 +276,16 @@ def _row(report: SessionReport) -> tuple[str, ...]:
         *(plain(report.market), _price(report.strike), report.outcome.value, _money(report.pnl_micros, "")),
         *(f"{report.net_at_10pct:+d}", f"{report.net_at_close:+d}", str(report.max_abs_net)),
         *(number(report.risk_at_close, ".2f"), str(report.fills), str(report.contracts)),
-        *(f"{report.two_sided_share:.0%}", str(report.order_messages)),
+        *(number(report.two_sided_share, ".0%"), str(report.order_messages)),
     )
 
 
 def _totals(reports: Sequence[SessionReport]) -> tuple[str, ...]:
     count = {outcome: sum(report.outcome is outcome for report in reports) for outcome in Resolution}
     outcomes = "/".join(f"{times}{name[0]}" for name, times in count.items() if times)
-    shares = sum(report.two_sided_share * report.duration_s for report in reports)
-    whole = sum(report.duration_s for report in reports)
+    seen = [report for report in reports if math.isfinite(report.two_sided_share)]
+    shares = sum(report.two_sided_share * report.duration_s for report in seen)
+    whole = sum(report.duration_s for report in seen)
     return (
         *(f"{len(reports)} sessions", "", outcomes, _money(sum(report.pnl_micros for report in reports), "")),
         *("", "", str(max(report.max_abs_net for report in reports)), ""),

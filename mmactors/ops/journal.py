@@ -12,8 +12,8 @@ import fcntl
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -26,6 +26,8 @@ from mmactors.messages import (
     MarketResolved,
     OrderFilled,
     Outcome,
+    PairsMerged,
+    PastHolding,
     Resolution,
     TradingState,
     TradingStateChanged,
@@ -38,7 +40,6 @@ LOCK_EXIT = 75
 
 DAY_NS = 86_400 * SECOND
 
-_CENT = Micros(10_000)
 _SCHEMA = """
 CREATE TABLE runs (run INTEGER PRIMARY KEY AUTOINCREMENT, at_ns INTEGER NOT NULL);
 CREATE TABLE markets (market TEXT PRIMARY KEY, tick_micros INTEGER NOT NULL);
@@ -68,6 +69,14 @@ _COLUMNS = {
     "states": ("run", "at_ns", "state", "reason"),
     "days": ("day", "pnl_micros", "latched", "at_ns"),
 }
+_UNSETTLED = """
+SELECT market FROM fills WHERE market NOT IN (SELECT market FROM settlements)
+    GROUP BY market HAVING max(at_ns) >= :since
+    OR NOT EXISTS (SELECT 1 FROM events WHERE events.market = fills.market AND type = 'EndUnknown')
+UNION SELECT market FROM markets WHERE market NOT IN (SELECT market FROM settlements) AND EXISTS
+    (SELECT 1 FROM events WHERE events.market = markets.market AND type = 'MarketHydrated' AND at_ns >= :since)
+ORDER BY market
+"""
 
 Row = tuple[Any, ...]
 
@@ -172,7 +181,7 @@ class JournalStore:
     # --- writing in groups ---
 
     def record(self, events: Iterable[object], now: Nanos) -> None:
-        """Buffer events; `OrderFilled` becomes a fill. Markets heard of here give fills their tick."""
+        """Buffer events; `OrderFilled` becomes a fill."""
         for event in events:
             match event:
                 case OrderFilled():
@@ -184,16 +193,16 @@ class JournalStore:
             row = (self.run, now, type(event).__name__, getattr(name, "id", name), _json(event))
             self._buffer("events", row, now)
 
-    def record_fills(self, fills: Iterable[OrderFilled], now: Nanos) -> None:
-        """Buffer fills; one that is already known is written once.
+    def record_fills(self, fills: Iterable[OrderFilled], now: Nanos, *, missed: bool = False) -> None:
+        """Buffer fills; one that is already known is written once. `missed`: the run before this should have done so.
 
         Known by its id and its order's: client ids never repeat, while a test venue that restarts may count anew.
         """
+        run = self.run - 1 if missed else self.run
         for fill in fills:
-            tick = self._ticks.get(fill.market, _CENT)
             row = (
-                *(fill.fill_id, self.run, now, fill.market, fill.client_id, fill.outcome.value, fill.ticks, tick),
-                *(fill.size, fill.fee_micros, fill.filled_total, int(fill.maker), fill.venue_ns),
+                *(fill.fill_id, run, now, fill.market, fill.client_id, fill.outcome.value, fill.ticks),
+                *(fill.tick_micros, fill.size, fill.fee_micros, fill.filled_total, int(fill.maker), fill.venue_ns),
             )
             self._buffer("fills", row, now)
 
@@ -273,6 +282,18 @@ class JournalStore:
             last[market] = Settlement(market, Resolution(resolution), yes, no, pnl, revision)
         return list(last.values())
 
+    def unsettled(self, now: Nanos) -> list[PastHolding]:
+        """Return what the runs so far did in every market of which no settlement is written.
+
+        Those of the last day in which nothing was bought are among them: the last fills may be missing. What the venue
+        was found not to tell is given up after a day, for so long a venue keeps it.
+        """
+        since = now - DAY_NS
+        found = self._all(_UNSETTLED, {"since": since})
+        return [
+            PastHolding(name, tuple(map(_filled, self.fills(market=name))), self._merged(name)) for (name,) in found
+        ]
+
     def day_pnl(self, day: int) -> Micros:
         """Return the P&L of the markets first settled on a UTC day (days since 1970), as last corrected."""
         days = {row[0]: row[3] // DAY_NS for row in self._rows("settlements", "WHERE revision = 0")}
@@ -309,6 +330,10 @@ class JournalStore:
 
     # --- the parts ---
 
+    def _merged(self, market: str) -> Contracts:
+        bodies = self._rows("events", "WHERE market = ? AND type = ?", (market, PairsMerged.__name__))
+        return Contracts(sum(msgspec.json.decode(row[4])["pairs"] for row in bodies))
+
     def _know(self, market: Market, now: Nanos) -> None:
         if self._ticks.get(market.id) != market.tick_micros:
             self._ticks[market.id] = market.tick_micros
@@ -340,16 +365,16 @@ class JournalStore:
                 self._database.execute("ROLLBACK")
             raise
 
-    def _rows(self, table: str, clause: str, args: Iterable[Any] = ()) -> Iterator[Row]:
+    def _rows(self, table: str, clause: str, args: Sequence[Any] = ()) -> Iterator[Row]:
         columns = ", ".join(_COLUMNS[table])
         for rowid, crc, *row in self._all(f"SELECT rowid, crc, {columns} FROM {table} {clause}", args):  # noqa: S608
             if crc != _crc(row):
                 raise JournalFailed(f"{self.path}: {table} row {rowid} does not match its checksum; move the file away")
             yield tuple(row)
 
-    def _all(self, sql: str, args: Iterable[Any] = ()) -> list[Row]:
+    def _all(self, sql: str, args: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
         with _told(self.path):
-            return self._database.execute(sql, tuple(args)).fetchall()
+            return self._database.execute(sql, args).fetchall()
 
 
 @contextlib.contextmanager
@@ -378,6 +403,10 @@ def _locked(path: Path) -> IO[str]:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def _filled(fill: JournalFill) -> OrderFilled:
+    return OrderFilled(**{field.name: getattr(fill, field.name) for field in fields(OrderFilled)})
 
 
 def _crc(row: Iterable[Any]) -> int:

@@ -264,7 +264,7 @@ def _session(event: SessionReport) -> dict[str, Any]:
 def _session_line(s: dict[str, Any]) -> str:
     return (
         f"ENDED {s['outcome']} P&L {s['pnl']:+.2f} net at close {s['net_at_close']:+d} (most {s['max_abs_net']})"
-        f" fills {s['fills']} contracts {s['contracts']} two-sided {s['two_sided_share']:.0%}"
+        f" fills {s['fills']} contracts {s['contracts']} two-sided {number(s['two_sided_share'], '.0%')}"
         f" messages {s['order_messages']}"
     )
 

@@ -124,7 +124,8 @@ class RestWorker:
         except VENUE_FAILURES as failure:
             if self._told.get(name) != str(failure):  # whoever asked asks again and again
                 self._told[name] = str(failure)
-                so = "; nothing is quoted before the account is reconciled" if name == FetchFills.__name__ else ""
+                waits = isinstance(request, FetchFills) and not request.past
+                so = "; nothing is quoted before the account is reconciled" if waits else ""
                 logger.warning("venue: {} failed: {}{}; further such failures are not told", name, failure, so)
             self._failed(request, failure)
 

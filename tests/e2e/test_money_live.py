@@ -1,4 +1,4 @@
-"""Money over real sockets: pairs merged when cash is short, a settlement corrected after the program's restart."""
+"""Money over real sockets: pairs merged when cash is short, settlements while the program is away, or corrected so."""
 
 import json
 import re
@@ -22,6 +22,19 @@ simulator:
   start_cash: 300
   sessions:
     - {asset: BTC, duration: 1M, elapsed_s: 34, strike_offset_share: 0, strikes: 3}
+  takers: {noise_per_s: 10, noise_edge: 0.08}
+"""
+
+
+AWAY = """
+name: money
+assets: [BTC]
+risk: {max_exposure: 300, max_daily_loss: 200}
+simulator:
+  start_cash: 10000
+  maker_bps: 3
+  sessions:
+    - {asset: BTC, duration: 1M, elapsed_s: 42, strike_offset_share: 0}
   takers: {noise_per_s: 10, noise_edge: 0.08}
 """
 
@@ -90,3 +103,68 @@ def test_pairs_are_merged_and_a_correction_after_a_restart_is_in_the_journal(des
     assert second.ends(20) == 0, second.said + second.complained
     assert desktop.report()["venue_check"]["details"] == []
     assert "Traceback" not in second.complained
+
+
+def test_a_market_settled_after_a_kill_and_before_the_restart_is_in_the_journal_once(desktop: Desktop) -> None:
+    conf = desktop.config(AWAY)
+    log = desktop.folder / "venue.jsonl"
+    desktop.environ["MM__simulator__log"] = str(log)
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 20, lambda: venue.complained)
+    port = int(re.search(r'"port": ?(\d+)', venue.said)[1])  # type: ignore[index]
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": str(port)}
+    journal = desktop.folder / "var" / "money" / "journal.sqlite"
+    query = "SELECT market, revision, resolution, yes, no, pnl_micros FROM settlements"
+
+    def truth() -> list[dict]:
+        return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def ours(market: str) -> list[tuple[dict, dict]]:
+        fills = [row for row in truth() if row["type"] == "fill" and row["market"] == market]
+        return [(row, side) for row in fills for side in row["sides"] if side["account"] == "mmactors"]
+
+    def paid(market: str) -> list[int]:
+        cash = [row for row in truth() if row["type"] == "cash" and row.get("market") == market]
+        return [row["change_micros"] for row in cash if (row["account"], row["reason"]) == ("mmactors", "settle")]
+
+    first = desktop.start("first", "run.py", str(conf))
+    first.says("bought", 20)
+    eventually(lambda: bool(rows(journal, "SELECT market FROM fills")), 5)
+    ((market,), *_) = rows(journal, "SELECT market FROM fills")
+    eventually(lambda: sum(signed(*each) for each in ours(market)) != 0 and len(ours(market)) > 2, 10)
+    first.process.kill()
+    first.ends(5)
+    eventually(lambda: bool(paid(market)), 30, lambda: venue.complained)
+
+    second = desktop.start("second", "run.py", str(conf), "--report", str(desktop.folder / "r.json"))
+    second.says(f"{market:<24} settled", 20)
+    fills = ours(market)
+    held = {which: sum(row["size"] for row, side in fills if side["outcome"] == which) for which in ("YES", "NO")}
+    cost = sum(row["size"] * side["price_ticks"] * row["tick_micros"] + side["fee_micros"] for row, side in fills)
+    pnl = paid(market)[0] - cost
+    outcome = next(row["outcome"] for row in truth() if row["type"] == "market" and row.get("outcome") is not None)
+    was = (market, 0, outcome, held["YES"], held["NO"], pnl)
+    assert rows(journal, query) == [was]
+    assert len(rows(journal, f"SELECT * FROM fills WHERE market = '{market}'")) == len(fills), "the last ones, too"
+    second.process.send_signal(signal.SIGTERM)
+    assert second.ends(20) == 0, second.said + second.complained
+    report = desktop.report()
+    assert report["venue_check"]["details"] == []
+    (shown,) = [each for each in report["sessions"] if each["market"] == market]
+    assert (shown["pnl"], shown["fills"]) == (pnl / 10**6, len(fills))
+
+    third = desktop.start("third", "run.py", str(conf))
+    other = "NO" if outcome == "YES" else "YES"
+    third.says("connected as mmactors", 20)
+    correct(port, market, other)
+    third.says(f"now corrected to {other}", 20)
+    swing = 10**6 * (held[other] - held[outcome])
+    found = rows(journal, f"{query} WHERE market = '{market}'")
+    assert found == [was, (market, 1, other, held["YES"], held["NO"], pnl + swing)]
+    third.process.send_signal(signal.SIGTERM)
+    assert third.ends(20) == 0, third.said + third.complained
+    assert "Traceback" not in first.complained + second.complained + third.complained
+
+
+def signed(row: dict, side: dict) -> int:
+    return row["size"] if side["outcome"] == "YES" else -row["size"]

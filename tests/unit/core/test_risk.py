@@ -16,6 +16,8 @@ from mmactors.messages import (
     OrderFilled,
     Outcome,
     Resolution,
+    SessionReport,
+    SettledAway,
     TokenRenewed,
     TradingState,
     TradingStateChanged,
@@ -287,21 +289,21 @@ def test_a_clock_set_back_over_midnight_does_not_reset_the_days_loss():
 
 
 def test_seed_defect_06_an_earlier_runs_loss_of_the_day_is_carried():
-    made = rules(lost_before=micros(600.0), day=20_000)
+    made = rules(earned_before=-micros(600.0), day=20_000)
     made.handle(bought(1, 1000), NOON)
     assert made.handle(fair(0.11), NOON) == []
     assert states(made.handle(fair(0.10), NOON)) == [TradingState.REDUCING]
 
 
 def test_seed_defect_06_a_restart_after_the_latch_is_reducing_before_anything_is_known():
-    made = RiskRules(RiskParams(), lost_before=micros(1000.0), day=20_000)
+    made = RiskRules(RiskParams(), earned_before=-micros(1000.0), day=20_000)
     assert states(made.judge(NOON)) == [TradingState.REDUCING]
     assert made.handle(STATUS, NOON) == []
     assert made.state is TradingState.REDUCING
 
 
 def test_an_earlier_days_loss_is_not_carried():
-    made = RiskRules(RiskParams(), lost_before=micros(1000.0), day=19_999)
+    made = RiskRules(RiskParams(), earned_before=-micros(1000.0), day=19_999)
     assert made.judge(NOON) == []
     assert made.day_pnl() == 0
 
@@ -357,6 +359,42 @@ def test_a_correction_of_what_an_earlier_run_held_is_of_this_day():
     made.handle(replace(resolved(Resolution.NO), corrected_micros=-micros(1000.0)), NOON)
     assert made.day_pnl() == -micros(1000.0)
     assert made.state is TradingState.REDUCING
+
+
+def settled_away(pnl, at):
+    net, nan = 20, float("nan")
+    report = SessionReport(
+        *("past", "BTC", 300, 97_000.0, Resolution.NO, micros(pnl), net, net, net, nan, 2, 40, nan, 0),
+    )
+    return SettledAway(report, Nanos(at))
+
+
+@pytest.mark.parametrize(
+    ("earned", "away", "lost"),
+    [
+        (0.0, -1000.0, 1000.0),
+        (-600.0, -400.0, 1000.0),
+        (500.0, -800.0, 300.0),
+        (-600.0, 400.0, 200.0),
+        (0.0, 50.0, 0.0),
+    ],
+)
+def test_what_was_settled_today_while_no_run_was_there_counts_in_the_days_loss(earned, away, lost):
+    made = rules(earned_before=micros(earned), day=20_000)
+    states_told = states(made.handle(settled_away(away, NOON), NOON))
+    assert made.day_pnl() == -micros(lost)
+    assert states_told == ([TradingState.REDUCING] if lost >= 1000.0 else [])
+
+
+def test_what_was_settled_on_an_earlier_day_is_not_of_this_one():
+    made = rules(day=20_000)
+    assert made.handle(settled_away(-1000.0, NOON - DAY), NOON) == []
+    assert made.day_pnl() == 0
+    freed = RiskRules(RiskParams(), earned_before=-micros(1000.0), day=20_000)
+    assert states(freed.judge(NOON)) == [TradingState.REDUCING]
+    assert states(freed.handle(settled_away(-1.0, NOON + DAY), Nanos(NOON + DAY))) == [TradingState.ACTIVE]
+    turned = RiskRules(RiskParams(), day=19_999)
+    assert states(turned.handle(settled_away(-1000.0, NOON), NOON)) == [TradingState.REDUCING]
 
 
 def test_exposure_is_summed_by_asset():

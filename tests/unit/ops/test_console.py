@@ -181,6 +181,13 @@ def test_words_of_the_venue_cannot_steer_the_terminal(narrator):
     assert "\x1b" not in said(narrator, VenueDisconnected("bye \x1b[2J\n", NOW))
 
 
+def test_a_share_that_nobody_knows_is_a_dash_and_spoils_no_average(narrator):
+    unknown = replace(REPORT, market="BTC-5M-Y", two_sided_share=math.nan, risk_at_close=math.nan)
+    _, _, known, row, _, totals = narrator.summary([REPORT, unknown])
+    assert known.split()[-2] == totals.split()[-2]
+    assert row.split()[-2] == "-"
+
+
 def test_the_last_word_is_a_table_of_all_sessions_and_their_totals(narrator):
     other = replace(REPORT, market="BTC-1M-Y", pnl_micros=Micros(20_000_000), outcome=Resolution.NO, duration_s=60)
     lines = narrator.summary([REPORT, other, REPORT], cash=Micros(1_234 * DOLLAR))

@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from mmactors.messages import (
+    EndUnknown,
     Market,
+    MarketHydrated,
     MarketListed,
     MarketStatus,
     OrderAccepted,
     OrderFilled,
     Outcome,
+    PairsMerged,
+    PastHolding,
     Resolution,
     TradingState,
     TradingStateChanged,
@@ -27,9 +31,12 @@ from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 NOW = Nanos(1_795_000_000 * SECOND)
 
 
-def fill(number: int, market: str = "M", client: str = "1-1", outcome: Outcome = Outcome.YES) -> OrderFilled:
+def fill(
+    number: int, market: str = "M", client: str = "1-1", outcome: Outcome = Outcome.YES, tick: int = 10_000
+) -> OrderFilled:
     return OrderFilled(
-        market, client, f"f-{number}", outcome, Ticks(48), Contracts(10), Micros(0), Contracts(10), True, NOW
+        *(market, client, f"f-{number}", outcome, Ticks(48), Contracts(10), Micros(0), Contracts(10), True, NOW),
+        Micros(tick),
     )
 
 
@@ -79,22 +86,13 @@ def test_the_same_fill_id_of_another_order_is_another_fill(store):
     assert len(store.fills()) == 2
 
 
-def test_a_fill_comes_back_whole_and_with_its_markets_price(store):
+def test_a_fill_comes_back_whole_and_with_its_own_price_even_between_its_markets_ticks(store):
     store.begin_run(NOW)
-    store.record([MarketListed(market(tick=1_000)), fill(1, outcome=Outcome.NO)], NOW)
+    store.record([MarketListed(market(tick=10_000)), fill(1, outcome=Outcome.NO, tick=1_000)], NOW)
     store.commit()
     (got,) = store.fills()
     assert (got.fill_id, got.client_id, got.market, got.run) == ("f-1", "1-1", "M", 1)
     assert (got.outcome, got.ticks, got.price_micros, got.size, got.maker) == (Outcome.NO, 48, 48_000, 10, True)
-
-
-def test_the_tick_of_a_market_is_known_after_a_restart(store):
-    store.record([MarketListed(market(tick=1_000))], NOW)
-    again = reopened(store)
-    again.record_fills([fill(1)], NOW)
-    again.commit()
-    assert [f.price_micros for f in again.fills()] == [48_000]
-    again.close()
 
 
 def test_fills_are_found_by_run_and_by_market(store):
@@ -141,6 +139,44 @@ def test_settlements_are_found_by_time_and_by_market(store):
         store.settle(end, Nanos(NOW + late))
     assert store.settlements(since_ns=Nanos(NOW + 1)) == ends[1:]
     assert store.settlements(market="A") == ends[:1]
+
+
+def hydrated(name: str) -> MarketHydrated:
+    nothing = (Contracts(0), Contracts(0), Micros(0), Micros(0))
+    listed = replace(market(tick=10_000), id=name)
+    return MarketHydrated(listed, *nothing, TradingState.ACTIVE, Nanos(0), 0.1, Micros(0))
+
+
+def test_markets_whose_end_no_run_saw_are_found_with_their_fills_and_merged_pairs(store):
+    store.begin_run(NOW)
+    bought = [fill(1, "A", outcome=Outcome.NO, tick=5_000), fill(2, "A"), fill(3, "B")]
+    store.record([*bought, PairsMerged("A", Contracts(3)), PairsMerged("A", Contracts(4))], NOW)
+    quoted = [replace(market(tick=10_000), id=name) for name in "CD"]
+    store.record([*map(MarketListed, quoted), hydrated("C")], NOW)
+    store.settle(Settlement("B", Resolution.YES, Contracts(10), Contracts(0), Micros(5)), NOW)
+    assert store.unsettled(NOW) == [
+        PastHolding("A", tuple(bought[:2]), Contracts(7)),
+        PastHolding("C", (), Contracts(0)),  # the fills of its last moments may be missing
+    ]
+    later = Nanos(NOW + DAY_NS + 1)
+    assert [left.market for left in store.unsettled(later)] == ["A"]
+
+
+def test_a_market_of_which_the_venue_no_longer_tells_is_given_up_after_a_day(store):
+    store.begin_run(NOW)
+    store.record([fill(1), EndUnknown("M", Contracts(10), Contracts(0), Micros(5), "why")], NOW)
+    store.commit()
+    assert store.unsettled(Nanos(NOW + DAY_NS))
+    assert not store.unsettled(Nanos(NOW + DAY_NS + 1))
+
+
+def test_a_fill_that_an_earlier_run_did_not_write_is_that_runs(store):
+    store.begin_run(NOW)
+    store.record_fills([fill(1)], NOW)
+    store.begin_run(NOW)
+    store.record_fills([fill(1), fill(2)], NOW, missed=True)
+    store.commit()
+    assert [(f.fill_id, f.run) for f in store.fills()] == [("f-1", 1), ("f-2", 1)]
 
 
 def test_a_change_of_state_outlives_the_process_unasked(store):
