@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from loguru import logger
 
 from mmactors.config_file import without_tokens
+from mmactors.ops.terminal import WHO, fitted
 from mmactors.runtime import logbook
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Cal
     def form(record: "Record") -> str:
         level = record["level"].name
         time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f")[:-3]
+        # On the console a level stands where its other lines name whom they are about.
         place = "" if brief else f" {record['name']}:{record['line']} [{record['thread'].name}]"
-        text = f"{time} {level:<7}{place} {record['message']}"
+        head = f"{time} {level:<{WHO if brief else 7}}{place} "
+        text = f"{head}{record['message']}"
         error = record["exception"]
         if error is not None and error.type is not None:
             if brief:
@@ -71,7 +74,7 @@ def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Cal
                 text += "\n" + "".join(traceback.format_exception(error.type, error.value, error.traceback)).rstrip()
         text = hide(text)
         if brief:
-            text = text.split("\n", 1)[0]
+            text = head + fitted(text.split("\n", 1)[0].removeprefix(head), len(head))
         if colour and level in _COLOURS:
             text = f"{_COLOURS[level]}{text}\x1b[0m"
         # loguru formats what this returns: the text goes in as a value, so that its braces stay.

@@ -32,8 +32,18 @@ def test_the_console_has_its_level_and_the_file_everything(console, tmp_path):
     logger.debug("small")
     logger.info("price {} {{braces}}", 5)
     assert "small" not in console.getvalue()
-    assert console.getvalue().endswith("INFO    price 5 {braces}\n")
+    assert console.getvalue().endswith(f"{'INFO':<24} price 5 {{braces}}\n")
     assert "small" in written(tmp_path)
+
+
+def test_a_long_line_goes_on_in_its_column_on_the_console_and_is_whole_in_the_file(console, tmp_path):
+    words = [f"word-{number}" for number in range(60)]
+    logger.warning(" ".join(words))
+    first, *others = console.getvalue().splitlines()
+    assert max(len(line) for line in (first, *others)) <= 160
+    assert [line.find("word") for line in (first, *others)] == [len("HH:MM:SS.mmm ") + 25] * (1 + len(others))
+    assert console.getvalue().split()[2:] == words
+    assert " ".join(words) in written(tmp_path)
 
 
 def test_braces_of_a_message_stay(console):
