@@ -282,9 +282,9 @@ class Narrator:
         known = self._market(report.market)
         word = "settled again" if known.settled else "settled"
         known.settled = True
-        outcome = f"{report.outcome}:"
+        room = 13 - len(report.outcome)  # the amounts stand below each other, however it ended
         text = (
-            f"{word} {outcome:<5} P&L {_money(report.pnl_micros):>9}, net at close {report.net_at_close:>+4}"
+            f"{word} {report.outcome}: P&L {_money(report.pnl_micros):>{room}}, net at close {report.net_at_close:>+4}"
             f" (at 10 % left {report.net_at_10pct:>+4}, most {report.max_abs_net:>4}), {report.fills:>3} fills,"
             f" {report.contracts:>5} contracts"
         )

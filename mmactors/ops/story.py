@@ -109,7 +109,7 @@ class MarketStory:
             what += (
                 f": half = {self._half:.4f} + k_lat {quoting.k_lat:g} x what reaction time and age may cost"
                 f" (+ fee, + doubt of the price); {quoting.levels} x {quoting.size}, {quoting.spacing:g} apart;"
-                f" max_position {limits.max_position}, lean {limits.lean_early:g} to {limits.lean_late:g} at full;"
+                f" at most room - net YES, room + net NO; max_position {limits.max_position}, lean {limits.lean_early:g} to {limits.lean_late:g} at full;"
                 f" reduce-only at f {limits.reduce_only_f:g}, all cancelled {closes_s:g} s before the end"
             )
         return {"what": what}
@@ -145,6 +145,7 @@ class MarketStory:
         return "quote", {
             **{name: getattr(why, name) for name in _OF_THE_REASON},
             "left_s": None if self._market is None else why.f * self._market.duration_s,
+            # By the time the journal heard of it: a moment more than when it was decided.
             "age_s": (now - intent.priced_ns) / SECOND if intent.priced_ns else None,
             "wider": wider,
             "bids": [[ticks * tick / DOLLAR, size] for ticks, size in why.bids],

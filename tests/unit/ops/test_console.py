@@ -211,10 +211,17 @@ def test_a_settlement_says_profit_and_net_and_a_second_one_that_it_is(narrator):
     line = said(narrator, MarketResolved(resolved, Resolution.YES))
     assert "resolved YES at 97,100.00, strike 97,000.00" in line
     settled = (
-        "settled YES:  P&L   -$12.34, net at close   +4 (at 10 % left  +30, most  210),  17 fills,   420 contracts"
+        "settled YES: P&L    -$12.34, net at close   +4 (at 10 % left  +30, most  210),  17 fills,   420 contracts"
     )
     assert settled in said(narrator, REPORT)
     assert "settled again" in said(narrator, REPORT)
+
+
+def test_settlements_stand_below_each_other_however_they_end(narrator):
+    ends = [(Resolution.YES, 1_000_000), (Resolution.NO, -999_990_000), (Resolution.VOID, 0)]
+    lines = [said(Narrator(print), replace(REPORT, outcome=how, pnl_micros=Micros(pnl))) for how, pnl in ends]
+    assert len({line.index(", net at close") for line in lines}) == 1
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_venue_feeds_and_states_are_told(narrator):
