@@ -109,7 +109,8 @@ class MarketStory:
             what += (
                 f": half = {self._half:.4f} + k_lat {quoting.k_lat:g} x what reaction time and age may cost"
                 f" (+ fee, + doubt of the price); {quoting.levels} x {quoting.size}, {quoting.spacing:g} apart;"
-                f" at most room - net YES, room + net NO; max_position {limits.max_position}, lean {limits.lean_early:g} to {limits.lean_late:g} at full;"
+                f" at most room - net YES and room + net NO; max_position {limits.max_position},"
+                f" lean {limits.lean_early:g} to {limits.lean_late:g} at full;"
                 f" reduce-only at f {limits.reduce_only_f:g}, all cancelled {closes_s:g} s before the end"
             )
         return {"what": what}

@@ -123,7 +123,7 @@ def test_what_a_market_is_quoted_with_and_what_it_begins_with_come_first(logs, t
     logs.close()
     text = text_of(tmp_path)
     assert "incarnation 7 quotes: half = 0.0100 + k_lat 2.5" in text
-    assert "3 x 30, 0.01 apart; max_position 1000" in text
+    assert "3 x 30, 0.01 apart; at most room - net YES and room + net NO; max_position 1000, lean" in text
     assert "all cancelled 6 s before the end" in text
     assert "begins with 40 YES ($19.20) and 0 NO ($0.00) held, net +40; account ACTIVE" in text
 
