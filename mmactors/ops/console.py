@@ -271,12 +271,12 @@ class Narrator:
         known = self._filled.pop(market)
         bought, known.bought = known.bought, Tally()
         text = (
-            f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {_cents(bought.edge):>6};"
-            f" net {known.net:>+5}, lean {_cents(known.lean):>6}"
+            f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {_cents(bought.edge):>6},"
+            f" now {_cents(bought.edge_now(known.fair)):>6}; net {known.net:>+5}, lean {_cents(known.lean):>6}"
         )
         if self._cash is not None:
             text += f", cash ${dollars(self._cash):,.2f}"
-        return self._line(market, text + (f"; {bought.taken} of them taken" if bought.taken else ""))
+        return self._line(market, text + (f"; {bought.taken} taken" if bought.taken else ""))
 
     def _settled(self, report: SessionReport) -> str:
         known = self._market(report.market)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence
+from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence, takes
 
 Record = dict[str, Any]
 
@@ -158,5 +158,5 @@ def _row(record: Record) -> list[str] | str:
         number(get("net"), "+d"),
         ladder(get("bids", [])),
         ladder(get("asks", [])),
-        plain(f"{get('phase', '')}: {get('why', '')}"),
+        plain(f"{get('phase', '')}: {get('why', '')}{takes(get('takes', []))}"),
     ]

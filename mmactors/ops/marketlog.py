@@ -60,6 +60,11 @@ def ladder(levels: list[list[float]]) -> str:
     return " ".join(f"{size:g}@{_price(price)}" for price, size in levels) or "none"
 
 
+def takes(purchases: list[tuple[str, float, int]]) -> str:
+    """Return what a ladder's orders take at once, (outcome, price, size) each, as text after a bar; most often none."""
+    return "".join(f" | take {size:g} {outcome}@{_price(price)}" for outcome, price, size in purchases)
+
+
 def sentence(kind: str, record: dict[str, Any]) -> str:
     """Return a record of a market's log as its line for people, without the time.
 
@@ -162,14 +167,13 @@ class MarketLogs:
 
 
 def _quote_line(q: dict[str, Any]) -> str:
-    takes = "".join(f" | take {size:g} {outcome}@{_price(price)}" for outcome, price, size in q["takes"])
     wider = "" if q["wider"] is None else f" ({number(q['half_spread'] - q['wider'], '.4f')}{q['wider']:+.4f})"
     return (
         f"QUOTE f {q['f']:.3f} left {number(q['left_s'], '.1f')}s spot {number(q['spot'], '.2f')}"
         f" age {number(q['age_s'], '.2f')}s strike {number(q['strike'], '.2f')}"
         f" sigma {number(q['sigma'], '.3f')} d2 {number(q['d2'], '+.2f')} fair {number(q['fair'], '.4f')}"
         f" lean {q['lean']:+.4f} half {number(q['half_spread'], '.4f')}{wider} room {q['room']} net {q['net']:+d}"
-        f" | bid {ladder(q['bids'])} | ask {ladder(q['asks'])}{takes} | {q['phase']}: {q['why']}"
+        f" | bid {ladder(q['bids'])} | ask {ladder(q['asks'])}{takes(q['takes'])} | {q['phase']}: {q['why']}"
     )
 
 
@@ -210,7 +214,8 @@ def _session_line(s: dict[str, Any]) -> str:
         parts.append(f"fees {-of['fees']:+.2f}")
     made = f" = {', '.join(parts)}" if parts else ""
     return (
-        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f}{made} | edge at the fills {_cents(s['edge'])} ({s['gained']:+.2f})"
+        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f}{made} | edge at the fills {_cents(s['edge'])} ({s['gained']:+.2f}),"
+        f" 1 s later {_cents(s['edge_1s'])} ({s['gained_1s']:+.2f})"
         f" | net at close {s['net_at_close']:+d} (at 10 % left {s['net_at_10pct']:+d}, most {s['max_abs_net']})"
         f" | fills {s['fills']} contracts {s['contracts']} two-sided {s['two_sided_share']:.0%}"
         f" messages {s['order_messages']}"

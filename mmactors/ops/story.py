@@ -6,6 +6,7 @@ against, and what a session's P&L is made of. Knows neither the lines' words nor
 
 import math
 import re
+from collections import deque
 from typing import Any
 
 from mmactors.core import schedule
@@ -35,6 +36,9 @@ from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks, doll
 Record = dict[str, Any]
 
 _CENT = Micros(10_000)
+LATER_NS = Nanos(SECOND)
+"""A fill is held against the fair value of its moment, and once more after this long: the news may come behind it."""
+
 _FIGURES = re.compile(r"[-+]?\d[\d.,]*")
 _OF_THE_REASON = (
     *("f", "spot", "strike", "sigma", "d2", "fair", "lean", "half_spread", "room", "net", "phase", "why"),
@@ -50,7 +54,8 @@ class MarketStory:
         self._half: float | None = None
         self._fair: float | None = None
         self._held: Inventory | None = None
-        self._tally = Tally()
+        self._tally, self._later = Tally(), Tally()
+        self._awaited: deque[tuple[int, OrderFilled]] = deque()
         self._orders: dict[str, tuple[Outcome, Ticks, Contracts]] = {}
         self._standing: tuple[object, ...] | None = None
         self._sent = [0, 0, 0]
@@ -61,7 +66,7 @@ class MarketStory:
             case QuoteIntent():
                 return self._quoted(event, now)
             case OrderFilled():
-                return "fill", self._filled(event)
+                return "fill", self._filled(event, now)
             case OrderRejected() | OrderDenied() | OrderUnknown() | OrderUnchanged():
                 return "refusal", self._refused(event)
             case MakerStarted():
@@ -126,6 +131,7 @@ class MarketStory:
 
     def _quoted(self, intent: QuoteIntent, now: Nanos) -> tuple[str, Record] | None:
         why = intent.reason
+        self._judge(now)
         self._fair = why.fair
         for move in intent.replaces:
             if move.client_id in self._orders:
@@ -176,8 +182,9 @@ class MarketStory:
 
     # --- its fills, and what came of them ---
 
-    def _filled(self, fill: OrderFilled) -> Record:
+    def _filled(self, fill: OrderFilled, now: Nanos) -> Record:
         self._tally.add(fill, self._fair)
+        self._awaited.append((now + LATER_NS, fill))
         if self._held is not None:
             self._held.apply(fill, fill.tick_micros)
         return {
@@ -193,7 +200,13 @@ class MarketStory:
             "fill_id": fill.fill_id,
         }
 
+    def _judge(self, now: float) -> None:
+        """Hold the fills whose time has come against the fair value that has stood until now."""
+        while self._awaited and self._awaited[0][0] <= now:
+            self._later.add(self._awaited.popleft()[1], self._fair)
+
     def _ended(self, report: SessionReport) -> Record:
+        self._judge(math.inf)
         return {
             "outcome": report.outcome.value,
             "pnl": dollars(report.pnl_micros),
@@ -206,6 +219,8 @@ class MarketStory:
             "order_messages": report.order_messages,
             "edge": self._tally.edge,
             "gained": self._tally.gained,
+            "edge_1s": self._later.edge,
+            "gained_1s": self._later.gained,
             "made_of": self._made_of(report),
         }
 

@@ -33,6 +33,7 @@ class Tally:
         fills: how many.
         yes, no: contracts bought of each outcome.
         taken: of those, the ones that took liquidity.
+        cost: dollars paid for all, fees apart.
         gained: dollars of edge of the `judged` contracts, whose fair value was known.
     """
 
@@ -40,6 +41,7 @@ class Tally:
     yes: int = 0
     no: int = 0
     taken: int = 0
+    cost: float = 0.0
     gained: float = 0.0
     judged: int = 0
 
@@ -50,6 +52,7 @@ class Tally:
             self.yes += fill.size
         else:
             self.no += fill.size
+        self.cost += price_of(fill) * fill.size
         if not fill.maker:
             self.taken += fill.size
         edge = edge_of(fill, fair)
@@ -61,3 +64,9 @@ class Tally:
     def edge(self) -> float | None:
         """The average edge of a contract in dollars, None if no fair value was known."""
         return self.gained / self.judged if self.judged else None
+
+    def edge_now(self, fair: float | None) -> float | None:
+        """Return the average edge of a contract with YES worth `fair` dollars by now, None if that is not known."""
+        if fair is None or not math.isfinite(fair) or not self.fills:
+            return None
+        return (self.yes * fair + self.no * (1.0 - fair) - self.cost) / (self.yes + self.no)

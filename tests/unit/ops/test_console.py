@@ -168,8 +168,10 @@ def test_a_markets_fills_are_one_line_with_their_edge_and_the_net_after(narrator
     narrator.pass_time(at(5))
     (line,) = lines
     assert line.startswith("11:06:45.000 BTC-5M-X ")
-    assert "bought   30 YES,   60 NO in   3 fills, edge  +3.0c; net   +10, lean  +2.0c, cash $957.70" in line
-    assert line.endswith("; 30 of them taken")
+    assert (
+        "bought   30 YES,   60 NO in   3 fills, edge  +3.0c, now  +3.0c; net   +10, lean  +2.0c, cash $957.70" in line
+    )
+    assert line.endswith("; 30 taken")
 
 
 def test_fills_make_one_line_in_five_seconds_for_each_market(narrator, lines):
@@ -203,7 +205,16 @@ def test_an_edge_without_a_fair_value_is_a_dash(narrator, lines):
     narrator.tell(intent(fair=math.nan, bids=(), asks=(), phase="CLOSED", why="no price"), NOW)
     narrator.tell(fill(Outcome.YES), NOW)
     narrator.finish(NOW)
-    assert "in   2 fills, edge     -c; net   +60" in lines[0]
+    assert "in   2 fills, edge     -c, now     -c; net   +60" in lines[0]
+
+
+def test_an_edge_that_the_news_behind_the_fill_took_away_is_seen(narrator, lines):
+    narrator.tell(intent(fair=0.56), at(0))
+    lines.clear()
+    narrator.tell(fill(Outcome.NO, ticks=33), at(0))
+    narrator.tell(intent(fair=0.87), at(0.1))
+    narrator.pass_time(at(5))
+    assert "edge +11.0c, now -20.0c;" in lines[0]
 
 
 def test_a_settlement_says_profit_and_net_and_a_second_one_that_it_is(narrator):

@@ -173,6 +173,7 @@ def test_every_purchase_that_takes_is_written_with_its_price(logs, tmp_path):
     logs.close()
     assert len(quotes(tmp_path)) == 2
     assert all("| ask 30@0.60 | take 20 NO@0.45 | FLATTENING" in line for line in quotes(tmp_path))
+    assert all(row.endswith("FLATTENING: price moved | take 20 NO@0.45") for row in table(find(tmp_path, ID))[2:])
 
 
 def test_the_same_is_there_as_json(logs, tmp_path):
@@ -217,7 +218,8 @@ def test_fills_refusals_and_life_are_in_the_same_file(logs, tmp_path):
         "ORDER r1-2 rejected by the venue: INVALID_TICK off the tick",
         "ORDER r1-3 denied by our gate: room: could take the position to 900",
         "LIFE  resolved YES",
-        "ENDED YES P&L +12.34 | edge at the fills -c (+0.00) | net at close +4 (at 10 % left +30, most 210) | fills 17",
+        "ENDED YES P&L +12.34 | edge at the fills -c (+0.00), 1 s later -c (+0.00) |",
+        "| net at close +4 (at 10 % left +30, most 210) | fills 17 contracts 420 two-sided 72% messages 900",
         "retired",
     ):
         assert words in text
@@ -245,7 +247,21 @@ def test_a_sessions_end_says_what_its_profit_is_made_of(logs, tmp_path):
     logs.close()
     line = text_of(tmp_path).splitlines()[-1]
     assert "ENDED NO P&L -7.30 = 30 pairs at 0.9400 +1.80, 20 YES at 0.4500 -9.00, fees -0.10 |" in line
-    assert "| edge at the fills +3.5c (+2.80) |" in line
+    assert "| edge at the fills +3.5c (+2.80), 1 s later +3.5c (+2.80) |" in line
+
+
+def test_a_fill_is_held_against_the_fair_value_a_second_later_too(logs, tmp_path):
+    for seconds, event in [
+        (0.0, intent(fair=0.50)),
+        (0.1, fill(ticks=48, fill_id="f-1")),  # +2 c at once
+        (0.9, intent(fair=0.70, net=1)),  # and -18 c a second later
+        (1.2, intent(fair=0.40, net=2)),
+        (1.3, fill(ticks=48, fill_id="f-2")),  # +12 c, and nothing more is known
+        (1.4, report()),
+    ]:
+        logs.write(event, Nanos(NOW + round(seconds * SECOND)))
+    logs.close()
+    assert "edge at the fills +7.0c (+4.20), 1 s later -3.0c (-1.80) |" in text_of(tmp_path)
 
 
 def test_merged_pairs_are_part_of_what_a_profit_is_made_of(logs, tmp_path):
