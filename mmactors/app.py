@@ -40,6 +40,7 @@ from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
 from mmactors.ops.logs import set_up_logs
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.report import ActorCounts, write_report
+from mmactors.ops.terminal import fitted
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, logbook
 from mmactors.runtime.backoff import Backoff
@@ -251,7 +252,7 @@ def _trade(
     check = _check(config, store, number, folder, simulator, urls, token, clock, desk) if reached else None
     if check is not None:
         verdict = "everything matches, nothing rests" if check.clean else _most(check.details)
-        _say(f"our ledger against the venue{' as it was when it died' if died else ''}: {verdict}")
+        _say(fitted(f"our ledger against the venue{' as it was when it died' if died else ''}: {verdict}"))
     if report is not None:
         counts = _counts(runtime)
 

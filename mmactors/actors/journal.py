@@ -60,6 +60,7 @@ class JournalActor(Actor):
 
     def on_end(self) -> None:
         self._store.commit()
+        self._narrator.finish(self.clock.now())
         self._logs.close()
         self._events.close()
 
@@ -68,11 +69,14 @@ class JournalActor(Actor):
         match message:
             case TimePassed():
                 self._store.commit()
+                self._narrator.pass_time(now)
                 self._logs.flush(now)
                 self._flush_events(now)
                 return
             case MakerStarted() | MakerStepped():
                 self._events.add(message)
+                if isinstance(message, MakerStarted):
+                    self._logs.write(message, now)
                 return
             case TradingStateChanged():
                 self._store.change_state(message, now)

@@ -1,12 +1,13 @@
 """What a person at the console sees: the program's events as lines that can be followed.
 
-Formatting only: messages in, lines out to whoever was given; it decides nothing. It remembers what a line needs to make
-sense (a market's strike, net, phase) and passes over whatever would only repeat itself.
+Formatting only: messages in, lines out to whoever was given; it decides nothing. What is rare is a line of its own; the
+fills of a market, which are not, are folded into one line every few seconds (each is in the market's log). It remembers
+what a line needs to make sense (a market's strike, net, phase) and passes over whatever would only repeat itself.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmactors.messages import (
     AccountReported,
@@ -35,7 +36,15 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.ops.marketlog import clock, number, plain
-from mmactors.units import DOLLAR, Micros, Nanos, dollars
+from mmactors.ops.tally import Tally
+from mmactors.ops.terminal import WHO, fitted
+from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
+
+FOLD_NS = Nanos(5 * SECOND)
+"""How long the fills of a market are gathered for one line."""
+
+PUNCTUAL_NS = Nanos(2 * SECOND)
+"""A market that closes less than this before its end, by our clock, closes when it should."""
 
 PHASES = {
     "EARLY": "early, may lean",
@@ -48,6 +57,10 @@ PHASES = {
 
 FROZEN = "frozen after a burst of fills"
 """The one reason for an empty ladder that nobody but the market tells."""
+
+_TIME = len("HH:MM:SS.mmm ")
+_WIDEST = 40
+"""An id longer than this is cut; a market is found by the beginning of its id, too."""
 
 _CODES = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bold": "1"}
 _COLUMNS = (
@@ -62,7 +75,11 @@ class _Known:
 
     market: Market | None = None
     net: int = 0
-    phase: str = ""
+    fair: float | None = None
+    lean: float | None = None
+    bought: Tally = field(default_factory=Tally)
+    due_ns: int = 0
+    phases: set[str] = field(default_factory=set)
     frozen: bool = False
     quoted: bool = False
     opened: bool = False
@@ -70,7 +87,10 @@ class _Known:
 
 
 class Narrator:
-    """Turn messages into console lines. Colours only if told so: the caller knows whether it is a terminal."""
+    """Turn messages into console lines of at most `terminal.WIDTH`; what is longer goes on under its first line.
+
+    Colours only if told so: the caller knows whether it is a terminal.
+    """
 
     def __init__(self, write: Callable[[str], object], *, colour: bool = False) -> None:
         """Args:
@@ -79,7 +99,9 @@ class Narrator:
         """
         self._write = write
         self._colour = colour
+        self._width = WHO
         self._known: dict[str, _Known] = {}
+        self._filled: dict[str, _Known] = {}
         self._cash: int | None = None
         self._lost: set[str] = set()
         self._sources: set[tuple[str, str]] = set()
@@ -87,20 +109,33 @@ class Narrator:
 
     def tell(self, event: object, now: Nanos) -> None:
         """Write the lines an event is worth, with the time (UTC)."""
-        for line in self.narrate(event):
-            self._write(f"{clock(now)[11:]} {line}")
+        self._write_all(self.narrate(event, now), now)
 
-    def narrate(self, event: object, *, net: int | None = None, cash: Micros | None = None) -> list[str]:
-        """Return the lines an event is worth, most often none.
+    def pass_time(self, now: Nanos) -> None:
+        """Write the lines of fills that are due; to be called every so often."""
+        due = [market for market, known in self._filled.items() if known.due_ns <= now]
+        self._write_all([self._bought(market) for market in due], now)
 
-        `net` (contracts) and `cash` (micro-dollars) are the account's after a fill; without them the fills told so far
-        are added up.
+    def finish(self, now: Nanos) -> None:
+        """Write the lines of fills that are not due yet, too: nothing follows."""
+        self._write_all([self._bought(market) for market in list(self._filled)], now)
+
+    def _write_all(self, lines: Iterable[str], now: Nanos) -> None:
+        for line in lines:
+            for part in f"{clock(now)[11:]} {line}".split("\n"):
+                self._write(part)
+
+    def narrate(self, event: object, now: Nanos) -> list[str]:
+        """Return the lines an event is worth, most often none; a line that goes on has line ends in it.
+
+        A fill is worth none by itself: that of its market's fills is written by `pass_time` when it is due, and
+        returned before the market's end.
         """
         match event:
             case MarketListed(market):
                 return self._listed(market)
             case MarketChanged(market, what):
-                return self._changed(market, what)
+                return self._changed(market, what, now)
             case MarketHydrated():
                 self._market(event.market.id).market = event.market
                 self._market(event.market.id).net = event.yes - event.no
@@ -109,12 +144,14 @@ class Narrator:
             case QuoteIntent():
                 return self._quoted(event)
             case OrderFilled():
-                return [self._filled(event, net, cash)]
+                self._fill(event, now)
+                return []
             case MarketResolved(market, resolution):
                 at = "" if market.settlement_price is None else f" at {market.settlement_price:,.2f}"
-                return [self._line(market.id, f"resolved {resolution}{at}, strike {_price(market.strike)}")]
+                text = f"resolved {resolution}{at}, strike {_price(market.strike)}"
+                return [*self._before(market.id), self._line(market.id, text)]
             case SessionReport():
-                return self._settled(event)
+                return [*self._before(event.market), self._settled(event)]
             case OrderUnknown() if event.reason == "connection lost":
                 return []  # the venue's own line says so for all of them
             case OrderUnknown():
@@ -153,6 +190,8 @@ class Narrator:
                 self._lost.discard(event.asset)
                 return [self._line(event.asset, f"live again at {event.price:,.2f}", "green")]
             case TradingStateChanged():
+                for known in self._known.values():
+                    known.phases.clear()
                 colour = {TradingState.ACTIVE: "green", TradingState.REDUCING: "yellow"}.get(event.state, "red")
                 return [self._line("account", f"{event.state}: {event.reason}", colour)]
             case ActorDied() if event.error is not None:
@@ -173,10 +212,12 @@ class Narrator:
         text = f"listed: {market.asset} above {strike}? {market.duration_s} s, {market.status.lower()}"
         return [self._line(market.id, text, "cyan")]
 
-    def _changed(self, market: Market, what: str) -> list[str]:
+    def _changed(self, market: Market, what: str, now: Nanos) -> list[str]:
         known = self._market(market.id)
         known.market = market
         if what == "resolved" or (what == "opened" and known.opened):
+            return []
+        if what == "closed" and now > market.expires_venue_ns - PUNCTUAL_NS:
             return []
         known.opened = known.opened or what == "opened"
         text = f"opened: strike {_price(market.strike)}, {market.duration_s} s"
@@ -184,16 +225,18 @@ class Narrator:
 
     def _quoted(self, intent: QuoteIntent) -> list[str]:
         known, why = self._market(intent.market), intent.reason
-        known.net = why.net
+        known.fair, known.lean = why.fair, why.lean
         lines = []
+        share = f"{why.f:.0%}"
+        left = f"{share} left" if known.market is None else f"{why.f * known.market.duration_s:.0f} s left"
         if not known.quoted and why.bids and why.asks:
             known.quoted = True
             tick = self._tick(intent.market)
             (bid, bid_size), (ask, ask_size) = why.bids[0], why.asks[0]
             text = (
                 f"first two-sided quote: YES {bid_size} at {bid * tick:.2f} / {ask_size} at {ask * tick:.2f}"
-                f" (the ask is a NO bid at {1 - ask * tick:.2f}); fair {number(why.fair, '.3f')},"
-                f" spot {_price(why.spot)}, strike {_price(why.strike)}, sigma {number(why.sigma, '.2f')}"
+                f" (NO at {1 - ask * tick:.2f}); fair {number(why.fair, '.3f')}, {left},"
+                f" spot {_price(why.spot)}, sigma {number(why.sigma, '.2f')}"
             )
             lines.append(self._line(intent.market, text, "green"))
         if known.frozen != (why.why == FROZEN):
@@ -201,46 +244,62 @@ class Narrator:
             text = f"{FROZEN}: its quotes are pulled" if known.frozen else "quoting again"
             lines.append(self._line(intent.market, f"{text}; net {why.net:+d}", "yellow"))
         pulled = why.phase == "CLOSED" and why.why != "closing"  # no price, or no venue: that is told for all at once
-        if why.phase != known.phase and not pulled:
-            before, known.phase = known.phase, why.phase
-            if before or why.phase != "EARLY":
-                text = f"{PHASES.get(why.phase, why.phase.lower())} with {why.f:.0%} left"
-                lines.append(
-                    self._line(intent.market, f"{text}; net {why.net:+d}, fair {number(why.fair, '.3f')}", "cyan")
+        if why.phase not in known.phases and not pulled:  # near their border, the last ones take turns
+            first = not known.phases
+            known.phases.add(why.phase)
+            if why.phase != "EARLY" or not first:
+                text = (
+                    f"{PHASES.get(why.phase, why.phase.lower())} with {share} left; net {why.net:+d},"
+                    f" lean {_cents(why.lean)}, fair {number(why.fair, '.3f')}"
                 )
+                lines.append(self._line(intent.market, text, "cyan"))
         return lines
 
-    def _filled(self, fill: OrderFilled, net: int | None, cash: Micros | None) -> str:
+    def _fill(self, fill: OrderFilled, now: Nanos) -> None:
         known = self._market(fill.market)
-        price = fill.ticks * self._tick(fill.market)
-        signed = fill.size if fill.outcome is Outcome.YES else -fill.size
-        known.net = known.net + signed if net is None else net
+        known.net += fill.size if fill.outcome is Outcome.YES else -fill.size
+        known.bought.add(fill, known.fair)
         if self._cash is not None:
-            self._cash -= round(price * DOLLAR) * fill.size + fill.fee_micros
-        if cash is not None:
-            self._cash = cash
-        other = f" (sold YES at {1 - price:.2f})" if fill.outcome is Outcome.NO else ""
-        text = f"bought {fill.size} {fill.outcome} at {price:.2f}{other}{'' if fill.maker else ' as taker'}"
-        money = "" if self._cash is None else f", cash ${dollars(self._cash):,.2f}"
-        return self._line(fill.market, f"{text}; net {known.net:+d}{money}")
+            self._cash -= fill.ticks * fill.tick_micros * fill.size + fill.fee_micros
+        if fill.market not in self._filled:
+            self._filled[fill.market] = known
+            known.due_ns = now + FOLD_NS
 
-    def _settled(self, report: SessionReport) -> list[str]:
+    def _before(self, market: str) -> list[str]:
+        return [self._bought(market)] if market in self._filled else []
+
+    def _bought(self, market: str) -> str:
+        known = self._filled.pop(market)
+        bought, known.bought = known.bought, Tally()
+        text = (
+            f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {_cents(bought.edge):>6},"
+            f" now {_cents(bought.edge_now(known.fair)):>6}; net {known.net:>+5}, lean {_cents(known.lean):>6}"
+        )
+        if self._cash is not None:
+            text += f", cash ${dollars(self._cash):,.2f}"
+        return self._line(market, text + (f"; {bought.taken} taken" if bought.taken else ""))
+
+    def _settled(self, report: SessionReport) -> str:
         known = self._market(report.market)
         word = "settled again" if known.settled else "settled"
         known.settled = True
+        room = 13 - len(report.outcome)  # the amounts stand below each other, however it ended
         text = (
-            f"{word} {report.outcome}: P&L {_money(report.pnl_micros)}, net at close {report.net_at_close:+d}"
-            f" (at 10 % left {report.net_at_10pct:+d}, most {report.max_abs_net}), {report.fills} fills,"
-            f" {report.contracts} contracts"
+            f"{word} {report.outcome}: P&L {_money(report.pnl_micros):>{room}}, net at close {report.net_at_close:>+4}"
+            f" (at 10 % left {report.net_at_10pct:>+4}, most {report.max_abs_net:>4}), {report.fills:>3} fills,"
+            f" {report.contracts:>5} contracts"
         )
-        return [self._line(report.market, text, "green" if report.pnl_micros >= 0 else "red")]
+        return self._line(report.market, text, "green" if report.pnl_micros >= 0 else "red")
 
     def _tick(self, name: str) -> float:
         market = self._market(name).market
         return (market.tick_micros if market is not None else 10_000) / DOLLAR
 
     def _line(self, who: str, text: str, colour: str = "") -> str:
-        return f"{self._in('bold', plain(f'{who:<24}'))} {self._in(colour, plain(text))}"
+        who = _short(who)
+        self._width = max(self._width, len(who))
+        text = fitted(plain(text), _TIME + self._width + 1)
+        return f"{self._in('bold', who.ljust(self._width))} {self._in(colour, text)}"
 
     def _in(self, colour: str, text: str) -> str:
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self._colour and colour else text
@@ -259,6 +318,7 @@ class Narrator:
         held = [f"{name} {known.net:+d}" for name, known in self._known.items() if known.net and not known.settled]
         if held:
             money.append(f"held, not settled (YES - NO): {', '.join(held)}")
+        money = [part for line in money for part in fitted(line).split("\n")]
         if not final:
             return ["no session was settled", *money]
         rows = [_COLUMNS, *(_row(report) for report in final), _totals(final)]
@@ -273,7 +333,7 @@ class Narrator:
 
 def _row(report: SessionReport) -> tuple[str, ...]:
     return (
-        *(plain(report.market), _price(report.strike), report.outcome.value, _money(report.pnl_micros, "")),
+        *(_short(report.market), _price(report.strike), report.outcome.value, _money(report.pnl_micros, "")),
         *(f"{report.net_at_10pct:+d}", f"{report.net_at_close:+d}", str(report.max_abs_net)),
         *(number(report.risk_at_close, ".2f"), str(report.fills), str(report.contracts)),
         *(number(report.two_sided_share, ".0%"), str(report.order_messages)),
@@ -296,6 +356,15 @@ def _totals(reports: Sequence[SessionReport]) -> tuple[str, ...]:
 
 def _price(value: float | None) -> str:
     return "not struck" if value is None else number(value, ",.2f")
+
+
+def _short(name: str) -> str:
+    name = plain(name)
+    return name if len(name) <= _WIDEST else f"{name[: _WIDEST - 1]}…"
+
+
+def _cents(value: float | None) -> str:
+    return number(None if value is None else value * 100, "+.1f") + "c"
 
 
 def _money(amount: int, sign: str = "$") -> str:

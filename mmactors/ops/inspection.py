@@ -12,13 +12,28 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence
+from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence, takes
 
 Record = dict[str, Any]
 
 _HEADINGS = (
-    *("time (UTC)", "f", "spot", "strike", "sigma", "d2", "fair", "lean", "half", "room", "net", "bids", "asks"),
-    "phase: why",
+    *(
+        "time (UTC)",
+        "f",
+        "left",
+        "spot",
+        "age",
+        "strike",
+        "sigma",
+        "d2",
+        "fair",
+        "lean",
+        "half",
+        "wider",
+        "room",
+        "net",
+    ),
+    *("bids", "asks", "phase: why"),
 )
 _LEFT = frozenset({"bids", "asks", "phase: why"})
 
@@ -129,16 +144,19 @@ def _row(record: Record) -> list[str] | str:
     return [
         at,
         number(get("f"), ".3f"),
+        number(get("left_s"), ".1f"),
         number(get("spot"), ".2f"),
+        number(get("age_s"), ".2f"),
         number(get("strike"), ".2f"),
         number(get("sigma"), ".3f"),
         number(get("d2"), "+.2f"),
         number(get("fair"), ".4f"),
         number(get("lean"), "+.4f"),
         number(get("half_spread"), ".4f"),
+        number(get("wider"), "+.4f"),
         number(get("room"), "d"),
         number(get("net"), "+d"),
         ladder(get("bids", [])),
         ladder(get("asks", [])),
-        plain(f"{get('phase', '')}: {get('why', '')}"),
+        plain(f"{get('phase', '')}: {get('why', '')}{takes(get('takes', []))}"),
     ]

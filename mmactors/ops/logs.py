@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from loguru import logger
 
 from mmactors.config_file import without_tokens
+from mmactors.ops.terminal import WHO, fitted
 from mmactors.runtime import logbook
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), cons
     """Send log lines of `level` and up to the console, and all from DEBUG up to the run's log in `folder`.
 
     Times are UTC. The console shows an error's last line only, the file its traceback, without the values of variables.
+    A terminal gets colours, and long lines broken; whatever else reads the console gets each record as one line.
     `secrets` are masked wherever they appear, also those that are added later; so is whatever looks like a token.
 
     Raises:
@@ -35,11 +37,11 @@ def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), cons
     hide = redactor(secrets)
     folder.mkdir(parents=True, exist_ok=True)
     logger.remove(logbook.open_logbook(stream))
-    logbook.add_sink(stream, level=level, format=_formatter(hide, brief=True, colour=stream.isatty()), colorize=False)
+    logbook.add_sink(stream, level=level, format=_formatter(hide, brief=True, terminal=stream.isatty()), colorize=False)
     logbook.add_sink(
         folder / RUN_LOG,
         level="DEBUG",
-        format=_formatter(hide, brief=False, colour=False),
+        format=_formatter(hide, brief=False),
         rotation="20 MB",
         retention=5,
         encoding="utf-8",
@@ -57,12 +59,14 @@ def redactor(secrets: Collection[str]) -> Callable[[str], str]:
     return hide
 
 
-def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Callable[[Record], str]":
+def _formatter(hide: Callable[[str], str], *, brief: bool, terminal: bool = False) -> "Callable[[Record], str]":
     def form(record: "Record") -> str:
         level = record["level"].name
         time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f")[:-3]
+        # On the console a level stands where its other lines name whom they are about.
         place = "" if brief else f" {record['name']}:{record['line']} [{record['thread'].name}]"
-        text = f"{time} {level:<7}{place} {record['message']}"
+        head = f"{time} {level:<{WHO if brief else 7}}{place} "
+        text = f"{head}{record['message']}"
         error = record["exception"]
         if error is not None and error.type is not None:
             if brief:
@@ -72,7 +76,9 @@ def _formatter(hide: Callable[[str], str], *, brief: bool, colour: bool) -> "Cal
         text = hide(text)
         if brief:
             text = text.split("\n", 1)[0]
-        if colour and level in _COLOURS:
+            if terminal:
+                text = head + fitted(text.removeprefix(head), len(head))
+        if terminal and level in _COLOURS:
             text = f"{_COLOURS[level]}{text}\x1b[0m"
         # loguru formats what this returns: the text goes in as a value, so that its braces stay.
         record["extra"]["_text"] = text

@@ -1,8 +1,8 @@
 """One log per market that explains each ladder: a line for people (`.log`) and the same as JSON (`.jsonl`).
 
-Owns the files' names, the records' shape and when they reach the disk: at the latest a second after they were written,
-if the owner calls `flush` that often. Knows nothing of actors; a disk that refuses is counted, never an exception: no
-explanation is worth a quote.
+Owns the files' names, the lines' words and when they reach the disk: at the latest a second after they were written,
+if the owner calls `flush` that often. Which events are worth a record, and its figures, are `story.py`'s. Knows nothing
+of actors; a disk that refuses is counted, never an exception: no explanation is worth a quote.
 """
 
 import math
@@ -17,25 +17,18 @@ import msgspec
 
 from mmactors.messages import (
     Market,
-    MarketChanged,
-    MarketListed,
-    MarketResolved,
     MarketRetired,
-    OrderDenied,
-    OrderFilled,
-    OrderRejected,
-    OrderUnchanged,
-    OrderUnknown,
     Outcome,
-    QuoteIntent,
-    SessionReport,
+    TradingStateChanged,
+    VenueConnected,
+    VenueDisconnected,
 )
-from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
+from mmactors.ops.story import MarketStory
+from mmactors.units import SECOND, Nanos
 
 MARKETS = "markets"
 """The folder of market logs inside an instance's own."""
 
-_CENT = Micros(10_000)
 _LONGEST_NAME = 120
 
 
@@ -64,7 +57,12 @@ def number(value: float | None, form: str) -> str:
 
 def ladder(levels: list[list[float]]) -> str:
     """Return levels of (price, size) as text, best first."""
-    return " ".join(f"{size:g}@{price:.4f}".removesuffix("00") for price, size in levels) or "none"
+    return " ".join(f"{size:g}@{_price(price)}" for price, size in levels) or "none"
+
+
+def takes(purchases: list[tuple[str, float, int]]) -> str:
+    """Return what a ladder's orders take at once, (outcome, price, size) each, as text after a bar; most often none."""
+    return "".join(f" | take {size:g} {outcome}@{_price(price)}" for outcome, price, size in purchases)
 
 
 def sentence(kind: str, record: dict[str, Any]) -> str:
@@ -79,8 +77,7 @@ def sentence(kind: str, record: dict[str, Any]) -> str:
 class _Files:
     """The two open files of one market."""
 
-    def __init__(self, stem: Path, tick: Micros) -> None:
-        self.tick = tick
+    def __init__(self, stem: Path) -> None:
         self.text: IO[str] = stem.with_name(stem.name + ".log").open("a", encoding="utf-8")
         self.json: IO[bytes] = stem.with_name(stem.name + ".jsonl").open("ab", buffering=1 << 16)
         if self.json.tell():
@@ -95,35 +92,39 @@ class MarketLogs:
         self.lost = 0
         self._folder = folder
         self._run = run
-        self._ticks: dict[str, Micros] = {}
+        self._stories: dict[str, MarketStory] = {}
         self._open: dict[str, _Files] = {}
         self._flushed_ns = Nanos(0)
 
     def write(self, event: object, now: Nanos) -> None:
         """Write down one message if it explains anything; the rest is ignored. `MarketRetired` closes the files."""
         match event:
-            case QuoteIntent():
-                self._put(event.market, now, "quote", self._quote(event))
-            case OrderFilled():
-                price = event.ticks * self._ticks.get(event.market, _CENT) / DOLLAR
-                self._put(event.market, now, "fill", _fill(event, price))
-            case OrderRejected() | OrderDenied() | OrderUnknown() | OrderUnchanged():
-                self._put(event.market, now, "refusal", _refusal(event))
-            case MarketListed(market):
-                self._listed(market, "listed", now)
-            case MarketChanged(market, what):
-                self._listed(market, what, now)
-            case MarketResolved(market, resolution):
-                self._listed(market, f"resolved {resolution}", now)
-            case SessionReport():
-                self._put(event.market, now, "session", _session(event))
             case MarketRetired(market_id, _):
                 self.note(market_id, "retired", now)
                 self.close(market_id)
+            case TradingStateChanged(state, reason):
+                self._note_all(f"account {state}: {reason}", now)
+            case VenueDisconnected():
+                self._note_all(f"venue's connection lost: {event.reason}", now)
+            case VenueConnected():
+                self._note_all(f"venue connected, session {event.session}", now)
+            case _:
+                market = getattr(event, "market", None)
+                name = market.id if isinstance(market, Market) else market
+                if isinstance(name, str):
+                    story = self._stories.get(name) or MarketStory()
+                    told = story.told(event, now)
+                    if told is not None:
+                        self._stories[name] = story
+                        self._put(name, now, *told)
 
     def note(self, market: str, text: str, now: Nanos) -> None:
         """Write one line of the market's life."""
         self._put(market, now, "life", {"what": text})
+
+    def _note_all(self, text: str, now: Nanos) -> None:
+        for market in list(self._open):
+            self.note(market, text, now)
 
     def flush(self, now: Nanos = Nanos(0)) -> None:
         """Hand everything written to the operating system."""
@@ -138,35 +139,13 @@ class MarketLogs:
     def close(self, market: str | None = None) -> None:
         """Close one market's files, or all."""
         for name in [market] if market is not None else list(self._open):
+            self._stories.pop(name, None)
             files = self._open.pop(name, None)
             for file in (files.text, files.json) if files is not None else ():
                 try:
                     file.close()
                 except OSError:
                     self.lost += 1
-
-    def _listed(self, market: Market, what: str, now: Nanos) -> None:
-        self._ticks[market.id] = market.tick_micros
-        record = {
-            "what": what,
-            "asset": market.asset,
-            "strike": market.strike,
-            "duration_s": market.duration_s,
-            "status": market.status.value,
-            "settled_at": market.settlement_price,
-        }
-        self._put(market.id, now, "life", record)
-
-    def _quote(self, intent: QuoteIntent) -> dict[str, Any]:
-        tick = self._ticks.get(intent.market, _CENT)
-        why = intent.reason
-        fields = ("f", "spot", "strike", "sigma", "d2", "fair", "lean", "half_spread", "room", "net", "phase", "why")
-        return {
-            **{name: getattr(why, name) for name in fields},
-            "bids": _priced(why.bids, tick),
-            "asks": _priced(why.asks, tick),
-            "sent": [len(intent.cancels), len(intent.replaces), len(intent.places)],
-        }
 
     def _put(self, market: str, now: Nanos, kind: str, record: dict[str, Any]) -> None:
         try:
@@ -180,62 +159,37 @@ class MarketLogs:
 
     def _opened(self, market: str) -> _Files:
         self._folder.mkdir(parents=True, exist_ok=True)
-        files = _Files(self._folder / file_stem(market), self._ticks.get(market, _CENT))
+        files = _Files(self._folder / file_stem(market))
         self._open[market] = files
         files.text.write(f"--- {plain(market)}, run {self._run}\n")
         files.json.write(msgspec.json.encode({"type": "market", "market": market, "run": self._run}) + b"\n")
         return files
 
 
-def _priced(levels: tuple[tuple[int, int], ...], tick: Micros) -> list[list[float]]:
-    return [[ticks * tick / DOLLAR, size] for ticks, size in levels]
-
-
 def _quote_line(q: dict[str, Any]) -> str:
+    wider = "" if q["wider"] is None else f" ({number(q['half_spread'] - q['wider'], '.4f')}{q['wider']:+.4f})"
     return (
-        f"QUOTE f {q['f']:.3f} spot {number(q['spot'], '.2f')} strike {number(q['strike'], '.2f')}"
+        f"QUOTE f {q['f']:.3f} left {number(q['left_s'], '.1f')}s spot {number(q['spot'], '.2f')}"
+        f" age {number(q['age_s'], '.2f')}s strike {number(q['strike'], '.2f')}"
         f" sigma {number(q['sigma'], '.3f')} d2 {number(q['d2'], '+.2f')} fair {number(q['fair'], '.4f')}"
-        f" lean {q['lean']:+.4f} half {number(q['half_spread'], '.4f')} room {q['room']} net {q['net']:+d}"
-        f" | bid {ladder(q['bids'])} | ask {ladder(q['asks'])} | {q['phase']}: {q['why']}"
+        f" lean {q['lean']:+.4f} half {number(q['half_spread'], '.4f')}{wider} room {q['room']} net {q['net']:+d}"
+        f" | bid {ladder(q['bids'])} | ask {ladder(q['asks'])}{takes(q['takes'])} | {q['phase']}: {q['why']}"
     )
-
-
-def _fill(event: OrderFilled, price: float) -> dict[str, Any]:
-    return {
-        "outcome": event.outcome.value,
-        "size": event.size,
-        "price": price,
-        "fee": dollars(event.fee_micros),
-        "maker": event.maker,
-        "order": event.client_id,
-        "fill_id": event.fill_id,
-    }
 
 
 def _fill_line(fill: dict[str, Any]) -> str:
     yes = fill["price"] if fill["outcome"] == Outcome.YES else 1 - fill["price"]
     side = "bid" if fill["outcome"] == Outcome.YES else "ask"
     return (
-        f"FILL  bought {fill['size']} {fill['outcome']} at {fill['price']:.2f} (our YES {side} at {yes:.2f})"
+        f"FILL  bought {fill['size']} {fill['outcome']} at {_price(fill['price'])} (our YES {side} at {_price(yes)},"
+        f" fair {number(fill['fair'], '.4f')}) edge {_cents(fill['edge'])} net {number(fill['net'], '+d')}"
         f" fee {fill['fee']:.4f} {'maker' if fill['maker'] else 'taker'} order {fill['order']}"
     )
 
 
-def _refusal(event: OrderRejected | OrderDenied | OrderUnknown | OrderUnchanged) -> dict[str, Any]:
-    match event:
-        case OrderRejected():
-            who, what = "rejected by the venue", f"{event.code} {event.message}"
-        case OrderDenied():
-            who, what = "denied by our gate", f"{event.rule}: {event.message}"
-        case OrderUnchanged():
-            who, what = f"{event.action} refused, stands as it was", f"{event.code} {event.message}"
-        case OrderUnknown():
-            who, what = "fate unknown, counted as live", event.reason
-    return {"order": event.client_id, "who": who, "what": what}
-
-
 def _refusal_line(refusal: dict[str, Any]) -> str:
-    return f"ORDER {refusal['order']} {refusal['who']}: {refusal['what']}"
+    asked = "" if refusal["asked"] is None else f" ({refusal['asked']})"
+    return f"ORDER {refusal['order']}{asked} {refusal['who']}: {refusal['what']}"
 
 
 def _life_line(life: dict[str, Any]) -> str:
@@ -248,25 +202,32 @@ def _life_line(life: dict[str, Any]) -> str:
     )
 
 
-def _session(event: SessionReport) -> dict[str, Any]:
-    return {
-        "outcome": event.outcome.value,
-        "pnl": dollars(event.pnl_micros),
-        "net_at_close": event.net_at_close,
-        "max_abs_net": event.max_abs_net,
-        "fills": event.fills,
-        "contracts": event.contracts,
-        "two_sided_share": event.two_sided_share,
-        "order_messages": event.order_messages,
-    }
-
-
 def _session_line(s: dict[str, Any]) -> str:
+    parts, of = [], s["made_of"] or {}
+    if of.get("pairs"):
+        parts.append(f"{of['pairs']} pairs at {of['pair_price']:.4f} {of['pair_pnl']:+.2f}")
+    if of.get("rest"):
+        parts.append(f"{of['rest']} {of['rest_outcome']} at {of['rest_price']:.4f} {of['rest_pnl']:+.2f}")
+    if of.get("merged"):
+        parts.append(f"merged {of['merged']:+.2f}")
+    if of.get("fees"):
+        parts.append(f"fees {-of['fees']:+.2f}")
+    made = f" = {', '.join(parts)}" if parts else ""
     return (
-        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f} net at close {s['net_at_close']:+d} (most {s['max_abs_net']})"
-        f" fills {s['fills']} contracts {s['contracts']} two-sided {number(s['two_sided_share'], '.0%')}"
+        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f}{made} | edge at the fills {_cents(s['edge'])} ({s['gained']:+.2f}),"
+        f" 1 s later {_cents(s['edge_1s'])} ({s['gained_1s']:+.2f})"
+        f" | net at close {s['net_at_close']:+d} (at 10 % left {s['net_at_10pct']:+d}, most {s['max_abs_net']})"
+        f" | fills {s['fills']} contracts {s['contracts']} two-sided {number(s['two_sided_share'], '.0%')}"
         f" messages {s['order_messages']}"
     )
+
+
+def _price(value: float) -> str:
+    return f"{value:.4f}".removesuffix("00")
+
+
+def _cents(value: float | None) -> str:
+    return number(None if value is None else value * 100, "+.1f") + "c"
 
 
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {

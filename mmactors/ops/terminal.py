@@ -1,6 +1,7 @@
-"""The terminal's manners, common to every command: lines said, arguments read, files judged, exit codes.
+"""The terminal's manners, common to every command: lines said and fitted, arguments read, files judged, exit codes.
 
-Owns the words and codes of bad arguments. It must not know any command, and imports nothing that takes time.
+Owns the words and codes of bad arguments, and how long a line may be. It must not know any command, and imports
+nothing that takes time.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
     from mmactors.config import Config, ConfigError
 
 USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
+
+WIDTH = 160
+"""The longest line that a console is given."""
+
+WHO = 24
+"""The width of the column that says what a line of a run is about."""
 
 
 class Unusable(Exception):  # noqa: N818
@@ -81,6 +89,14 @@ def must_be_file(path: Path | None) -> None:
     """
     if path is not None and not path.is_file():
         raise Unusable(f"--prices {path}: no such file", NO_INPUT)
+
+
+def fitted(text: str, hang: int = 0) -> str:
+    """Return a text that begins in column `hang` as lines that end within `WIDTH`, the others begun in that column."""
+    room = max(WIDTH - hang, 1)
+    if len(text) <= room:
+        return text
+    return ("\n" + " " * hang).join(textwrap.wrap(text, room, break_on_hyphens=False))
 
 
 def say(line: str) -> None:

@@ -48,10 +48,9 @@ def intent(**change) -> QuoteIntent:
     return QuoteIntent("BTC-5M-X", 1, (), (), (), replace(REASON, **change), NOW)
 
 
-def fill(outcome: Outcome, maker: bool = True) -> OrderFilled:
-    return OrderFilled(
-        "BTC-5M-X", "r1-1", "f-1", outcome, Ticks(48), Contracts(30), Micros(0), Contracts(30), maker, NOW
-    )
+def fill(outcome: Outcome, maker: bool = True, ticks: int = 48, market: str = "BTC-5M-X") -> OrderFilled:
+    size = Contracts(30)
+    return OrderFilled(market, "r1-1", "f-1", outcome, Ticks(ticks), size, Micros(0), size, maker, NOW)
 
 
 @pytest.fixture
@@ -64,86 +63,176 @@ def narrator(lines):
     return Narrator(lines.append)
 
 
+def told(narrator: Narrator, event: object) -> list[str]:
+    return narrator.narrate(event, NOW)
+
+
 def said(narrator: Narrator, event: object) -> str:
-    (line,) = narrator.narrate(event)
+    (line,) = told(narrator, event)
     return line
+
+
+def hydrated(market: Market = OPEN, yes: int = 0) -> MarketHydrated:
+    state = (Contracts(yes), Contracts(0), Micros(0), Micros(0), TradingState.ACTIVE, Nanos(0), 0.1)
+    return MarketHydrated(market, *state, Micros(1000 * DOLLAR))
+
+
+def at(seconds: float) -> Nanos:
+    return Nanos(NOW + round(seconds * SECOND))
 
 
 def test_a_session_is_listed_once_and_opened_with_its_strike(narrator):
     assert "listed: BTC above its price at the open? 300 s, pending" in said(narrator, MarketListed(MARKET))
-    assert narrator.narrate(MarketListed(MARKET)) == []
+    assert told(narrator, MarketListed(MARKET)) == []
     assert "opened: strike 97,000.00, 300 s" in said(narrator, MarketChanged(OPEN, "opened"))
-    assert narrator.narrate(MarketChanged(OPEN, "opened")) == []
+    assert told(narrator, MarketChanged(OPEN, "opened")) == []
     assert "closed by the venue" in said(narrator, MarketChanged(OPEN, "closed"))
 
 
+def test_that_a_market_closes_at_its_end_is_no_news_but_before_it_is(narrator):
+    told_at = [narrator.narrate(MarketChanged(OPEN, "closed"), at(seconds)) for seconds in (290, 299, 301)]
+    assert [len(lines) for lines in told_at] == [1, 0, 0]
+    assert "halted by the venue" in narrator.narrate(MarketChanged(OPEN, "halted"), at(299))[0]
+
+
 def test_the_first_two_sided_quote_is_shown_in_both_views_and_only_the_first(narrator):
-    assert narrator.narrate(intent(asks=())) == []
+    told(narrator, hydrated())
+    assert told(narrator, intent(asks=())) == []
     line = said(narrator, intent())
-    assert "first two-sided quote: YES 30 at 0.52 / 30 at 0.56 (the ask is a NO bid at 0.44)" in line
-    assert "fair 0.540, spot 97,012.50, strike 97,000.00" in line
-    assert narrator.narrate(intent(spot=1.0)) == []
+    assert "first two-sided quote: YES 30 at 0.52 / 30 at 0.56 (NO at 0.44)" in line
+    assert "fair 0.540, 270 s left, spot 97,012.50, sigma 0.50" in line
+    assert told(narrator, intent(spot=1.0)) == []
 
 
 def test_each_phase_is_told_when_it_begins(narrator):
-    narrator.narrate(intent())
-    told = [
-        narrator.narrate(intent(phase=phase, f=f, why=why))
+    told(narrator, hydrated())
+    told(narrator, intent())
+    phases = [
+        told(narrator, intent(phase=phase, f=f, why=why))
         for phase, f, why in [
             *(("FLATTENING", 0.74, "lean"), ("FLATTENING", 0.5, "lean"), ("REDUCE_ONLY", 0.1, "reduce-only")),
             *(("DEAD_SIDE", 0.09, "dead side"), ("CLOSED", 0.02, "closing")),
         ]
     ]
-    assert [len(lines) for lines in told] == [1, 0, 1, 1, 1]
-    assert "exposure is worked off from here with 74% left; net +0" in told[0][0]
-    assert "reduce-only with 10% left" in told[2][0]
-    assert "dead side" in told[3][0]
-    assert "everything cancelled before the close with 2% left" in told[4][0]
+    assert [len(lines) for lines in phases] == [1, 0, 1, 1, 1]
+    assert "exposure is worked off from here with 74% left; net +0, lean +0.0c, fair 0.540" in phases[0][0]
+    assert "reduce-only with 10% left" in phases[2][0]
+    assert "dead side" in phases[3][0]
+    assert "everything cancelled before the close with 2% left" in phases[4][0]
+
+
+def test_phases_that_take_turns_are_told_once_and_again_after_a_change_of_state(narrator):
+    phases = ["EARLY", "FLATTENING", "REDUCE_ONLY", "DEAD_SIDE", "REDUCE_ONLY", "DEAD_SIDE", "REDUCE_ONLY"]
+    assert [len(told(narrator, intent(phase=phase))) for phase in phases] == [1, 1, 1, 1, 0, 0, 0]
+    told(narrator, TradingStateChanged(TradingState.REDUCING, "the day's loss"))
+    assert [len(told(narrator, intent(phase=phase))) for phase in ("REDUCE_ONLY", "REDUCE_ONLY")] == [1, 0]
 
 
 def test_a_pause_that_concerns_all_is_no_end_of_every_market(narrator):
-    narrator.narrate(intent())
+    told(narrator, intent())
     nothing = {"bids": (), "asks": (), "phase": "CLOSED", "fair": math.nan}
     for why in ("binance: the peer hung up", "venue not in step", "account halted"):
-        assert narrator.narrate(intent(why=why, **nothing)) == []
-        assert narrator.narrate(intent()) == []
+        assert told(narrator, intent(why=why, **nothing)) == []
+        assert told(narrator, intent()) == []
 
 
 def test_a_frozen_market_says_so_once_and_when_it_thaws(narrator):
-    narrator.narrate(intent())
+    told(narrator, intent())
     frozen = intent(why="frozen after a burst of fills", bids=(), asks=(), net=-610)
     assert "frozen after a burst of fills: its quotes are pulled; net -610" in said(narrator, frozen)
-    assert narrator.narrate(frozen) == []
+    assert told(narrator, frozen) == []
     assert "quoting again" in said(narrator, intent())
 
 
 def test_orders_that_went_unknown_with_the_connection_are_told_by_its_line_alone(narrator):
-    assert narrator.narrate(OrderUnknown("BTC-5M-X", "r1-1", "connection lost")) == []
+    assert told(narrator, OrderUnknown("BTC-5M-X", "r1-1", "connection lost")) == []
     assert "r1-2: fate unknown (no answer)" in said(narrator, OrderUnknown("BTC-5M-X", "r1-2", "no answer"))
 
 
 def test_a_feed_that_connects_again_and_again_without_a_word_is_told_once(narrator):
     connected, stale = FeedConnected("binance", "BTC", NOW), FeedWentStale("binance", "BTC", NOW, "no tick for 2 s")
-    told = [len(narrator.narrate(event)) for event in (connected, stale, connected, connected, stale, connected)]
-    assert told == [1, 1, 1, 0, 1, 1]
+    counts = [len(told(narrator, event)) for event in (connected, stale, connected, connected, stale, connected)]
+    assert counts == [1, 1, 1, 0, 1, 1]
 
 
-def test_a_fill_says_outcome_size_price_net_and_cash(narrator):
-    state = (Contracts(40), Contracts(0), Micros(0), Micros(0), TradingState.ACTIVE, Nanos(0), 0.1)
-    narrator.narrate(MarketHydrated(OPEN, *state, Micros(1000 * DOLLAR)))
-    line = said(narrator, fill(Outcome.NO))
-    assert "bought 30 NO at 0.48 (sold YES at 0.52); net +10, cash $985.60" in line
-    assert "bought 30 YES at 0.48 as taker; net +40, cash $971.20" in said(narrator, fill(Outcome.YES, maker=False))
-    exact = narrator.narrate(fill(Outcome.YES), net=7, cash=Micros(DOLLAR))
-    assert "net +7, cash $1.00" in exact[0]
+def test_a_markets_fills_are_one_line_with_their_edge_and_the_net_after(narrator, lines):
+    narrator.tell(hydrated(yes=40), NOW)
+    narrator.tell(intent(fair=0.54, lean=0.01), NOW)
+    lines.clear()
+    narrator.tell(fill(Outcome.YES), at(0))  # worth 0.54: 6 c
+    narrator.tell(fill(Outcome.NO, ticks=44), at(1))  # worth 0.46: 2 c
+    narrator.tell(intent(fair=0.50, lean=0.02), at(2))
+    narrator.tell(fill(Outcome.NO, ticks=49, maker=False), at(2))  # worth 0.50: 1 c
+    narrator.pass_time(at(4.9))
+    assert lines == []
+    narrator.pass_time(at(5))
+    (line,) = lines
+    assert line.startswith("11:06:45.000 BTC-5M-X ")
+    assert (
+        "bought   30 YES,   60 NO in   3 fills, edge  +3.0c, now  +3.0c; net   +10, lean  +2.0c, cash $957.70" in line
+    )
+    assert line.endswith("; 30 taken")
+
+
+def test_fills_make_one_line_in_five_seconds_for_each_market(narrator, lines):
+    for tenth in range(200):  # twenty seconds
+        narrator.tell(fill(Outcome.YES), at(tenth / 10))
+        narrator.tell(fill(Outcome.NO, market="ETH-5M-X"), at(tenth / 10))
+        narrator.pass_time(at(tenth / 10))
+    assert [sum(market in line for line in lines) for market in ("BTC-5M-X", "ETH-5M-X")] == [3, 3]
+    narrator.finish(at(20))
+    assert len(lines) == 8
+    bought = [int(line.split("bought")[1].split()[0]) for line in lines if "BTC-5M-X" in line]
+    assert sum(bought) == 200 * 30  # none is lost, none told twice
+    narrator.finish(at(21))
+    narrator.pass_time(at(60))
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize("end", [REPORT, MarketResolved(OPEN, Resolution.YES)])
+def test_fills_are_told_before_their_market_ends_and_those_of_others_wait(narrator, lines, end):
+    narrator.tell(fill(Outcome.YES), at(0))
+    narrator.tell(fill(Outcome.YES, market="ETH-5M-X"), at(0))
+    narrator.tell(end, at(1))
+    assert ["bought" in line for line in lines] == [True, False]
+    assert all("BTC-5M-X" in line for line in lines)
+    narrator.pass_time(at(5))
+    assert "ETH-5M-X" in lines[2]
+
+
+def test_an_edge_without_a_fair_value_is_a_dash(narrator, lines):
+    narrator.tell(fill(Outcome.YES), NOW)
+    narrator.tell(intent(fair=math.nan, bids=(), asks=(), phase="CLOSED", why="no price"), NOW)
+    narrator.tell(fill(Outcome.YES), NOW)
+    narrator.finish(NOW)
+    assert "in   2 fills, edge     -c, now     -c; net   +60" in lines[0]
+
+
+def test_an_edge_that_the_news_behind_the_fill_took_away_is_seen(narrator, lines):
+    narrator.tell(intent(fair=0.56), at(0))
+    lines.clear()
+    narrator.tell(fill(Outcome.NO, ticks=33), at(0))
+    narrator.tell(intent(fair=0.87), at(0.1))
+    narrator.pass_time(at(5))
+    assert "edge +11.0c, now -20.0c;" in lines[0]
 
 
 def test_a_settlement_says_profit_and_net_and_a_second_one_that_it_is(narrator):
     resolved = replace(OPEN, settlement_price=97_100.0)
     line = said(narrator, MarketResolved(resolved, Resolution.YES))
     assert "resolved YES at 97,100.00, strike 97,000.00" in line
-    assert "settled YES: P&L -$12.34, net at close +4 (at 10 % left +30, most 210), 17 fills" in said(narrator, REPORT)
+    settled = (
+        "settled YES: P&L    -$12.34, net at close   +4 (at 10 % left  +30, most  210),  17 fills,   420 contracts"
+    )
+    assert settled in said(narrator, REPORT)
     assert "settled again" in said(narrator, REPORT)
+
+
+def test_settlements_stand_below_each_other_however_they_end(narrator):
+    ends = [(Resolution.YES, 1_000_000), (Resolution.NO, -999_990_000), (Resolution.VOID, 0)]
+    lines = [said(Narrator(print), replace(REPORT, outcome=how, pnl_micros=Micros(pnl))) for how, pnl in ends]
+    assert len({line.index(", net at close") for line in lines}) == 1
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_venue_feeds_and_states_are_told(narrator):
@@ -153,22 +242,45 @@ def test_venue_feeds_and_states_are_told(narrator):
     assert "reconnected as a-1" in said(narrator, up)
     assert "binance BTC" in said(narrator, FeedWentStale("binance", "BTC", NOW, "silent for 2 s"))
     moved = ReferenceMoved("BTC", 97_000.0, 0.5, NOW, NOW, 0.05, ("binance",))
-    assert narrator.narrate(moved) == []
+    assert told(narrator, moved) == []
     assert "no live price" in said(narrator, ReferenceLost("BTC", NOW, "every source silent"))
     assert "live again at 97,000.00" in said(narrator, moved)
-    assert narrator.narrate(moved) == []
+    assert told(narrator, moved) == []
     assert "REDUCING: the day's loss" in said(
         narrator, TradingStateChanged(TradingState.REDUCING, "the day's loss is $1001")
     )
     assert "died (incarnation 2): boom" in said(narrator, ActorDied("market:X", 2, "boom"))
-    assert narrator.narrate(ActorDied("market:X", 2, None)) == []
+    assert told(narrator, ActorDied("market:X", 2, None)) == []
 
 
 def test_lines_are_written_with_the_time(narrator, lines):
-    narrator.tell(fill(Outcome.YES), NOW)
+    narrator.tell(REPORT, NOW)
     narrator.tell(object(), NOW)
     assert len(lines) == 1
     assert lines[0].startswith("11:06:40.000 BTC-5M-X ")
+
+
+def test_what_is_said_begins_in_one_column_also_after_a_longer_name(narrator, lines):
+    long = "KXBTCD-25NOV2314-T97249.99-X"
+    for event in (MarketListed(OPEN), MarketListed(replace(OPEN, id=long)), REPORT):
+        narrator.tell(event, NOW)
+    assert [line.find(word) for line, word in zip(lines, ("listed", "listed", "settled"), strict=True)] == [38, 42, 42]
+
+
+def test_no_line_is_longer_than_160_and_nothing_of_a_longer_one_is_lost(narrator, lines):
+    words = [f"word-{number}" for number in range(60)]
+    expensive = replace(OPEN, id="SHIB-1000-" + "X" * 300, strike=1e12)
+    narrator.tell(MarketListed(expensive), NOW)
+    narrator.tell(VenueDisconnected(" ".join(words), NOW), NOW)
+    narrator.tell(replace(intent(spot=1e12, net=-10_000, phase="FLATTENING"), market=expensive.id), NOW)
+    narrator.tell(fill(Outcome.NO, maker=False, market=expensive.id), NOW)
+    narrator.tell(replace(REPORT, market=expensive.id, pnl_micros=Micros(-(10**13)), contracts=10**6), NOW)
+    assert max(map(len, lines)) <= 160
+    assert all(any(word in line.split() for line in lines) for word in words[:-1])
+    begun = [line for line in lines if line[0] != " "]
+    assert len(begun) == 6
+    table = narrator.summary([replace(REPORT, market=expensive.id, strike=1e12)], cash=Micros(DOLLAR))
+    assert max(map(len, table)) <= 160
 
 
 def test_colour_only_where_it_is_asked_for():
@@ -199,9 +311,10 @@ def test_the_last_word_is_a_table_of_all_sessions_and_their_totals(narrator):
 
 
 def test_what_is_still_held_is_the_very_last_word(narrator):
-    narrator.narrate(intent(net=-85))
-    narrator.narrate(replace(intent(net=3), market="BTC-1M-Y"))
-    narrator.narrate(replace(REPORT, market="BTC-1M-Y"))
+    told(narrator, hydrated(yes=10))
+    told(narrator, fill(Outcome.NO))
+    told(narrator, hydrated(replace(OPEN, id="BTC-1M-Y"), yes=3))
+    told(narrator, replace(REPORT, market="BTC-1M-Y"))
     paired = narrator.summary([], cash=Micros(DOLLAR), pairs=3350)[1]
     assert paired == "cash $1.00, and $3,350 to come for pairs of YES and NO, however their markets end"
-    assert narrator.summary([], cash=Micros(DOLLAR))[1:] == ["cash $1.00", "held, not settled (YES - NO): BTC-5M-X -85"]
+    assert narrator.summary([], cash=Micros(DOLLAR))[1:] == ["cash $1.00", "held, not settled (YES - NO): BTC-5M-X -20"]

@@ -9,13 +9,19 @@ from loguru import logger
 from mmactors.ops.logs import RUN_LOG, redactor, set_up_logs
 
 SECRET = "correct horse battery staple"
+WORDS = " ".join(f"word-{number}" for number in range(60))
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
 
 
-@pytest.fixture
-def console(tmp_path):
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(params=[io.StringIO])
+def console(request, tmp_path):
     handlers, level = logging.root.handlers[:], logging.root.level
-    stream = io.StringIO()
+    stream = request.param()
     set_up_logs(tmp_path, "INFO", secrets=[SECRET, ""], console=stream)
     yield stream
     logger.remove()
@@ -32,8 +38,23 @@ def test_the_console_has_its_level_and_the_file_everything(console, tmp_path):
     logger.debug("small")
     logger.info("price {} {{braces}}", 5)
     assert "small" not in console.getvalue()
-    assert console.getvalue().endswith("INFO    price 5 {braces}\n")
+    assert console.getvalue().endswith(f"{'INFO':<24} price 5 {{braces}}\n")
     assert "small" in written(tmp_path)
+
+
+@pytest.mark.parametrize("console", [Terminal], indirect=True)
+def test_a_long_line_goes_on_in_its_column_on_a_terminal_and_is_whole_in_the_file(console, tmp_path):
+    logger.info(WORDS)
+    first, *others = console.getvalue().splitlines()
+    assert max(len(line) for line in (first, *others)) <= 160
+    assert [line.find("word") for line in (first, *others)] == [len("HH:MM:SS.mmm ") + 25] * (1 + len(others))
+    assert console.getvalue().split()[2:] == WORDS.split()
+    assert WORDS in written(tmp_path)
+
+
+def test_a_long_line_is_one_for_whoever_searches_it(console):
+    logger.info(WORDS)
+    assert console.getvalue().endswith(f"{WORDS}\n")
 
 
 def test_braces_of_a_message_stay(console):

@@ -1,0 +1,84 @@
+"""The journal actor: a market's fills reach the console together, in time, and none is left when it ends."""
+
+import pykka
+import pytest
+
+from mmactors.actors import names
+from mmactors.actors.journal import JournalActor
+from mmactors.core.params import MakerParams
+from mmactors.messages import MakerStarted, Market, MarketStatus, OrderFilled, Outcome, SessionReport
+from mmactors.ops.console import Narrator
+from mmactors.ops.eventlog import EventLog
+from mmactors.ops.journal import JournalStore
+from mmactors.ops.marketlog import MarketLogs
+from mmactors.runtime.deterministic import DeterministicRuntime
+from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
+
+START = Nanos(1_795_000_000 * SECOND)
+ID = "BTC-5M-X"
+MARKET = Market(ID, "BTC", 97_000.0, MarketStatus.OPEN, START, Nanos(START + 300 * SECOND))
+
+
+class Stage:
+    """A journal in virtual time, and what it says on the console."""
+
+    def __init__(self, folder):
+        self.lines: list[str] = []
+        self.sessions: dict[str, SessionReport] = {}
+        self.store = JournalStore.open(folder / "journal.sqlite")
+        run = self.store.begin_run(START)
+        self.runtime = DeterministicRuntime(START)
+        self.runtime.spawn(
+            names.JOURNAL,
+            lambda *life: JournalActor(
+                *life,
+                store=self.store,
+                narrator=Narrator(self.lines.append),
+                logs=MarketLogs(folder / "markets", run),
+                events=EventLog(folder / "events.mmlog", run=run, config="{}"),
+                sessions=self.sessions,
+            ),
+        )
+
+    def hear(self, *messages, seconds=0.0):
+        for message in messages:
+            self.runtime.tell(names.JOURNAL, message)
+        self.runtime.run_until(Nanos(self.runtime.clock.now() + round(seconds * SECOND)))
+
+    def end(self):
+        self.runtime.stop_all((names.JOURNAL,), timeout_s=5.0)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    stage = Stage(tmp_path)
+    yield stage
+    stage.end()
+    stage.store.close()
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)
+
+
+def fill(number: int) -> OrderFilled:
+    size = Contracts(10)
+    return OrderFilled(ID, "r1-1", f"f-{number}", Outcome.YES, Ticks(48), size, Micros(0), size, True, START)
+
+
+def test_fills_are_one_line_after_five_seconds_though_nothing_else_happens(stage):
+    stage.hear(fill(1), fill(2), fill(3), seconds=4.8)
+    assert stage.lines == []
+    stage.hear(seconds=0.4)
+    (line,) = stage.lines
+    assert "bought   30 YES,    0 NO in   3 fills" in line
+    assert len(stage.store.fills()) == 3
+
+
+def test_fills_that_are_not_due_are_told_at_the_end_of_the_run(stage):
+    stage.hear(fill(1), seconds=0.2)
+    stage.end()
+    assert [line.split("bought")[1].split()[0] for line in stage.lines] == ["10"]
+
+
+def test_what_a_market_is_quoted_with_is_in_its_log(stage, tmp_path):
+    stage.hear(MakerStarted(MARKET, 7, "r1-7", MakerParams()), seconds=1.5)
+    assert "incarnation 7 quotes: half = 0.0100" in (tmp_path / "markets" / f"{ID}.log").read_text()
