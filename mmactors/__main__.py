@@ -56,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else 0
     if argv is None and getattr(args, "long", False):
         compiled.take_over(sys.argv[1:])
-        if not compiled.is_running() and os.environ.get(compiled.SWITCH) != "0":
-            say("interpreted; after `python -m mmactors compile`, once, this takes a third of the time")
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)

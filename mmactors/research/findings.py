@@ -205,7 +205,7 @@ class Backtest:
             f"({found['virtual_seconds_per_second']:.0f} a second with {self.processes} "
             f"process{'' if self.processes == 1 else 'es'}, "
             f"{found['virtual_seconds_per_cpu_second']:.0f} a second of processor time); "
-            f"runtime {self.runtime}{', compiled' if compiled.is_running() else ''}, "
+            f"runtime {self.runtime}, {'compiled' if compiled.is_running() else 'interpreted'}, "
             f"orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
         ]
 
