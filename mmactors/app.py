@@ -182,12 +182,13 @@ def _trade(
     report: Path | None,
 ) -> int:
     run = Run()
+    life = _life(config, store, number)
     urls = config.urls(None if simulator is None else simulator.address.port)
     narrator = Narrator(_say, colour=sys.stdout.isatty())
     params = cache(config.maker_params)
     desk = OrderDesk(
         lambda market: params(market.asset, market.duration_s),
-        prefix=f"r{number}",
+        prefix=f"r{life}",
         ack_timeout_ns=nanos(config.venue.ack_timeout_s),
         merge_below=config.merge_below(),
     )
@@ -200,11 +201,11 @@ def _trade(
         names.SUPERVISOR,
         partial(
             SupervisorActor,
-            children=_children(config, clock, store, number, folder, urls, token, trust, desk, narrator, run),
+            children=_children(config, clock, store, number, life, folder, urls, token, trust, desk, narrator, run),
             market_factory=lambda market: partial(
                 MarketActor,
                 market=market,
-                prefix=f"r{number}",
+                prefix=f"r{life}",
                 params=params(market.asset, market.duration_s),
                 recorded=True,
             ),
@@ -262,11 +263,19 @@ def _trade(
     return ending.code
 
 
+def _life(config: Config, store: JournalStore, number: int) -> str:
+    """Name this run at the venue, which may know a run of the same number: of a journal that was lost or moved away."""
+    if config.simulator.embedded:  # a venue of this run alone
+        return f"{number}"
+    return f"{number}-{store.begun() // SECOND:x}"
+
+
 def _children(
     config: Config,
     clock: SystemClock,
     store: JournalStore,
     number: int,
+    life: str,
     folder: Path,
     urls: Urls,
     token: Credentials,
@@ -295,7 +304,7 @@ def _children(
                 config=config.venue,
                 ws_url=urls.ws_url,
                 rest_url=urls.rest_url,
-                session=f"{config.name}-{number}",
+                session=f"{config.name}-{life}",
                 token=token,
                 deliver=deliver,
                 now=clock.now,

@@ -137,6 +137,7 @@ class JournalStore:
         self._lock = lock
         self._pending: list[tuple[str, Row]] = []
         self._oldest_ns: Nanos | None = None
+        self._files = {where: _identity(os.stat(where)) for where in (path, Path(lock.name))}
         self._ticks = dict(database.execute("SELECT market, tick_micros FROM markets").fetchall())
 
     @classmethod
@@ -168,6 +169,12 @@ class JournalStore:
         with _told(self.path):
             self.run = self._database.execute("INSERT INTO runs (at_ns) VALUES (?)", (now,)).lastrowid or 0
         return self.run
+
+    def begun(self) -> Nanos:
+        """Return when this journal's first run began: what tells it from one that was lost or moved away."""
+        for (at_ns,) in self._all("SELECT at_ns FROM runs ORDER BY run LIMIT 1"):
+            return Nanos(at_ns)
+        return Nanos(0)
 
     # --- writing in groups ---
 
@@ -201,8 +208,11 @@ class JournalStore:
         """Write everything buffered in one transaction and return how many rows that was.
 
         Raises:
-            JournalFailed: nothing was written; everything is still buffered.
+            JournalFailed: nothing was written; everything is still buffered. Also if the file, or its lock, has been
+                deleted or replaced meanwhile: what is written into a file without a name is lost to the next run, and
+                a lock without one keeps no second instance out.
         """
+        self._still_there()
         if not self._pending:
             return 0
         with _told(self.path), self._transaction():
@@ -309,6 +319,15 @@ class JournalStore:
 
     # --- the parts ---
 
+    def _still_there(self) -> None:
+        for path, identity in self._files.items():
+            try:
+                found = _identity(os.stat(path))
+            except OSError as error:
+                raise JournalFailed(f"{path}: gone while in use ({error.strerror})") from None
+            if found != identity:
+                raise JournalFailed(f"{path}: replaced while in use")
+
     def _know(self, market: Market, now: Nanos) -> None:
         if self._ticks.get(market.id) != market.tick_micros:
             self._ticks[market.id] = market.tick_micros
@@ -378,6 +397,10 @@ def _locked(path: Path) -> IO[str]:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _crc(row: Iterable[Any]) -> int:
