@@ -164,10 +164,15 @@ class JournalStore:
             lock.close()
             raise
 
-    def begin_run(self, now: Nanos) -> int:
-        """Start a run: its number is on disk before this returns, and part of every client order id."""
+    def begin_run(self, now: Nanos, *, after: int = 0) -> int:
+        """Start a run: its number is on disk before this returns, and part of every client order id.
+
+        It is beyond those of the journal's own runs and `after`, a run that only its logs still tell of.
+        """
         with _told(self.path):
-            self.run = self._database.execute("INSERT INTO runs (at_ns) VALUES (?)", (now,)).lastrowid or 0
+            ((last,),) = self._database.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()
+            row = (max(last, after) + 1, now)
+            self.run = self._database.execute("INSERT INTO runs (run, at_ns) VALUES (?, ?)", row).lastrowid or 0
         return self.run
 
     def begun(self) -> Nanos:

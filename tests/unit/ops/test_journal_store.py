@@ -252,6 +252,15 @@ def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path, lines: int):
         store.close()
 
 
+def test_a_new_journal_goes_on_after_the_runs_that_only_their_logs_tell_of(tmp_path: Path) -> None:
+    store = JournalStore.open(tmp_path / "journal.sqlite")
+    assert store.begun() == 0
+    assert store.begin_run(NOW, after=7) == 8
+    assert store.begin_run(Nanos(NOW + 1), after=3) == 9
+    assert store.begun() == NOW
+    store.close()
+
+
 @pytest.mark.parametrize("name", ["journal.sqlite", "journal.sqlite.lock"])
 @pytest.mark.parametrize("how", ["deleted", "replaced", "moved"])
 def test_a_file_taken_away_while_in_use_fails_the_next_commit(tmp_path: Path, name: str, how: str) -> None:
