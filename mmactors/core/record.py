@@ -70,7 +70,7 @@ class SessionRecord:
             pnl_micros=inventory.pnl_if(resolution),
             net_at_close=net,
             net_at_10pct=self.net_at_10pct if self.net_at_10pct is not None else net,
-            max_abs_net=self.max_abs_net,
+            max_abs_net=max(self.max_abs_net, abs(net)),
             risk_at_close=abs(net) * math.sqrt(fair * (1.0 - fair)),
             fills=self.fills,
             contracts=self.contracts,

@@ -733,6 +733,16 @@ def test_the_session_report_tells_what_happened():
     assert 0.0 < report.two_sided_share < 1.0
 
 
+@pytest.mark.parametrize("priced", [True, False])
+def test_what_an_earlier_run_left_counts_as_held(priced):
+    maker = Bench(f=0.9, start=False)
+    maker.tell(replace(HYDRATED, no=Contracts(40), no_cost_micros=micros(18.0)))
+    if priced:
+        maker.price()
+    resolve(maker)
+    assert (maker.reports[0].net_at_close, maker.reports[0].max_abs_net) == (-40, 40)
+
+
 def test_the_two_sided_share_is_of_the_time_the_session_ran():
     maker = Bench(f=0.9)
     maker.pass_time(10)
