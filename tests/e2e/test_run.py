@@ -153,6 +153,21 @@ def test_a_run_without_the_journal_of_the_last_takes_none_of_its_client_ids(desk
     assert resting(port) == 0
 
 
+def test_another_program_on_the_account_is_told(desktop: Desktop) -> None:
+    """Each takes the other's orders for a stranger's: with folders of their own no lock keeps them apart."""
+    conf = desktop.config(SHORT)
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 15, lambda: venue.complained)
+    port = str(json.loads(venue.said)["listening"]["port"])
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": port}
+    first = desktop.start("first", "run.py", str(conf))
+    first.says("first two-sided quote", 15)
+    assert "another program" not in first.complained
+    desktop.environ["MM__logs__dir"] = str(desktop.folder / "elsewhere")
+    desktop.start("second", "run.py", str(conf))
+    first.says("does another program use the account?", 15)
+
+
 def test_a_second_instance_is_refused_at_once(desktop: Desktop) -> None:
     conf = desktop.config(SHORT)
     first = desktop.start("first", "run.py", str(conf))
