@@ -53,6 +53,7 @@ class SessionRecord:
 
     def price(self, f: float, fair: float, net: int, closing: bool) -> None:
         """Note the fair value and the net with this share of the session left."""
+        self.max_abs_net = max(self.max_abs_net, abs(net))  # what an earlier run left is held without a fill
         if f <= NET_NOTED_F and self.net_at_10pct is None:
             self.net_at_10pct = net
         if not closing:

@@ -775,6 +775,13 @@ def test_what_an_earlier_run_left_counts_as_held(priced):
     assert (maker.reports[0].net_at_close, maker.reports[0].max_abs_net) == (-40, 40)
 
 
+def test_what_an_earlier_run_left_counts_as_held_even_if_it_is_worked_off():
+    maker = Bench(f=0.9, no=Contracts(40), no_cost_micros=micros(18.0))
+    maker.fill(YES, 30)
+    resolve(maker)
+    assert (maker.reports[0].net_at_close, maker.reports[0].max_abs_net) == (-10, 40)
+
+
 def test_the_two_sided_share_is_of_the_time_the_session_ran():
     maker = Bench(f=0.9)
     maker.pass_time(10)
