@@ -143,20 +143,45 @@ def trade(
     except JournalFailed as failed:
         return _refuse(78, failed)
     except OSError as failed:
-        return _refuse(78, f"{config.folder} cannot be written to: {failed.strerror}; set logs.dir")
-    number = store.begin_run(clock.now())
-    folder = _made(config.folder / f"run-{number:05d}")
+        return _refuse(78, _unwritable(config.folder, failed))
+    code = 70
+    try:
+        code = _begin(config, clock, store, ending, prices, stop_after_s, report, environ)
+    finally:
+        try:
+            store.close()
+        except JournalFailed as failed:
+            code = _refuse(code or 70, f"the last {store.pending} rows are not in the journal: {failed}")
+    return code
+
+
+def _begin(
+    config: Config,
+    clock: SystemClock,
+    store: JournalStore,
+    ending: Ending,
+    prices: Path | None,
+    stop_after_s: float | None,
+    report: Path | None,
+    environ: Mapping[str, str],
+) -> int:
     simulator: SimulatorProcess | None = None
     try:
-        if config.simulator.embedded:
+        token = token_source(config, environ, clock)
+        token.check()
+        try:
+            number = store.begin_run(clock.now(), after=_last_run(config.folder))
+            folder = _made(config.folder / f"run-{number:05d}")
             resolved = folder / "config.json"
-            resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
+            if config.simulator.embedded:
+                resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
+            set_up_logs(folder, config.logs.level, secrets=token.secrets)
+        except OSError as failed:
+            return _refuse(78, _unwritable(Path(failed.filename or config.folder), failed))
+        if config.simulator.embedded:
             truth = (folder / "venue.jsonl").resolve()
             known = {k: v for k, v in environ.items() if k not in (config.venue.api_key_env, WALLET_VARIABLE)}
             simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
-        token = token_source(config, environ, clock)
-        token.check()
-        set_up_logs(folder, config.logs.level, secrets=token.secrets)
         trust = trusted(config.venue_ca), trusted(config.feed_ca)
         return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
     except SimulatorError as failed:
@@ -164,7 +189,6 @@ def trade(
     except (MissingSecret, BadCertificates, JournalFailed) as unusable:
         return _refuse(78, unusable)
     finally:
-        store.close()
         if simulator is not None:
             simulator.stop()
 
@@ -183,12 +207,13 @@ def _trade(
     report: Path | None,
 ) -> int:
     run = Run()
+    life = _life(config, store, number)
     urls = config.urls(None if simulator is None else simulator.address.port)
     narrator = Narrator(_say, colour=sys.stdout.isatty())
     params = cache(config.maker_params)
     desk = OrderDesk(
         lambda market: params(market.asset, market.duration_s),
-        prefix=f"r{number}",
+        prefix=f"r{life}",
         ack_timeout_ns=nanos(config.venue.ack_timeout_s),
         merge_below=config.merge_below(),
     )
@@ -204,11 +229,11 @@ def _trade(
         names.SUPERVISOR,
         partial(
             SupervisorActor,
-            children=_children(config, clock, store, number, folder, urls, token, trust, desk, narrator, run),
+            children=_children(config, clock, store, number, life, folder, urls, token, trust, desk, narrator, run),
             market_factory=lambda market: partial(
                 MarketActor,
                 market=market,
-                prefix=f"r{number}",
+                prefix=f"r{life}",
                 params=params(market.asset, market.duration_s),
                 recorded=True,
             ),
@@ -266,11 +291,19 @@ def _trade(
     return ending.code
 
 
+def _life(config: Config, store: JournalStore, number: int) -> str:
+    """Name this run at the venue, which may know a run of the same number: of a journal that was lost or moved away."""
+    if config.simulator.embedded:  # a venue of this run alone
+        return f"{number}"
+    return f"{number}-{store.begun() // SECOND:x}"
+
+
 def _children(
     config: Config,
     clock: SystemClock,
     store: JournalStore,
     number: int,
+    life: str,
     folder: Path,
     urls: Urls,
     token: Credentials,
@@ -299,7 +332,7 @@ def _children(
                 config=config.venue,
                 ws_url=urls.ws_url,
                 rest_url=urls.rest_url,
-                session=f"{config.name}-{number}",
+                session=f"{config.name}-{life}",
                 token=token,
                 deliver=deliver,
                 now=clock.now,
@@ -433,7 +466,11 @@ def _check(
     desk: OrderDesk,
 ) -> VenueCheck | None:
     """Compare our ledger with the venue's: its log if it is our own simulator, else what it says over REST."""
-    fills, cash = store.fills(since_run=number), desk.account.cash_micros
+    try:
+        fills, cash = store.fills(since_run=number), desk.account.cash_micros
+    except JournalFailed as failed:
+        logger.error("the ledger could not be checked against the venue: {}", failed)
+        return None
     if simulator is not None:
         simulator.stop()
         try:
@@ -465,6 +502,15 @@ def _counts(runtime: Runtime) -> ActorCounts:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _last_run(folder: Path) -> int:
+    """Find the highest run that left its logs: a new journal's first run must not write into them."""
+    return max((int(path.name[4:]) for path in folder.glob("run-*") if path.name[4:].isdecimal()), default=0)
+
+
+def _unwritable(path: Path, failed: OSError) -> str:
+    return f"{path} cannot be written to: {failed.strerror}; set logs.dir"
 
 
 def _most(details: Sequence[str]) -> str:

@@ -27,8 +27,8 @@ _TOKEN = re.compile(
     r"|(?<=://)[^/@\s]+(?=@)"  # user:password@ of a URL
 )
 _PERHAPS = re.compile(
-    r"(?=[\w+=-]*[0-9])(?=[\w+=-]*[A-Za-z])[\w+=-]{24,}"  # a long run of letters and digits
-    r"|(?<=\?)\S+"  # the query of a URL
+    r"(?<=\?)\S+"  # the query of a URL
+    r"|[\w+=-]{24,}"  # a long run: of letters and digits?
 )
 _REFUSED_KEYS = frozenset(
     {
@@ -88,7 +88,12 @@ def without_tokens(text: str) -> str:
 
 def masked(text: str) -> str:
     """Return the text with everything that could be a secret replaced by ``***``: for what a user typed."""
-    return _PERHAPS.sub("***", without_tokens(text))
+    return _PERHAPS.sub(_suspicious, without_tokens(text))
+
+
+def _suspicious(found: re.Match[str]) -> str:
+    text, asked = found[0], found.string[found.start() - 1 : found.start()] == "?"
+    return "***" if asked or (re.search("[0-9]", text) and re.search("[A-Za-z]", text)) else text
 
 
 def shown(value: object, key: str = "") -> str:

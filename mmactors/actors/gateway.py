@@ -7,6 +7,7 @@ from typing import Any, Protocol, get_args
 from mmactors.actors import names
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.core.desk import OrderDesk, Step
+from mmactors.core.standstill import Standstill
 from mmactors.messages import (
     BatchWritten,
     CancelAll,
@@ -27,9 +28,10 @@ from mmactors.messages import (
 )
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
-from mmactors.units import MILLISECOND, Nanos
+from mmactors.units import MILLISECOND, SECOND, Nanos
 
 LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+STRANGERS_EVERY_NS = Nanos(60 * SECOND)
 REPORTS = get_args(VenueReport)
 
 
@@ -67,6 +69,9 @@ class GatewayActor(Actor):
         self._latencies_us = latencies_us
         self._origins: dict[int, Nanos] = {}
         self._markets: dict[str, None] = {}
+        self._standstill = Standstill()
+        self._strangers_told = 0
+        self._strangers_due_ns = Nanos(0)
 
     def on_begin(self) -> None:
         self._link.start()
@@ -95,6 +100,7 @@ class GatewayActor(Actor):
             step = self._desk.report(message, now)
         elif isinstance(message, TimePassed):
             step = self._desk.check(now)
+            self._warn(now)
         elif isinstance(message, MarketRetired):
             self._markets.pop(message.market, None)
             self._desk.forget(message.market)
@@ -109,8 +115,20 @@ class GatewayActor(Actor):
                 self._tell_markets(message)
             elif isinstance(message, QuoteIntent) and message.origin_ns is not None:
                 self._remember(step, message.origin_ns)
+        for event in step.events:
+            self._standstill.hear(event, now)
         self._carry_out(step)
         self.counters.update(self._desk.counters)
+
+    def _warn(self, now: Nanos) -> None:
+        if (words := self._standstill.look(now)) is not None:
+            self.notes.warning("venue: {}", words)
+        strangers = self._desk.counters["strangers_cancelled"]
+        if strangers > self._strangers_told and now >= self._strangers_due_ns:
+            self._strangers_due_ns = Nanos(now + STRANGERS_EVERY_NS)
+            text = "venue: {} orders rested that are not of this run: cancelled; does another program use the account?"
+            self.notes.warning(text, strangers - self._strangers_told)
+            self._strangers_told = strangers
 
     def _remember(self, step: Step, origin: Nanos) -> None:
         for request in step.requests:

@@ -72,6 +72,9 @@ class JournalActor(Actor):
                 self._narrator.pass_time(now)
                 self._logs.flush(now)
                 self._flush_events(now)
+                if self._logs.lost and not self.counters["market_lines_lost"]:
+                    self.counters["market_lines_lost"] = self._logs.lost
+                    self.notes.error("the markets' logs cannot be written: what they lose is not told again")
                 return
             case MakerStarted() | MakerStepped():
                 self._events.add(message)

@@ -101,8 +101,11 @@ class Reconciliation:
                 self._absent.add(order.client_id)  # nothing is on its way any more: one answer will do
 
     def gap(self) -> None:
-        """Fall out of step: the stream skipped something, and a snapshot is on its way."""
-        self.synced = False
+        """Fall out of step: the stream skipped something, and a snapshot is on its way.
+
+        A page of fills that an earlier snapshot asked for may have been made before what was skipped now.
+        """
+        self.synced, self._missing = False, None
         self._counters["stream_gaps"] += 1
 
     def saw(self, seq: int) -> None:

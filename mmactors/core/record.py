@@ -84,6 +84,7 @@ class SessionRecord:
 
     def price(self, f: float, fair: float, net: int, closing: bool) -> None:
         """Note the fair value and the net with this share of the session left."""
+        self.max_abs_net = max(self.max_abs_net, abs(net))  # what an earlier run left is held without a fill
         if f <= NET_NOTED_F and self.net_at_10pct is None:
             self.net_at_10pct = net
         if not closing:
@@ -101,7 +102,7 @@ class SessionRecord:
             pnl_micros=inventory.pnl_if(resolution),
             net_at_close=net,
             net_at_10pct=self.net_at_10pct if self.net_at_10pct is not None else net,
-            max_abs_net=self.max_abs_net,
+            max_abs_net=max(self.max_abs_net, abs(net)),
             risk_at_close=abs(net) * math.sqrt(fair * (1.0 - fair)),
             fills=self.fills,
             contracts=self.contracts,

@@ -146,6 +146,7 @@ class JournalStore:
         self._lock = lock
         self._pending: list[tuple[str, Row]] = []
         self._oldest_ns: Nanos | None = None
+        self._files = {where: _identity(os.stat(where)) for where in (path, Path(lock.name))}
         self._ticks = dict(database.execute("SELECT market, tick_micros FROM markets").fetchall())
 
     @classmethod
@@ -172,11 +173,22 @@ class JournalStore:
             lock.close()
             raise
 
-    def begin_run(self, now: Nanos) -> int:
-        """Start a run: its number is on disk before this returns, and part of every client order id."""
+    def begin_run(self, now: Nanos, *, after: int = 0) -> int:
+        """Start a run: its number is on disk before this returns, and part of every client order id.
+
+        It is beyond those of the journal's own runs and `after`, a run that only its logs still tell of.
+        """
         with _told(self.path):
-            self.run = self._database.execute("INSERT INTO runs (at_ns) VALUES (?)", (now,)).lastrowid or 0
+            ((last,),) = self._database.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()
+            row = (max(last, after) + 1, now)
+            self.run = self._database.execute("INSERT INTO runs (run, at_ns) VALUES (?, ?)", row).lastrowid or 0
         return self.run
+
+    def begun(self) -> Nanos:
+        """Return when this journal's first run began: what tells it from one that was lost or moved away."""
+        for (at_ns,) in self._all("SELECT at_ns FROM runs ORDER BY run LIMIT 1"):
+            return Nanos(at_ns)
+        return Nanos(0)
 
     # --- writing in groups ---
 
@@ -210,8 +222,11 @@ class JournalStore:
         """Write everything buffered in one transaction and return how many rows that was.
 
         Raises:
-            JournalFailed: nothing was written; everything is still buffered.
+            JournalFailed: nothing was written; everything is still buffered. Also if the file, or its lock, has been
+                deleted or replaced meanwhile: what is written into a file without a name is lost to the next run, and
+                a lock without one keeps no second instance out.
         """
+        self._still_there()
         if not self._pending:
             return 0
         with _told(self.path), self._transaction():
@@ -334,6 +349,15 @@ class JournalStore:
         bodies = self._rows("events", "WHERE market = ? AND type = ?", (market, PairsMerged.__name__))
         return Contracts(sum(msgspec.json.decode(row[4])["pairs"] for row in bodies))
 
+    def _still_there(self) -> None:
+        for path, identity in self._files.items():
+            try:
+                found = _identity(os.stat(path))
+            except OSError as error:
+                raise JournalFailed(f"{path}: gone while in use ({error.strerror})") from None
+            if found != identity:
+                raise JournalFailed(f"{path}: replaced while in use")
+
     def _know(self, market: Market, now: Nanos) -> None:
         if self._ticks.get(market.id) != market.tick_micros:
             self._ticks[market.id] = market.tick_micros
@@ -407,6 +431,10 @@ def _locked(path: Path) -> IO[str]:
 
 def _filled(fill: JournalFill) -> OrderFilled:
     return OrderFilled(**{field.name: getattr(fill, field.name) for field in fields(OrderFilled)})
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _crc(row: Iterable[Any]) -> int:

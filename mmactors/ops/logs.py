@@ -3,10 +3,13 @@
 Owns the sinks and their look. How records reach loguru is `runtime/logbook.py`'s.
 """
 
+import contextlib
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Collection
 from datetime import UTC
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -39,13 +42,44 @@ def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), cons
     logger.remove(logbook.open_logbook(stream))
     logbook.add_sink(stream, level=level, format=_formatter(hide, brief=True, terminal=stream.isatty()), colorize=False)
     logbook.add_sink(
-        folder / RUN_LOG,
+        _RunLog(folder / RUN_LOG, stream),
         level="DEBUG",
         format=_formatter(hide, brief=False),
-        rotation="20 MB",
-        retention=5,
-        encoding="utf-8",
     )
+
+
+class _RunLog(RotatingFileHandler):
+    """The run's file. One that takes no more is one line on the console; loguru would show each record, unmasked."""
+
+    terminator = ""
+
+    def __init__(self, path: Path, console: TextIO) -> None:
+        super().__init__(path, maxBytes=20_000_000, backupCount=5, encoding="utf-8")
+        self._console = console
+        self._fails = self._told = False
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._fails = False
+        super().emit(record)
+        self._told = self._fails
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own
+        self._fails = True
+        if not self._told:
+            error = sys.exc_info()[1]
+            why = error.strerror if isinstance(error, OSError) else error
+            with contextlib.suppress(OSError):
+                self._console.write(
+                    f"mmactors: {self.baseFilename}: {why}; log lines are lost until it can be written\n"
+                )
+                self._console.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def redactor(secrets: Collection[str]) -> Callable[[str], str]:

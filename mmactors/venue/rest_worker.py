@@ -57,6 +57,7 @@ class RestWorker:
         self._deliver = deliver
         self._no_switch = False
         self._requests: deque[VenueRequest | KeepAlive] = deque()
+        self._questions: set[str] = set()  # the orders that a queued request asks about
         self._bell = threading.Semaphore(0)
         self._told: dict[str, str] = {}
         self._stopping = threading.Event()
@@ -76,7 +77,11 @@ class RestWorker:
         self._rest.abilities = abilities
 
     def submit(self, request: VenueRequest | KeepAlive) -> None:
-        """Queue a request; never blocks."""
+        """Queue a request; never blocks. A question about an order that is in the queue already is not put again."""
+        if isinstance(request, FetchOrder):
+            if request.client_id in self._questions:
+                return
+            self._questions.add(request.client_id)
         self._requests.append(request)
         self._bell.release()
 
@@ -92,6 +97,8 @@ class RestWorker:
             self._bell.acquire()
             if self._requests:
                 request = self._requests.popleft()
+                if isinstance(request, FetchOrder):
+                    self._questions.discard(request.client_id)
                 try:
                     self._serve(request)
                 except Exception as error:  # noqa: BLE001 - one odd answer must not end the worker

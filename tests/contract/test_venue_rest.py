@@ -1,6 +1,7 @@
 """The venue's REST interface: what is asked, what is read, and how each failure is told."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from fake_server import FakeServer, eventually
 from loguru import logger
 
-from mmactors.messages import FetchFills, FillsFetched, MergePairs, MergeReported, Outcome
+from mmactors.messages import FetchFills, FetchOrder, FillsFetched, MergePairs, MergeReported, Outcome
 from mmactors.units import SECOND, Contracts, Nanos
 from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
@@ -248,6 +249,35 @@ def test_a_question_that_fails_again_and_again_is_one_line_until_it_was_answered
         logger.remove(sink)
     assert [report.error is None for report in heard] == [False, False, False, True, False]
     assert len([line for line in lines if "FetchFills failed: " in line]) == 2
+
+
+def test_a_slow_venue_is_not_asked_twice_what_it_has_not_been_asked_once(server: FakeServer, rest: VenueRest) -> None:
+    """Each order in doubt is asked about every two seconds; a hundred of them at ten answers a second never ended."""
+    heard: list[Any] = []
+    go = threading.Event()
+
+    def answer(*_: object) -> tuple[int, dict[str, Any], dict[str, str]]:
+        go.wait(0.3)
+        return 200, {"orders": []}, {}
+
+    server.answer = answer
+    worker = RestWorker("audit", rest, heard.append, now)
+    worker.start()
+    for _ in range(20):
+        for name in ("a", "b", "c"):
+            worker.submit(FetchOrder(name))
+    go.set()
+    worker.stop(5.0)
+    names = [report.client_id for report in heard]
+    assert sorted(set(names)) == ["a", "b", "c"]
+    assert len(names) <= 4  # the one that was being asked about may be asked about again
+    worker = RestWorker("audit", rest, heard.append, now)
+    worker.start()
+    for _ in range(2):
+        told = len(heard)
+        worker.submit(FetchOrder("a"))
+        eventually(lambda told=told: len(heard) > told)  # type: ignore[misc]
+    worker.stop()
 
 
 @pytest.mark.parametrize(

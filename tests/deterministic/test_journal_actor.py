@@ -2,17 +2,19 @@
 
 import pykka
 import pytest
+from loguru import logger
 
 from mmactors.actors import names
 from mmactors.actors.journal import JournalActor
 from mmactors.core.params import MakerParams
-from mmactors.messages import MakerStarted, Market, MarketStatus, OrderFilled, Outcome, SessionReport
+from mmactors.messages import MakerStarted, Market, MarketListed, MarketStatus, OrderFilled, Outcome, SessionReport
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
+from tests.unit.ops.test_journal_store import market
 
 START = Nanos(1_795_000_000 * SECOND)
 ID = "BTC-5M-X"
@@ -82,3 +84,31 @@ def test_fills_that_are_not_due_are_told_at_the_end_of_the_run(stage):
 def test_what_a_market_is_quoted_with_is_in_its_log(stage, tmp_path):
     stage.hear(MakerStarted(MARKET, 7, "r1-7", MakerParams()), seconds=1.5)
     assert "incarnation 7 quotes: half = 0.0100" in (tmp_path / "markets" / f"{ID}.log").read_text()
+
+
+def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on(tmp_path):
+    (tmp_path / "markets").write_text("a file in the folder's place")
+    store = JournalStore.open(tmp_path / "journal.sqlite")
+    store.begin_run(START)
+    runtime = DeterministicRuntime(START)
+    lines = []
+    sink = logger.add(lines.append, format="{message}", level="ERROR")
+    runtime.spawn(
+        names.JOURNAL,
+        lambda *life: JournalActor(
+            *life,
+            store=store,
+            narrator=Narrator(lambda line: None),
+            logs=MarketLogs(tmp_path / "markets", 1),
+            events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
+            sessions={},
+        ),
+    )
+    for second in range(1, 4):
+        runtime.tell(names.JOURNAL, MarketListed(market(10_000)))
+        runtime.run_until(START + second * SECOND)
+    logger.remove(sink)
+    assert len([line for line in lines if "the markets' logs cannot be written" in line]) == 1
+    assert store.pending == 0
+    assert runtime.stop_all() == []
+    store.close()

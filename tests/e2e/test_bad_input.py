@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,9 @@ simulator:
 """
 START_MS = 1_700_000_000_000
 GOOD = "ts_ms,price\n" + "".join(f"{START_MS + k * 1000},{97_000 + k % 7}\n" for k in range(300))
+
+
+RUN_MAIN = "from mmactors.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 
 def book(number: int, bid: object = "97000.00", ask: object = "97000.10") -> bytes:
@@ -180,6 +184,37 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_and_78(desktop: Desktop)
     program = desktop.start("run", "run.py", str(desktop.config(CONF.format(feeds="{}"))))
     assert program.ends(10) == 78
     assert program.complained == "mmactors: /dev/null/bad cannot be written to: Not a directory; set logs.dir\n"
+
+
+def test_a_journal_that_was_moved_away_starts_a_folder_of_its_own(desktop: Desktop) -> None:
+    folder = desktop.folder / "var/bad"
+    (folder / "run-00001").mkdir(parents=True)
+    (folder / "run-00002").write_text("in the way")
+    (folder / "run-last").mkdir()
+    program = desktop.start("run", "run.py", str(desktop.config(CONF.format(feeds="{}"))), "--stop-after", "0.1")
+    program.ends(20)
+    assert program.complained.count("defect") == 0
+    assert (folder / "run-00003/run.log").is_file()
+    assert list((folder / "run-00001").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_ends_the_run_with_nothing_resting_and_no_traceback(desktop: Desktop) -> None:
+    """No file of the program's grows beyond 300 kB, as on a full disk; the venue is not on that disk."""
+    conf = desktop.config(CONF.format(feeds="{}"))
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 15, lambda: venue.complained)
+    port = str(json.loads(venue.said)["listening"]["port"])
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": port}
+    full = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (300_000, -1)); import sys; {RUN_MAIN}"
+    program = desktop.start("run", "-c", full, "run", str(conf))
+    program.says("first two-sided quote", 15)
+    assert program.ends(60) == 70
+    assert re.search(r"cancel-all: \d+ orders cancelled", program.said)
+    assert "nothing rests" in program.said
+    assert "Traceback" not in program.complained
+    assert "defect" not in program.complained
+    assert "journal died again" in program.complained
+    assert re.search(r"rows are not in the journal: .*journal.sqlite: ", program.complained.splitlines()[-1])
 
 
 def test_a_terminal_that_goes_away_ends_the_run_in_order_and_not_before_its_signal(desktop: Desktop) -> None:

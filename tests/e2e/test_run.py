@@ -1,8 +1,12 @@
 """The program as a user runs it: whole sessions over real sockets, orderly ends, violent ends."""
 
+import contextlib
+import json
 import os
 import re
+import shutil
 import signal
+import sqlite3
 from pathlib import Path
 
 import jwt
@@ -123,6 +127,45 @@ def test_cancel_all_works_with_the_program_dead(desktop: Desktop) -> None:
     assert nobody.ends(30) == 69
     assert len(nobody.complained.strip().splitlines()) == 1
     assert "Traceback" not in nobody.complained
+
+
+def test_a_run_without_the_journal_of_the_last_takes_none_of_its_client_ids(desktop: Desktop) -> None:
+    """Killed, its folder deleted, started again: run 1 once more, at a venue that knows every id of the first."""
+    conf = desktop.config(SHORT)
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 15, lambda: venue.complained)
+    port = str(json.loads(venue.said)["listening"]["port"])
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": port}
+    for name in ("first", "second"):
+        program = desktop.start(name, "run.py", str(conf))
+        program.says("first two-sided quote", 15)
+        eventually(lambda: resting(port) > 0, 5)
+        if name == "first":
+            program.process.send_signal(signal.SIGKILL)
+            program.ends(5)
+            shutil.rmtree(desktop.folder / "var/e2e")
+    program.process.send_signal(signal.SIGTERM)
+    assert program.ends(12) == 0
+    assert "everything matches, nothing rests" in program.said
+    with contextlib.closing(sqlite3.connect(desktop.folder / "var/e2e/journal.sqlite")) as journal:
+        refused = journal.execute("SELECT body FROM events WHERE body LIKE '%DUPLICATE%'").fetchall()
+    assert refused == []
+    assert resting(port) == 0
+
+
+def test_another_program_on_the_account_is_told(desktop: Desktop) -> None:
+    """Each takes the other's orders for a stranger's: with folders of their own no lock keeps them apart."""
+    conf = desktop.config(SHORT)
+    venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
+    eventually(lambda: "listening" in venue.said, 15, lambda: venue.complained)
+    port = str(json.loads(venue.said)["listening"]["port"])
+    desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": port}
+    first = desktop.start("first", "run.py", str(conf))
+    first.says("first two-sided quote", 15)
+    assert "another program" not in first.complained
+    desktop.environ["MM__logs__dir"] = str(desktop.folder / "elsewhere")
+    desktop.start("second", "run.py", str(conf))
+    first.says("does another program use the account?", 15)
 
 
 def test_a_second_instance_is_refused_at_once(desktop: Desktop) -> None:

@@ -1328,6 +1328,26 @@ def test_a_page_of_fills_made_before_the_snapshot_does_not_end_the_orders_missin
     rig.consistent()
 
 
+def test_a_second_gap_before_the_first_ones_fills_are_in_loses_no_fill(resting):
+    """The page of the first gap comes after the second one: it knows nothing of the fill that was lost in that."""
+    rig = resting
+    rig.report(StreamGapped(1, 2))
+    rig.report(rig.venue.snapshot())
+    rig.send()  # the page is made
+    rig.venue.fill(rig.venue.of("run7-1"), 10)
+    rig.venue.stream.clear()  # lost
+    rig.report(StreamGapped(3, 4))
+    rig.hear(rig.venue.rest)
+    assert not rig.desk.synced
+    rig.venue.fill(rig.venue.of("run7-1"), 5)
+    rig.hear(rig.venue.stream)  # beyond the second gap
+    rig.report(rig.venue.snapshot())
+    rig.settle()
+    assert rig.desk.synced
+    assert rig.desk.account.position("m").yes == 15
+    rig.consistent()
+
+
 def test_an_order_accepted_between_the_snapshot_and_the_fills_is_not_taken_for_gone(rig):
     rig.intend(places=[buy()])
     rig.report(StreamGapped(1, 2))

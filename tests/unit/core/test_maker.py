@@ -549,6 +549,38 @@ def test_orders_in_doubt_count_against_the_room_and_are_not_asked_about_here():
     assert not any(p.outcome is YES for i in maker.intents for p in i.places)
 
 
+def test_a_ladder_in_doubt_is_not_sent_again_until_the_venue_says_what_became_of_it():
+    """A venue in maintenance answers every order with "unavailable": eight ladders a second, all counted as live."""
+    maker = Bench(agrees=False)
+    sent = maker.intents[0].places
+    for place in sent:
+        maker.tell(OrderUnknown("m", place.client_id, "UNAVAILABLE"))
+    for second in range(10):
+        maker.price(STRIKE * (1 + second * 1e-4))
+        maker.pass_time(1)
+    assert len(maker.intents) == 1
+    for place in sent:
+        maker.tell(OrderRejected("m", place.client_id, "LOST", "the venue knows no such order"))
+    maker.pass_time(1)
+    assert sum(len(intent.places) for intent in maker.intents[1:]) == 6
+
+
+@pytest.mark.parametrize("rung", [0, 1, 2])
+def test_one_order_in_doubt_keeps_its_own_place_in_the_ladder_and_no_other(rung):
+    maker = Bench(agrees=False)
+    for place in maker.intents[0].places:
+        maker.tell(OrderAccepted("m", place.client_id, "o"))
+    before = maker.levels(YES)
+    maker.agrees = True
+    doubted = sorted(maker.maker.table.of("m", YES), key=lambda order: -order.ticks)[rung]
+    maker.tell(OrderUnknown("m", doubted.client_id, "no answer"))
+    maker.pass_time(1)
+    assert maker.levels(YES) == before
+    maker.price(STRIKE * 1.0002)
+    maker.pass_time(1)
+    assert len(maker.prices(YES)) == len(set(maker.prices(YES))) == 3
+
+
 def test_a_cut_on_its_way_does_not_cut_the_rest_of_the_ladder_tick_after_tick(bench):
     """What is on its way out may still fill, but that holds additions back; it does not empty the book."""
     bench.buy(NO, 70)
@@ -731,6 +763,23 @@ def test_the_session_report_tells_what_happened():
     assert (report.fills, report.contracts) == (4, 57)
     assert report.risk_at_close == pytest.approx(3 * math.sqrt(fair * (1 - fair)))
     assert 0.0 < report.two_sided_share < 1.0
+
+
+@pytest.mark.parametrize("priced", [True, False])
+def test_what_an_earlier_run_left_counts_as_held(priced):
+    maker = Bench(f=0.9, start=False)
+    maker.tell(replace(HYDRATED, no=Contracts(40), no_cost_micros=micros(18.0)))
+    if priced:
+        maker.price()
+    resolve(maker)
+    assert (maker.reports[0].net_at_close, maker.reports[0].max_abs_net) == (-40, 40)
+
+
+def test_what_an_earlier_run_left_counts_as_held_even_if_it_is_worked_off():
+    maker = Bench(f=0.9, no=Contracts(40), no_cost_micros=micros(18.0))
+    maker.fill(YES, 30)
+    resolve(maker)
+    assert (maker.reports[0].net_at_close, maker.reports[0].max_abs_net) == (-10, 40)
 
 
 def test_the_two_sided_share_is_of_the_time_the_session_ran():

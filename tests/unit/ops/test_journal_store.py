@@ -286,3 +286,34 @@ def test_kill_9_loses_nothing_that_was_committed(tmp_path: Path, lines: int):
         assert len(fills) % 5 == 0  # groups are whole
         assert committed * 5 <= len(fills) <= (committed + 1) * 5
         store.close()
+
+
+def test_a_new_journal_goes_on_after_the_runs_that_only_their_logs_tell_of(tmp_path: Path) -> None:
+    store = JournalStore.open(tmp_path / "journal.sqlite")
+    assert store.begun() == 0
+    assert store.begin_run(NOW, after=7) == 8
+    assert store.begin_run(Nanos(NOW + 1), after=3) == 9
+    assert store.begun() == NOW
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite", "journal.sqlite.lock"])
+@pytest.mark.parametrize("how", ["deleted", "replaced", "moved"])
+def test_a_file_taken_away_while_in_use_fails_the_next_commit(tmp_path: Path, name: str, how: str) -> None:
+    folder = tmp_path / "sim"
+    store = JournalStore.open(folder / "journal.sqlite")
+    store.begin_run(NOW)
+    store.record_fills([fill(1)], NOW)
+    assert store.commit() == 1
+    if how == "moved":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        (folder / name).unlink()
+    if how == "replaced":
+        (folder / name).touch()
+    with pytest.raises(JournalFailed, match="while in use"):
+        store.commit()
+    with pytest.raises(JournalFailed, match="while in use"):
+        store.close()
+    again = JournalStore.open(folder / "journal.sqlite")  # the lock went with it
+    again.close()

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import resource
 
 import pytest
 from loguru import logger
@@ -16,6 +17,15 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture
+def full_disk():
+    """Files of this process cannot grow beyond 4 kB."""
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, was[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, was)
+    resource.setrlimit(resource.RLIMIT_FSIZE, was)
 
 
 @pytest.fixture(params=[io.StringIO])
@@ -90,3 +100,26 @@ def test_the_standard_librarys_records_arrive(console):
 
 def test_a_secret_within_a_secret_is_hidden_whole():
     assert redactor(["abc", "abcdef"])("x abcdef y") == "x *** y"
+
+
+def test_a_file_that_takes_no_more_is_one_line_and_no_secret(full_disk, console, tmp_path, capfd):
+    for number in range(40):
+        logger.debug("{} {} {}", number, SECRET, "x" * 300)
+    logger.warning("still told")
+    (why, told) = console.getvalue().splitlines()
+    assert why.startswith(f"mmactors: {tmp_path / RUN_LOG}: File too large")
+    assert told.endswith("still told")
+    assert capfd.readouterr() == ("", "")
+    full_disk()
+    logger.debug("room again")
+    assert written(tmp_path).endswith("room again\n")
+    assert SECRET not in written(tmp_path)
+
+
+def test_a_long_run_keeps_its_last_lines(console, tmp_path):
+    for number in range(250):
+        logger.debug("{} {}", number, "x" * 100_000)
+    files = list(tmp_path.iterdir())
+    assert 1 < len(files) <= 6
+    assert all(file.stat().st_size <= 20_000_000 for file in files)
+    assert " 249 x" in written(tmp_path)
