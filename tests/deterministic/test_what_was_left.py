@@ -152,7 +152,7 @@ def test_what_ended_while_no_run_was_there_is_settled_on_its_day_and_a_second_re
     assert (second.store.day_pnl(19_999), second.store.day_pnl(20_000)) == (REPORT.pnl_micros, 0)
     assert [(fill.fill_id, fill.run) for fill in second.store.fills()] == [("f1", 1), ("f2", 1)]
     assert second.sessions == {"m": REPORT}
-    assert any("settled YES: P&L +$15.60" in line for line in second.said)
+    assert any("settled YES: P&L +$15.60" in " ".join(line.split()) for line in second.said)
     assert not second.warned
     corrected = MarketResolved(replace(MARKET, resolution=Resolution.NO), Resolution.NO, Micros(-30_000_000))
     second.tell(corrected)
