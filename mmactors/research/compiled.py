@@ -176,7 +176,8 @@ def build() -> Path:
         for old in made[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     except (CannotSpell, OSError) as error:
-        raise CannotCompile(str(error)) from None
+        if not wanted.is_dir():  # another process may have been first
+            raise CannotCompile(str(error)) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return wanted

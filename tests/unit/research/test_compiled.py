@@ -165,3 +165,11 @@ def test_the_last_results_are_kept_and_older_ones_are_not(elsewhere, monkeypatch
     assert sorted(path.name for path in elsewhere.iterdir()) == sorted([compiled.digest(), f"{2:016x}", f"{3:016x}"])
     assert program.main(["compile"]) == 0
     assert "compiling" not in capsys.readouterr().err
+
+
+def test_another_process_may_have_been_first(elsewhere, monkeypatch, capsys) -> None:
+    first = elsewhere / compiled.digest() / "mmactors"
+    monkeypatch.setattr(compiled, "BUILD", f"import os; os.makedirs({str(first)!r})")
+    assert program.main(["compile"]) == 0
+    assert capsys.readouterr().out == f"compiled: {first.parent}\n"
+    assert [path.name for path in elsewhere.iterdir()] == [compiled.digest()]
