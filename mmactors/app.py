@@ -40,6 +40,7 @@ from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
 from mmactors.ops.logs import set_up_logs
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.report import ActorCounts, write_report
+from mmactors.ops.retention import GB, Retention
 from mmactors.ops.terminal import fitted
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, logbook
@@ -323,6 +324,7 @@ def _children(
             logs=MarketLogs(folder / "markets", number),
             events=EventLog(folder / EVENTS, run=number, config=config.model_dump_json(exclude_unset=True)),
             sessions=run.sessions,
+            retention=Retention(folder, round(config.logs.keep_gb * GB)) if config.logs.keep_gb else None,
         ),
         names.GATEWAY: partial(
             GatewayActor,

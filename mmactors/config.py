@@ -480,13 +480,16 @@ class SimulatorConfig(Section):
 
 
 class LogsConfig(Section):
-    """Where the program keeps its journal and logs, and how much it says on the console."""
+    """Where the program keeps its journal and logs, how much of them, and how much it says on the console."""
 
     dir: FilePath = Field(
         default=Path("var"), description="the journal and logs are in a folder of the configuration's name"
     )
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="INFO", description="of the console"
+    )
+    keep_gb: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        default=10.0, description="GB; beyond it the oldest runs' folders are deleted, never the journal; 0 keeps all"
     )
 
 

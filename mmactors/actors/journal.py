@@ -21,6 +21,7 @@ from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.retention import Retention
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, Micros, Nanos, dollars
@@ -32,6 +33,7 @@ class JournalActor(Actor):
     """A shell around the journal's store, the event log, the market logs and the narrator.
 
     `sessions` receives each settled session's report by market; the program's edge reads it when the run is over.
+    Without `retention` nothing on the disk is ever deleted.
     """
 
     drains = True
@@ -47,6 +49,7 @@ class JournalActor(Actor):
         logs: MarketLogs,
         events: EventLog,
         sessions: dict[str, SessionReport],
+        retention: Retention | None = None,
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._store = store
@@ -54,6 +57,7 @@ class JournalActor(Actor):
         self._logs = logs
         self._events = events
         self._sessions = sessions
+        self._retention = retention
 
     def on_begin(self) -> None:
         self.every(COMMIT_EVERY_NS, TimePassed())
@@ -75,6 +79,9 @@ class JournalActor(Actor):
                 if self._logs.lost and not self.counters["market_lines_lost"]:
                     self.counters["market_lines_lost"] = self._logs.lost
                     self.notes.error("the markets' logs cannot be written: what they lose is not told again")
+                if self._retention is not None:
+                    self._retention.keep(now, self._logs.closed)
+                    self.counters["undeletable"] = self._retention.failed
                 return
             case MakerStarted() | MakerStepped():
                 self._events.add(message)

@@ -29,6 +29,9 @@ from mmactors.units import SECOND, Nanos
 MARKETS = "markets"
 """The folder of market logs inside an instance's own."""
 
+SUFFIXES = (".log", ".jsonl")
+"""Of a market's two files."""
+
 _LONGEST_NAME = 120
 
 
@@ -78,8 +81,8 @@ class _Files:
     """The two open files of one market."""
 
     def __init__(self, stem: Path) -> None:
-        self.text: IO[str] = stem.with_name(stem.name + ".log").open("a", encoding="utf-8")
-        self.json: IO[bytes] = stem.with_name(stem.name + ".jsonl").open("ab", buffering=1 << 16)
+        self.text: IO[str] = stem.with_name(stem.name + SUFFIXES[0]).open("a", encoding="utf-8")
+        self.json: IO[bytes] = stem.with_name(stem.name + SUFFIXES[1]).open("ab", buffering=1 << 16)
         if self.json.tell():
             # A line torn by the death of an earlier run must not swallow the first of this one.
             self.json.write(b"\n")
@@ -94,6 +97,7 @@ class MarketLogs:
         self._run = run
         self._stories: dict[str, MarketStory] = {}
         self._open: dict[str, _Files] = {}
+        self._closed: set[str] = set()
         self._flushed_ns = Nanos(0)
 
     def write(self, event: object, now: Nanos) -> None:
@@ -141,11 +145,17 @@ class MarketLogs:
         for name in [market] if market is not None else list(self._open):
             self._stories.pop(name, None)
             files = self._open.pop(name, None)
+            if files is not None:
+                self._closed.add(file_stem(name))
             for file in (files.text, files.json) if files is not None else ():
                 try:
                     file.close()
                 except OSError:
                     self.lost += 1
+
+    def closed(self) -> frozenset[str]:
+        """Return the names, without suffix, of this run's files that have been written and are not open."""
+        return frozenset(self._closed)
 
     def _put(self, market: str, now: Nanos, kind: str, record: dict[str, Any]) -> None:
         try:
@@ -159,8 +169,10 @@ class MarketLogs:
 
     def _opened(self, market: str) -> _Files:
         self._folder.mkdir(parents=True, exist_ok=True)
-        files = _Files(self._folder / file_stem(market))
+        stem = file_stem(market)
+        files = _Files(self._folder / stem)
         self._open[market] = files
+        self._closed.discard(stem)
         files.text.write(f"--- {plain(market)}, run {self._run}\n")
         files.json.write(msgspec.json.encode({"type": "market", "market": market, "run": self._run}) + b"\n")
         return files

@@ -7,11 +7,21 @@ from loguru import logger
 from mmactors.actors import names
 from mmactors.actors.journal import JournalActor
 from mmactors.core.params import MakerParams
-from mmactors.messages import MakerStarted, Market, MarketListed, MarketStatus, OrderFilled, Outcome, SessionReport
+from mmactors.messages import (
+    MakerStarted,
+    Market,
+    MarketListed,
+    MarketRetired,
+    MarketStatus,
+    OrderFilled,
+    Outcome,
+    SessionReport,
+)
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.retention import Retention
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 from tests.unit.ops.test_journal_store import market
@@ -24,7 +34,7 @@ MARKET = Market(ID, "BTC", 97_000.0, MarketStatus.OPEN, START, Nanos(START + 300
 class Stage:
     """A journal in virtual time, and what it says on the console."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, retention=None):
         self.lines: list[str] = []
         self.sessions: dict[str, SessionReport] = {}
         self.store = JournalStore.open(folder / "journal.sqlite")
@@ -39,6 +49,7 @@ class Stage:
                 logs=MarketLogs(folder / "markets", run),
                 events=EventLog(folder / "events.mmlog", run=run, config="{}"),
                 sessions=self.sessions,
+                retention=retention,
             ),
         )
 
@@ -52,8 +63,22 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path):
-    stage = Stage(tmp_path)
+def present(tmp_path):
+    """The present run's folder, within an instance's."""
+    run = tmp_path / "run-00002"
+    run.mkdir()
+    return run
+
+
+@pytest.fixture
+def keeper(present):
+    return Retention(present, 1)
+
+
+@pytest.fixture
+def stage(request, tmp_path):
+    kept = {"present", "keeper"} <= set(request.fixturenames)
+    stage = Stage(*map(request.getfixturevalue, ("present", "keeper"))) if kept else Stage(tmp_path)
     yield stage
     stage.end()
     stage.store.close()
@@ -112,3 +137,21 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
     assert store.pending == 0
     assert runtime.stop_all() == []
     store.close()
+
+
+def test_old_runs_go_at_the_start_and_settled_markets_logs_ten_minutes_later(keeper, present, stage):
+    old = present.with_name("run-00001")
+    old.mkdir()
+    (old / "run.log").write_text("old")
+    stage.hear(MarketListed(MARKET), MarketListed(market(10_000)), seconds=0.2)
+    assert keeper.ended(within_s=10)
+    assert not old.exists()
+    stage.hear(MarketRetired(ID, 1), seconds=599)
+    assert keeper.ended(within_s=10)
+    logs = present / "markets"
+    assert {path.suffix for path in logs.iterdir() if path.stem == ID} == {".log", ".jsonl"}
+    stage.hear(seconds=2)
+    assert keeper.ended(within_s=10)
+    assert {path.stem for path in logs.iterdir()} == {market(10_000).id}
+    assert (present / "journal.sqlite").exists()
+    assert (present / "events.mmlog").exists()

@@ -69,6 +69,25 @@ def test_a_session_is_traded_from_tick_to_settlement_and_the_ledger_matches(desk
     assert "fair" in inspect.said
 
 
+def test_old_runs_make_room_for_the_present_one_and_are_missed_in_one_line(desktop: Desktop) -> None:
+    conf, instance = desktop.config(SHORT), desktop.folder / "var" / "e2e"
+    for number in (1, 2):
+        (instance / f"run-0000{number}" / "markets").mkdir(parents=True)
+        with (instance / f"run-0000{number}" / "events.mmlog").open("wb") as file:
+            file.truncate(700_000_000)  # takes no room
+    desktop.environ["MM__logs__keep_gb"] = "1"
+    program = desktop.start("run", "run.py", str(conf), "--stop-after", "2")
+    program.says("run-00001 deleted, 700 MB: logs.keep_gb is 1", 20)
+    assert program.ends(60) == 0, program.said + program.complained
+    names = {path.name for path in instance.iterdir()}
+    assert {"journal.sqlite", "run-00002", "run-00003"} <= names
+    assert "run-00001" not in names
+    for command in (["replay", str(instance / "run-00001")], ["inspect", "BTC", "--dir", str(instance / "run-00001")]):
+        reader = desktop.start(command[0], "-m", "mmactors", *command)
+        assert reader.ends(20) == 66
+        assert len(reader.complained.splitlines()) == 1
+
+
 def test_sigterm_cancels_everything_and_prints_the_sessions(desktop: Desktop) -> None:
     program = desktop.start("run", "run.py", str(desktop.config(SHORT)))
     program.says("first two-sided quote", 15)

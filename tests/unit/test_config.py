@@ -493,6 +493,8 @@ WRONG = [
     ("name: 'Has Spaces'", "name: got 'Has Spaces'; allowed: 1 to 20 of a-z, 0-9 and -"),
     ("assets: []", "assets: got a list of 0; allowed: a list, each entry an asset such as BTC"),
     ("logs: {level: LOUD}", "logs.level: got 'LOUD'; allowed: one of DEBUG, INFO, WARNING, ERROR"),
+    ("logs: {keep_gb: -1}", "logs.keep_gb: got -1; allowed: a number >= 0 and <= 1000000"),
+    ("logs: {keep_gb: 10GB}", "logs.keep_gb: got '10GB'; allowed: a number >= 0 and <= 1000000"),
     ("feeds: {binance: {symbols: [btceur]}}", "feeds.binance.symbols[0]: got 'btceur'; allowed: a symbol"),
     (
         "feeds: {binance: {ws_url: 'https://x'}}",
