@@ -66,6 +66,16 @@ def test_the_compiled_program_does_exactly_the_same(options: tuple[str, ...]) ->
     assert differing <= NOT_COMPARED
 
 
+@pytest.mark.e2e
+def test_it_decides_the_same_byte_for_byte(tmp_path) -> None:
+    if compiled.place() is None:
+        pytest.skip("this source is not compiled (python -m mmactors compile)")
+    for switch in "01":
+        backtest(switch, "--session", "1M", "--sessions", "2", "--events", str(tmp_path / switch))
+    assert len((tmp_path / "0").read_bytes()) > 10_000
+    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
+
+
 def test_where_nothing_is_compiled_a_command_is_carried_out_here(elsewhere, executed) -> None:
     compiled.take_over(["backtest"])
     assert (compiled.place(), compiled.is_running(), executed) == (None, False, [])

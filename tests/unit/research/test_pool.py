@@ -60,7 +60,8 @@ def test_an_error_is_that_of_the_task(processes):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_interrupt_keeps_what_is_done_and_begins_nothing_more(processes):
     found = pool.play(interrupting, range(40), processes=processes)
-    assert {0: 0, 1: 1}.items() <= found.items()
+    assert found[1] == 1
+    assert set(found.items()) <= {(each, each) for each in range(40)}  # whether 0 had begun by then is a race
     assert len(found) < 10
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
