@@ -1,7 +1,8 @@
 """YAML as the person who wrote it means it: strict, plain values only, and nothing read differently than it looks.
 
-The core schema of YAML 1.2 (so `1:30` and `off` are words, `1e-5` is a number), every key once, no tags, no anchors that
-contain themselves, and no `0777`, which is 777 here and 511 to readers of YAML 1.1. Every value is a copy of its own, anchors or not. Knows nothing of configurations.
+The core schema of YAML 1.2 (so `1:30` and `off` are words, `1e-5` is a number), every key once, no tags, no anchors
+that contain themselves, and no `0777`, which is 777 here and 511 to readers of YAML 1.1. Every value is a copy of its
+own, anchors or not. Knows nothing of configurations.
 """
 
 import re

@@ -233,6 +233,7 @@ def _calibrate(args: argparse.Namespace) -> int:
         raise Unusable("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     from mmactors.config import DURATIONS
     from mmactors.research import calibrate, marketmid
+    from mmactors.research.league import as_json
     from mmactors.simulator.recording import PricesError
 
     wanted = args.session.upper().split(",")
@@ -248,7 +249,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     except PricesError as error:
         raise Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     told = calibrate.lines(found) + (marketmid.lines(found["market"]) if "market" in found else [])
-    for line in [json.dumps(found, indent=2)] if args.json else told:
+    for line in [as_json(found)] if args.json else told:
         announce(line)
     return 0
 
@@ -303,6 +304,7 @@ def _report(args: argparse.Namespace) -> int:
 def _ablate(args: argparse.Namespace) -> int:
     from mmactors import config
     from mmactors.research import ablation
+    from mmactors.research.league import as_json
 
     asked = ["terms", "values"] if args.only is None else [name.strip() for name in args.only.split(",")]
     if unknown := [name for name in asked if name not in ablation.GROUPS]:
@@ -319,7 +321,7 @@ def _ablate(args: argparse.Namespace) -> int:
         found = ablation.run(args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=say)
     except config.ConfigError as error:
         raise Unusable(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
-    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+    for line in [as_json(found.figures())] if args.json else found.lines():
         announce(line)
     return 0
 

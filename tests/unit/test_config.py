@@ -354,11 +354,10 @@ def test_plain_words_mean_what_they_look_like(loaded, text, key, value):
 @pytest.mark.parametrize("number", ["0777", "010", "-010", "+08", "00"])
 def test_a_number_that_may_be_octal_is_refused_with_its_place(refused, number):
     (line,) = refused(f"simulator:\n  port: {number}")
-    assert line == (
-        "malformed YAML at line 2, column 9: a number with a leading zero: write it without, octal as 0o..., text in quotes"
-    )
+    why = "a number with a leading zero: write it without, octal as 0o..., text in quotes"
+    assert line == f"malformed YAML at line 2, column 9: {why}"
     (line,) = refused(MM__simulator__port=number)
-    assert line.startswith("MM__simulator__port: the value is not YAML (a number with a leading zero: write it ")
+    assert line == f"MM__simulator__port: the value is not YAML ({why})"
 
 
 @pytest.mark.parametrize("number", ["1:30", "12:30:45", "0b11", "1,5", "1 000"])
