@@ -205,6 +205,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
+    must_be_writable("--plot", args.plot)
     from mmactors.audit import AuditError, report
 
     try:
