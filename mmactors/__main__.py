@@ -163,8 +163,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _simulator(args: argparse.Namespace) -> int:
-    port = {} if args.port is None else {"MM__simulator__port": str(args.port)}
-    config = configured(args.conf, **port)
+    config = configured(args.conf, {} if args.port is None else {"--port": {"MM__simulator__port": str(args.port)}})
     must_be_file(args.prices)
     from mmactors import simulator
 
@@ -206,6 +205,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _audit(args: argparse.Namespace) -> int:
+    must_be_writable("--plot", args.plot)
     from mmactors.audit import AuditError, report
 
     try:

@@ -254,19 +254,22 @@ def _trade(
             ending.reason = f"--stop-after {stop_after_s:g}"
         elif not runtime.alive(names.SUPERVISOR):
             ending.finish(70, "the supervisor died")
-    if not ending.finished:
+    asked = not ending.finished
+    if asked:
         _say(f"stopping ({ending.reason}): cancelling everything")
         runtime.tell(names.SUPERVISOR, Stop(ending.reason))
         ending.wait(STOP_WITHIN_S)
     died = simulator is not None and simulator.ended() is not None
     reached = bool(desk.account_name)
-    if not reached and not ending.code and not ending.signals:
-        ending.code, ending.reason = 69, "the venue was not there in all this time"
+    if asked and ending.signals and not reached and ending.code == 69:
+        ending.code = 0  # the venue is no trouble of whoever ends it by hand
+    if not reached and not ending.code:
+        _say("stopped before the venue was reached: nothing was sent")
     if ending.code:
         logger.error("{}", ending.reason)
         if reached and not died:
             _cancel_by_rest(config, urls, token, clock)
-    if died:  # the answers to its last orders find markets that have stopped: counted, but no news
+    if died or not reached:  # its last answers, or its first, find actors that have stopped: counted, but no news
         logger.disable(directory.__name__)
     late = runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL, names.SUPERVISOR), timeout_s=5.0)
     if late:

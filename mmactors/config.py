@@ -30,7 +30,7 @@ from pydantic import (
 
 from mmactors import config_file
 from mmactors.config_checks import contradictions
-from mmactors.config_file import INVALID, ConfigError, Schema
+from mmactors.config_file import INVALID, ConfigError, Schema, related
 from mmactors.core.params import (
     InventoryParams,
     MakerParams,
@@ -729,6 +729,9 @@ def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
     if config is not None:
         problems += config_file.secret_values(config.model_dump(mode="json", exclude_unset=True))
         wrong = {key for problem in problems for key in problem.keys}
+        source = "assets" if any(related(key, "assets") for key in given) else "feeds.binance.symbols"
+        if any(related(key, source) for key in wrong):  # nothing can be said of assets that are not known
+            wrong.add("assets")
         problems += [found for found in contradictions(config, given) if not wrong.intersection(found.keys)]
     if problems or config is None:
         raise ConfigError([problem.told(variables) for problem in problems], INVALID)

@@ -174,6 +174,10 @@ def _problem(values: dict[str, Any], why: str) -> Problem:
     return Problem(tuple(values), f"{said}: {why}")
 
 
+def _no_asset(config: "Config", key: str, asset: str) -> Problem:
+    return Problem((key, "assets"), f"{key} = {shown(asset)}: not one of assets ({', '.join(config.assets)})")
+
+
 def _ladders(config: "Config") -> list[Problem]:
     assets = dict.fromkeys([None, *config.assets, *(over.asset for over in config.overrides)])
     durations = dict.fromkeys([None, *(over.duration for over in config.overrides)])
@@ -261,7 +265,7 @@ def _overrides(config: "Config") -> Iterator[Problem]:
         if over.asset is None and over.duration is None:
             yield Problem((f"{key}.asset", f"{key}.duration"), f"{key}: names neither an asset nor a duration")
         if over.asset is not None and over.asset not in config.assets:
-            yield _problem({f"{key}.asset": over.asset}, f"not one of assets ({', '.join(config.assets)})")
+            yield _no_asset(config, f"{key}.asset", over.asset)
         if over.duration is not None and over.volatility.given():
             text = f"{key}.volatility: an asset has one volatility for all durations; override it by asset alone"
             yield Problem((f"{key}.duration", f"{key}.volatility"), text)
@@ -382,7 +386,7 @@ def _sessions(config: "Config") -> Iterator[Problem]:
     for index, series in enumerate(simulator.sessions):
         key = f"simulator.sessions[{index}]"
         if series.asset not in config.assets:
-            yield _problem({f"{key}.asset": series.asset}, f"not one of assets ({', '.join(config.assets)})")
+            yield _no_asset(config, f"{key}.asset", series.asset)
         elif series.asset not in simulator.world.start_prices and not (simulator.world.prices or simulator.world.live):
             start = f"simulator.world.start_prices.{series.asset}"
             yield Problem((f"{key}.asset", start), f"{key}.asset = {shown(series.asset)}: needs {start}")

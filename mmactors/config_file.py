@@ -212,8 +212,8 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], schema: Schema) ->
         try:
             value, twice = config_yaml.parse(environ[variable])
             key = _put(tree, parts, value, schema)
-        except config_yaml.Malformed:
-            problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML"))
+        except config_yaml.Malformed as error:
+            problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML ({masked(error.why)})"))
             continue
         except KeyError as error:
             problems.append(Problem((), f"{without_tokens(variable)}: {error.args[0]}"))
@@ -273,12 +273,18 @@ def validated(model: type[M], tree: dict[str, Any], schema: Schema) -> tuple[M |
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
         for detail in details:
+            if detail["type"] == "too_short" and any(_inside(other["loc"], detail["loc"]) for other in details):
+                continue  # only right entries count
             key: Key = tuple(part for part in detail["loc"] if part != "[key]")
             line = mistake(key, detail["type"], detail["input"], schema)
             problems.append(Problem((dotted(key),), line))
         removed = [_remove(tree, detail["loc"]) for detail in details]
         if not any(removed):
             return None, problems
+
+
+def _inside(key: Key, other: Key) -> bool:
+    return len(key) > len(other) and key[: len(other)] == other
 
 
 def _remove(tree: Any, key: Key) -> bool:

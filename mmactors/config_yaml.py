@@ -1,7 +1,8 @@
 """YAML as the person who wrote it means it: strict, plain values only, and nothing read differently than it looks.
 
-The core schema of YAML 1.2 (so `010` is ten, `1:30` and `off` are words, `1e-5` is a number), every key once, no tags,
-no anchors that contain themselves. Every value is a copy of its own, anchors or not. Knows nothing of configurations.
+The core schema of YAML 1.2 (so `1:30` and `off` are words, `1e-5` is a number), every key once, no tags, no anchors
+that contain themselves, and no `0777`, which is 777 here and 511 to readers of YAML 1.1. Every value is a copy of its
+own, anchors or not. Knows nothing of configurations.
 """
 
 import re
@@ -13,6 +14,7 @@ import yaml
 Key = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _MOST_VALUES, _DEEPEST, _LONGEST_INTEGER = 20_000, 40, 40
 
 
@@ -118,6 +120,9 @@ def _sections(value: Any, mark: yaml.Mark) -> Iterator[dict[str, Any]]:
 
 def _scalar(node: yaml.ScalarNode, kind: str) -> object:
     text = node.value
+    if kind == "int" and _LEADING_ZERO.match(text):
+        why = "a number with a leading zero: write it without, octal as 0o..., text in quotes"
+        raise Malformed(node.start_mark, why)
     try:
         if kind == "null":
             return None

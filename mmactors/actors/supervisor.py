@@ -106,7 +106,7 @@ class SupervisorActor(Actor):
         self._stopping: str | None = None
         self._venue_within_ns = venue_within_ns
         self._venue_seen = False
-        self._no_venue = "no answer"
+        self._no_venue = ""
 
     def on_begin(self) -> None:
         for child in self._factories:
@@ -155,7 +155,7 @@ class SupervisorActor(Actor):
                     self._conclude(77, f"the venue refuses our credentials: {message.reason}")
             case VenueOverdue() if not self._venue_seen and self._stopping is None:
                 waited = (self._venue_within_ns or 0) / SECOND
-                self._conclude(69, f"no venue within {waited:g} s of the start: {self._no_venue}")
+                self._conclude(69, f"no venue within {waited:g} s of the start: {self._no_venue or 'no answer'}")
             case TimePassed():
                 self._look()
             case Stop() if self._stopping is None:
@@ -163,7 +163,9 @@ class SupervisorActor(Actor):
                 if self._venue_seen:
                     self.tell(names.GATEWAY, CancelAll(None, message.reason))
                     self.after(CANCEL_WITHIN_NS, GiveUp())
-                else:  # there is nothing of ours to wait for
+                elif self._no_venue:
+                    self._conclude(69, f"the venue was not there: {self._no_venue}")
+                else:  # it has not answered yet, and there is nothing of ours to wait for
                     self._conclude(0, message.reason)
             case AllCancelled() if self._stopping is not None:
                 self._conclude(0, self._stopping)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-NO_INPUT, UNREADABLE = 66, 78
+USAGE, NO_INPUT, UNREADABLE = 64, 66, 78
 EARLY_F, LATE_F = 0.75, 0.20
 YEAR_MS = 365 * 86_400_000
 CENT = 10_000

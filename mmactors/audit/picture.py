@@ -6,10 +6,8 @@ Owns the picture. It needs matplotlib (the research extra) and must not know how
 import math
 from pathlib import Path
 
-from mmactors.audit.limits import UNREADABLE, AuditError, normal_cdf
+from mmactors.audit.limits import UNREADABLE, USAGE, AuditError, normal_cdf
 from mmactors.audit.session import Session
-
-USAGE = 64
 
 
 def draw(session: Session, path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmactors.audit.auditor import Auditor
-from mmactors.audit.limits import NO_INPUT, UNREADABLE, AuditError, Limits, Rules, read_rules
+from mmactors.audit.limits import NO_INPUT, UNREADABLE, USAGE, AuditError, Limits, Rules, read_rules
 from mmactors.audit.session import Row, Session, SessionFigures
 from mmactors.audit.verdict import Audit, Check
 
@@ -40,8 +40,11 @@ def run(
         as_json: one JSON object instead of tables.
 
     Raises:
-        AuditError: something is missing (66), unreadable, or no truth log with such an account (78).
+        AuditError: something is missing (66), unreadable, no truth log with such an account (78), or `plot` is to be
+            no PNG (64).
     """
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise AuditError(f"--plot {plot}: the name must end in .png", USAGE)
     rules = Rules() if conf is None else read_rules(conf)
     watch = market if market is not None else None if plot is None else ""
     auditor = Auditor(rules, account, watch=watch)
@@ -88,8 +91,10 @@ def _feed(auditor: Auditor, log: Path) -> bool:
                     raise ValueError
                 for line in lines:
                     auditor.feed(line)
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise AuditError(f"{log}: no such file", NO_INPUT) from None
+    except IsADirectoryError:
+        raise AuditError(f"{log}: a folder; give the venue.jsonl of a run", NO_INPUT) from None
     except OSError as error:
         raise AuditError(f"{log}: {error.strerror}", NO_INPUT) from None
     except AuditError as error:

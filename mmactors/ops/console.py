@@ -1,8 +1,9 @@
 """What a person at the console sees: the program's events as lines that can be followed.
 
 Formatting only: messages in, lines out to whoever was given; it decides nothing. What is rare is a line of its own; the
-fills of a market, which are not, are folded into one line every few seconds (each is in the market's log). It remembers
-what a line needs to make sense (a market's strike, net, phase) and passes over whatever would only repeat itself.
+fills of a market, which are not, are folded into one line every few seconds, and so are its orders of unknown fate, of
+which an outage makes hundreds (each is in the market's log). It remembers what a line needs to make sense (a market's
+strike, net, phase) and passes over whatever would only repeat itself.
 """
 
 import math
@@ -20,6 +21,7 @@ from mmactors.messages import (
     MarketHydrated,
     MarketListed,
     MarketResolved,
+    MarketStatus,
     OrderFilled,
     OrderUnknown,
     Outcome,
@@ -36,12 +38,12 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.ops.marketlog import clock, number, plain
-from mmactors.ops.tally import Tally
+from mmactors.ops.tally import Doubts, Tally
 from mmactors.ops.terminal import WHO, fitted
 from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
 
 FOLD_NS = Nanos(5 * SECOND)
-"""How long the fills of a market are gathered for one line."""
+"""How long the fills of a market, or its orders of unknown fate, are gathered for one line."""
 
 PUNCTUAL_NS = Nanos(2 * SECOND)
 """A market that closes less than this before its end, by our clock, closes when it should."""
@@ -57,6 +59,8 @@ PHASES = {
 
 FROZEN = "frozen after a burst of fills"
 """The one reason for an empty ladder that nobody but the market tells."""
+
+_BECAME = {MarketStatus.OPEN: "opened", MarketStatus.HALTED: "halted", MarketStatus.CLOSED: "closed"}
 
 _TIME = len("HH:MM:SS.mmm ")
 _WIDEST = 40
@@ -102,6 +106,7 @@ class Narrator:
         self._width = WHO
         self._known: dict[str, _Known] = {}
         self._filled: dict[str, _Known] = {}
+        self._doubts: dict[str, Doubts] = {}
         self._cash: int | None = None
         self._lost: set[str] = set()
         self._sources: set[tuple[str, str]] = set()
@@ -112,13 +117,14 @@ class Narrator:
         self._write_all(self.narrate(event, now), now)
 
     def pass_time(self, now: Nanos) -> None:
-        """Write the lines of fills that are due; to be called every so often."""
+        """Write the folded lines that are due; to be called every so often."""
         due = [market for market, known in self._filled.items() if known.due_ns <= now]
-        self._write_all([self._bought(market) for market in due], now)
+        doubted = [market for market, doubts in self._doubts.items() if doubts.due_ns <= now]
+        self._write_all([*map(self._bought, due), *map(self._doubted, doubted)], now)
 
     def finish(self, now: Nanos) -> None:
-        """Write the lines of fills that are not due yet, too: nothing follows."""
-        self._write_all([self._bought(market) for market in list(self._filled)], now)
+        """Write the folded lines that are not due yet, too: nothing follows."""
+        self._write_all([*map(self._bought, list(self._filled)), *map(self._doubted, list(self._doubts))], now)
 
     def _write_all(self, lines: Iterable[str], now: Nanos) -> None:
         for line in lines:
@@ -128,8 +134,8 @@ class Narrator:
     def narrate(self, event: object, now: Nanos) -> list[str]:
         """Return the lines an event is worth, most often none; a line that goes on has line ends in it.
 
-        A fill is worth none by itself: that of its market's fills is written by `pass_time` when it is due, and
-        returned before the market's end.
+        A fill is worth none by itself, nor is an order of unknown fate: the line of all of a market's is written by
+        `pass_time` when it is due, and returned before the market's end.
         """
         match event:
             case MarketListed(market):
@@ -155,8 +161,9 @@ class Narrator:
             case OrderUnknown() if event.reason == "connection lost":
                 return []  # the venue's own line says so for all of them
             case OrderUnknown():
-                text = f"order {event.client_id}: fate unknown ({event.reason}); counted as live and asked for"
-                return [self._line(event.market, text, "yellow")]
+                doubts = self._doubts.setdefault(event.market, Doubts(event.client_id, Nanos(now + FOLD_NS)))
+                doubts.reasons[event.reason] += 1
+                return []
             case _:
                 return self._system(event)
 
@@ -214,12 +221,15 @@ class Narrator:
 
     def _changed(self, market: Market, what: str, now: Nanos) -> list[str]:
         known = self._market(market.id)
-        known.market = market
+        before, known.market = known.market, market
+        if what == "snapshot":  # the event itself was missed
+            moved = before is None or before.status is not market.status
+            what = _BECAME.get(market.status, "terms changed") if moved else "terms changed"
         if what == "resolved" or (what == "opened" and known.opened):
             return []
         if what == "closed" and now > market.expires_venue_ns - PUNCTUAL_NS:
             return []
-        known.opened = known.opened or what == "opened"
+        known.opened = what == "opened" or (known.opened and what != "halted")
         text = f"opened: strike {_price(market.strike)}, {market.duration_s} s"
         return [self._line(market.id, text if what == "opened" else f"{what} by the venue", "cyan")]
 
@@ -266,7 +276,13 @@ class Narrator:
             known.due_ns = now + FOLD_NS
 
     def _before(self, market: str) -> list[str]:
-        return [self._bought(market)] if market in self._filled else []
+        told = [self._bought(market)] if market in self._filled else []
+        return [*told, self._doubted(market)] if market in self._doubts else told
+
+    def _doubted(self, market: str) -> str:
+        doubts = self._doubts.pop(market)
+        who = f"order {doubts.first}" if doubts.count == 1 else f"{doubts.count} orders"
+        return self._line(market, f"{who}: fate unknown ({doubts.why}); counted as live and asked for", "yellow")
 
     def _bought(self, market: str) -> str:
         known = self._filled.pop(market)

@@ -6,6 +6,7 @@ of actors; a disk that refuses is counted, never an exception: no explanation is
 """
 
 import math
+import re
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -34,6 +35,9 @@ SUFFIXES = (".log", ".jsonl")
 
 _LONGEST_NAME = 120
 
+_PLACE = re.compile(r"([<>]?)[+-]?(\d*)")
+"""How a format of numbers begins: on which side of how wide a column they stand."""
+
 
 def file_stem(market: str) -> str:
     """Return the name of a market's files, without suffix: the id, with what a file system minds escaped."""
@@ -54,8 +58,11 @@ def clock(at_ns: Nanos) -> str:
 
 
 def number(value: float | None, form: str) -> str:
-    """Return a number in a format, or a dash for one that is not known."""
-    return "-" if value is None or not math.isfinite(value) else format(value, form)
+    """Return a number in a format, or a dash for one that is not known, as wide as the format says."""
+    if value is not None and math.isfinite(value):
+        return format(value, form)
+    place = _PLACE.match(form)
+    return format("-", f"{place[1] or '>'}{place[2]}") if place and place[2] else "-"
 
 
 def ladder(levels: list[list[float]]) -> str:

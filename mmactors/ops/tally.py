@@ -1,13 +1,18 @@
 """What some fills come to: contracts of either outcome, what they were bought for, and against which fair value.
 
-Adds up, and owns the one definition of a fill's edge. Knows neither lines nor files, nor where a fair value is from.
+Likewise orders of unknown fate: how many, and why. Adds up, and owns the one definition of a fill's edge. Knows neither
+lines nor files, nor where a fair value is from.
 """
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 from mmactors.messages import OrderFilled, Outcome
-from mmactors.units import DOLLAR
+from mmactors.units import DOLLAR, Nanos
+
+REASONS = 3
+"""How many reasons are named of orders whose fate is unknown."""
 
 
 def price_of(fill: OrderFilled) -> float:
@@ -70,3 +75,25 @@ class Tally:
         if fair is None or not math.isfinite(fair) or not self.fills:
             return None
         return (self.yes * fair + self.no * (1.0 - fair) - self.cost) / (self.yes + self.no)
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Orders of one market whose fate became unknown since the last line: why, and the name of the first."""
+
+    first: str
+    due_ns: Nanos
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> int:
+        """How many orders."""
+        return self.reasons.total()
+
+    @property
+    def why(self) -> str:
+        """The most frequent reasons, with how often if there is more than one order."""
+        named = self.reasons.most_common(REASONS)
+        rest = self.count - sum(times for _, times in named)
+        told = [f"{times} {reason}" if self.count > 1 else reason for reason, times in named]
+        return ", ".join([*told, f"{rest} other"] if rest else told)

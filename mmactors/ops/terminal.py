@@ -7,14 +7,19 @@ nothing that takes time.
 import argparse
 import math
 import os
+import re
 import signal
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmactors.config import Config, ConfigError
+
+Options = Mapping[str, Mapping[str, str]]
+"""What options of a command change of a configuration: by option, the variables it stands for with their values."""
 
 USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
 
@@ -33,8 +38,8 @@ class Unusable(Exception):  # noqa: N818
         self.exit_code = exit_code
 
 
-def configured(path: Path | None, **overrides: str) -> "Config":
-    """Load a configuration with what the environment and a command change; without a path, the defaults.
+def configured(path: Path | None, options: Options | None = None) -> "Config":
+    """Load a configuration with what the environment and a command's options change; without a path, the defaults.
 
     Raises:
         Unusable: it cannot be used; all that is wrong but the last line has been said.
@@ -44,17 +49,30 @@ def configured(path: Path | None, **overrides: str) -> "Config":
     if path is None:
         return config.Config()
     try:
-        return config.load(path, {**os.environ, **overrides})
+        return config.load(path, overridden(options or {}))
     except config.ConfigError as error:
-        raise told(path, error) from None
+        raise told(path, error, options or {}) from None
 
 
-def told(path: Path, error: "ConfigError") -> Unusable:
-    """Say all that is wrong with a file but the last line, which the caller is to raise."""
-    *first, last = (f"{path}: {line}" for line in error.lines)
+def overridden(options: Options) -> dict[str, str]:
+    """Return this process's environment with the variables that options stand for."""
+    return dict(os.environ) | {name: value for each in options.values() for name, value in each.items()}
+
+
+def told(path: Path, error: "ConfigError", options: Options | None = None) -> Unusable:
+    """Say all that is wrong with a file but the last line, which the caller is to raise; options by their own names."""
+    *first, last = (f"{path}: {_as_typed(line, options or {})}" for line in error.lines)
     for line in first:
         say(line)
     return Unusable(last, error.exit_code)
+
+
+def _as_typed(line: str, options: Options) -> str:
+    """Name options where their variables are named."""
+    for option, variables in options.items():
+        for name in variables:
+            line = re.sub(rf"\b{name}\b", option, line)
+    return re.sub(r"(--[^,\]]+)(, \1)+(?=[,\]])", r"\1", line)  # one that sets several keys
 
 
 def log_only(level: str) -> None:

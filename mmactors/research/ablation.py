@@ -16,6 +16,7 @@ from mmactors.config import DURATIONS, Config
 from mmactors.research import pool
 from mmactors.research.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.league import OURS
+from mmactors.research.shown import shown
 from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
 
 DEFAULT = "default"
@@ -154,7 +155,7 @@ class Ablation:
 
     def lines(self) -> list[str]:
         """Return the table, in Markdown that can be read on a console."""
-        found = self.figures()
+        found = shown(self.figures())
         seeds = ", ".join(f"seed {seed}" for seed in self.seeds)
         rows = [["without, or with", "P&L lost by it, 95 %", seeds, *_COLUMNS, "the default is better in"]]
         for name, row in found["defaults"].items():
@@ -165,8 +166,8 @@ class Ablation:
                 row = found["variants"][variant.name]
                 low, high = row["ci"]
                 each = ", ".join(f"{mean:+.1f}" for mean in row["by_seed"])
-                shown = f"{row['pnl_difference']:+.2f} ({low:+.1f}..{high:+.1f})"
-                rows.append([variant.name, shown, each, *_cells(row["figures"]), row["verdict"]])
+                lost = f"{row['pnl_difference']:+.2f} ({low:+.1f}..{high:+.1f})"
+                rows.append([variant.name, lost, each, *_cells(row["figures"]), row["verdict"]])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         told = [
             "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

@@ -24,6 +24,7 @@ from mmactors.ops.terminal import (
     milliseconds,
     must_be_file,
     must_be_writable,
+    overridden,
     say,
     seconds,
     told,
@@ -160,18 +161,19 @@ def _backtest(args: argparse.Namespace) -> int:
     for option in ("interleaving", "events"):
         if args.runtime != "actors" and getattr(args, option) is not None:
             raise Unusable(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
-    changes = {} if args.seed is None else {"MM__simulator__world__seed": str(args.seed)}
+    options: dict[str, dict[str, str]] = {}
+    if args.seed is not None:
+        options["--seed"] = {"MM__simulator__world__seed": str(args.seed)}
     if args.feeds == "binance":
-        changes["MM__feeds__coinbase__enabled"] = "false"
+        options["--feeds binance"] = {"MM__feeds__coinbase__enabled": "false"}
     elif args.runtime == "core":
         raise Unusable("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
     if args.session is not None:
-        changes["MM__assets"] = "[BTC]"
-        changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+        options["--session"] = {"MM__assets": "[BTC]", **_series(args.session)}
     if args.prices is not None:
         must_be_file(args.prices)
-        changes["MM__simulator__world__prices"] = json.dumps(str(args.prices))
-    config = configured(args.conf, **changes)
+        options["--prices"] = {"MM__simulator__world__prices": json.dumps(str(args.prices))}
+    config = configured(args.conf, options)
     from mmactors.ops.eventlog import EventLog
     from mmactors.research import backtest, findings
     from mmactors.simulator.latency import LatenciesError
@@ -221,11 +223,17 @@ def _backtest(args: argparse.Namespace) -> int:
     return 0 if found.clean else 1
 
 
+def _series(length: str) -> dict[str, str]:
+    """Sessions of one length alone, as a variable of the environment."""
+    return {"MM__simulator__sessions": json.dumps([{"asset": "BTC", "duration": length}])}
+
+
 def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise Unusable("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     from mmactors.config import DURATIONS
     from mmactors.research import calibrate, marketmid
+    from mmactors.research.league import as_json
     from mmactors.simulator.recording import PricesError
 
     wanted = args.session.upper().split(",")
@@ -241,7 +249,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     except PricesError as error:
         raise Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     told = calibrate.lines(found) + (marketmid.lines(found["market"]) if "market" in found else [])
-    for line in [json.dumps(found, indent=2)] if args.json else told:
+    for line in [as_json(found)] if args.json else told:
         announce(line)
     return 0
 
@@ -255,15 +263,16 @@ def _arena(args: argparse.Namespace) -> int:
     names = everybody if args.only is None else tuple(dict.fromkeys(args.only.split(",")))
     if unknown := [name for name in names if name not in arena.ENTRANTS]:
         raise Unusable(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
-    changes = {}
+    options: dict[str, dict[str, str]] = {}
     if args.session is not None:
-        changes["MM__simulator__sessions"] = f"[{{asset: BTC, duration: {args.session}}}]"
+        options["--session"] = _series(args.session)
     if args.latency_ms is not None:
-        changes["MM__simulator__feed_latency_ms"] = changes["MM__simulator__order_latency_ms"] = f"{args.latency_ms}"
+        both = ("MM__simulator__feed_latency_ms", "MM__simulator__order_latency_ms")
+        options["--latency-ms"] = dict.fromkeys(both, f"{args.latency_ms}")
     if args.save is not None and args.sensitivity:
         raise Unusable("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
     must_be_writable("--save", args.save)
-    config = configured(args.conf, **changes)
+    config = configured(args.conf, options)
     log_only("ERROR")
     how = {"prices": args.prices, "processes": args.processes, "progress": say}
     found: Arena | sensitivity.Sensitivity
@@ -295,6 +304,7 @@ def _report(args: argparse.Namespace) -> int:
 def _ablate(args: argparse.Namespace) -> int:
     from mmactors import config
     from mmactors.research import ablation
+    from mmactors.research.league import as_json
 
     asked = ["terms", "values"] if args.only is None else [name.strip() for name in args.only.split(",")]
     if unknown := [name for name in asked if name not in ablation.GROUPS]:
@@ -304,14 +314,14 @@ def _ablate(args: argparse.Namespace) -> int:
         seeds = tuple(dict.fromkeys(int(seed) for seed in args.seed.split(",")))
     except ValueError:
         raise Unusable(f"--seed {args.seed}: not whole numbers with commas between", USAGE) from None
-    series = {} if args.session is None else {"MM__simulator__sessions": f"[{{asset: BTC, duration: {args.session}}}]"}
-    environ, variants = {**os.environ, **series}, [each for each in ablation.VARIANTS if each.name in names]
-    configured(args.conf, **series)
+    options = {} if args.session is None else {"--session": _series(args.session)}
+    environ, variants = overridden(options), [each for each in ablation.VARIANTS if each.name in names]
+    configured(args.conf, options)
     try:
         found = ablation.run(args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=say)
     except config.ConfigError as error:
         raise Unusable(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
-    for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
+    for line in [as_json(found.figures())] if args.json else found.lines():
         announce(line)
     return 0
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
 from mmactors.research import compiled
+from mmactors.research.shown import shown
 from mmactors.research.tally import SessionFigures, summary
 
 RuntimeName = Literal["actors", "core"]
@@ -180,8 +181,9 @@ class Backtest:
 
     def lines(self) -> list[str]:
         """Return the sessions as a table, then the figures, for a console."""
-        found: dict[str, Any] = {name: math.nan if value is None else value for name, value in self.figures().items()}
-        low, high = (math.nan if bound is None else bound for bound in found["pnl_ci"])
+        found = shown(self.figures())
+        low, high = found["pnl_ci"]
+        interval = f" (95 % {low:+.2f} .. {high:+.2f})" if math.isfinite(low) else ""
         broken = ", ".join(f"{name} {count}" for name, count in self.violations.items() if count) or "none"
         short = "" if self.complete else "ended early: "
         if self.exhausted:
@@ -189,12 +191,12 @@ class Backtest:
         return [
             *Narrator(lambda _line: None).summary(self.reports),
             short and f"{short}{len(self.reports)} sessions of {self.wanted} are settled",
-            f"P&L per session ${found['pnl_mean']:+.2f} (95 % {low:+.2f} .. {high:+.2f}), sd {found['pnl_sd']:.2f}, "
+            f"P&L per session ${found['pnl_mean']:+.2f}{interval}, sd {found['pnl_sd']:.2f}, "
             f"Sharpe {found['sharpe']:.3f}, worst 1 % {found['worst_1pct_mean']:+.0f}",
             f"neutral at the close in {found['net_within_5pct_share']:.1%}: "
             f"|net| {found['abs_net_at_close_mean']:.1f}, $ risk {found['risk_at_close_mean']:.2f}; "
             f"at 10 % left {found['abs_net_at_10pct_mean']:.1f}, $ risk {found['risk_at_10pct_mean']:.2f}",
-            f"two-sided {found['two_sided_share']:.1%}, spread {100 * found['spread_mean']:.1f} c, "
+            f"two-sided {found['two_sided_share']:.1%}, spread {shown(100 * found['spread_mean']):.1f} c, "
             f"{found['contracts_mean']:.0f} contracts in {found['fills_mean']:.0f} fills, "
             f"{found['messages_mean']:.0f} messages",
             f"gained per contract, at the true fair value: {found['edge_cents']:+.2f} c at the fill, "

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mmactors import __version__
+from mmactors.research.shown import shown
 from mmactors.research.tally import SessionFigures, mean_ci, summary
 
 OURS = "ours"
@@ -124,7 +125,7 @@ class Arena:
 
     def lines(self) -> list[str]:
         """Return the league table for a console, best Sharpe first."""
-        found = self.figures()
+        found = shown(self.figures())
         order = sorted(found["table"].items(), key=lambda row: -_number(row[1]["sharpe"]))
         told = [
             "entrant          P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  |net|  $ risk  two-sided"

@@ -29,6 +29,7 @@ from mmactors.research.calibrate import (
     usable_prices,
 )
 from mmactors.research.estimators import Array, ours
+from mmactors.research.shown import shown
 from mmactors.simulator.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 
@@ -106,6 +107,7 @@ def compare(sessions_path: Path, prices_path: Path | None, params: VolatilityPar
 
 def lines(found: dict[str, Any]) -> list[str]:
     """Return the comparison as a table for a console."""
+    found = shown(found)
     low, high = found["log_loss_minus_market_ci"]
     return [
         f"against the market's own mid, {found['sessions']} sessions settled on a 60 s average:",

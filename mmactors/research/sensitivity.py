@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from mmactors.config import Config
 from mmactors.research import arena
 from mmactors.research.league import Arena
+from mmactors.research.shown import shown
 
 AnySection = TypeVar("AnySection", bound=BaseModel)
 
@@ -61,7 +62,7 @@ class Sensitivity:
             "  two-sided  spread  1 s c   fees $   ours minus it, 95 %"
         ]
         for name, found in self.arenas.items():
-            figures = found.figures()
+            figures = shown(found.figures())
             for entrant, row in figures["table"].items():
                 versus = figures["ours_minus"].get(entrant)
                 difference = "" if versus is None else f"{versus['ci'][0]:+9.2f} .. {versus['ci'][1]:+.2f}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmactors.config import DURATIONS
 from mmactors.research.grid import Grid, ParameterSet
+from mmactors.research.shown import shown
 from mmactors.research.tally import MARKOUTS_S, SessionFigures, mean_ci, summary
 
 SETS, SESSIONS = "sets.parquet", "sessions.parquet"
@@ -148,19 +149,19 @@ class Standings:
             " set    P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  |net|  $ risk  two-sided"
             f"   1 s c  10 s c   minus the baseline, 95 %{named}"
         ]
-        for row in best[:SHOWN]:
+        for row in map(shown, best[:SHOWN]):
             values = "".join(
                 f"  {_word(row[name]):>{width}}" for name, width in zip(self.grid.names, widths, strict=True)
             )
             difference = "the baseline"
             if self.baseline is None or row["set"] != self.baseline.set.number:
-                difference = f"{_number(row['difference_ci_low']):+9.2f} .. {_number(row['difference_ci_high']):+.2f}"
+                difference = f"{row['difference_ci_low']:+9.2f} .. {row['difference_ci_high']:+.2f}"
             told.append(
-                f"{row['set']:>4}{_number(row['pnl_mean']):>+9.2f}  {_number(row['pnl_ci_low']):>+8.2f} .. "
-                f"{_number(row['pnl_ci_high']):<+8.2f}{_number(row['pnl_sd']):>8.1f}{_number(row['sharpe']):>8.3f}"
+                f"{row['set']:>4}{row['pnl_mean']:>+9.2f}  {row['pnl_ci_low']:>+8.2f} .. "
+                f"{row['pnl_ci_high']:<+8.2f}{row['pnl_sd']:>8.1f}{row['sharpe']:>8.3f}"
                 f"{row['worst_1pct_mean']:>11.0f}{row['net_within_5pct_share']:>12.1%}"
                 f"{row['abs_net_at_close_mean']:>7.0f}{row['risk_at_close_mean']:>8.2f}{row['two_sided_share']:>11.1%}"
-                f"{_number(row['markout_1s_cents']):>+8.2f}{_number(row['markout_10s_cents']):>+8.2f}"
+                f"{row['markout_1s_cents']:>+8.2f}{row['markout_10s_cents']:>+8.2f}"
                 f"{difference:>27}{values}"
             )
         told += [
@@ -184,10 +185,6 @@ def _of_a_kind(values: list[Any]) -> tuple[type, list[Any]]:
     if kinds <= {int, float}:
         return float, [None if value is None else float(value) for value in values]
     return str, [None if value is None else _word(value) for value in values]
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _word(value: Any) -> str:

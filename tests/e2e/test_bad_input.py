@@ -192,7 +192,7 @@ def test_a_journal_that_was_moved_away_starts_a_folder_of_its_own(desktop: Deskt
     (folder / "run-00002").write_text("in the way")
     (folder / "run-last").mkdir()
     program = desktop.start("run", "run.py", str(desktop.config(CONF.format(feeds="{}"))), "--stop-after", "0.1")
-    program.ends(20)
+    assert program.ends(20) == 0  # the venue may not even have been reached
     assert program.complained.count("defect") == 0
     assert (folder / "run-00003/run.log").is_file()
     assert list((folder / "run-00001").iterdir()) == []

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,28 @@ def test_a_stop_while_the_venue_was_never_there_is_prompt_and_clean(desktop: Des
     program.process.send_signal(signal.SIGTERM)
     assert program.ends(3) == 0
     assert "SendCancelAll" not in program.complained
+
+
+def test_a_stop_after_a_time_in_which_no_venue_could_be_reached_is_69_and_says_why(desktop: Desktop) -> None:
+    desktop.environ |= {"DEGEN_API_KEY": "a.b.c", "MM__venue__start_within_s": "60"}
+    program = desktop.start("run", "run.py", str(desktop.config(CONF.format(port=9))), "--stop-after", "2")
+    assert program.ends(10) == 69
+    assert program.complained.splitlines()[-1].endswith(
+        "the venue was not there: cannot connect to ws://127.0.0.1:9/ws: Connection refused"
+    )
+
+
+def test_a_stop_before_the_venue_has_answered_is_clean_and_says_so(desktop: Desktop) -> None:
+    """A venue that takes the connection and says nothing is neither there nor gone."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        desktop.environ |= {"DEGEN_API_KEY": "a.b.c", "MM__venue__start_within_s": "60"}
+        conf, report = str(desktop.config(CONF.format(port=port))), str(desktop.folder / "r.json")
+        program = desktop.start("run", "run.py", conf, "--stop-after", "0.5", "--report", report)
+        assert program.ends(15) == 0
+    assert "stopped before the venue was reached: nothing was sent" in program.said
+    assert "ERROR" not in program.complained
+    assert desktop.report()["sessions"] == []
 
 
 def test_a_venue_that_dies_and_comes_back_is_one_line_each_and_quoted_on_again(desktop: Desktop) -> None:

@@ -940,3 +940,21 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path, capsys, monk
 
     assert (code, err.count("\n")) == (78, 1)
     assert "mmactors[research]" in err
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.svg", "x", "x.png.txt", ".png"])
+def test_a_picture_of_another_kind_is_refused_before_the_work(tmp_path, capsys, name):
+    log = tmp_path / "venue.jsonl"
+    log.write_text("this would be told if it was read")
+
+    code, out, err = told(capsys, log, "--plot", tmp_path / name)
+
+    assert (code, out) == (64, "")
+    assert err == f"mmactors: --plot {tmp_path / name}: the name must end in .png\n"
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_is_said_to_be_one(tmp_path, capsys):
+    assert told(capsys, tmp_path) == (66, "", f"mmactors: {tmp_path}: a folder; give the venue.jsonl of a run\n")
+    none = tmp_path / "none"
+    assert told(capsys, none) == (66, "", f"mmactors: {none}: no such file\n")

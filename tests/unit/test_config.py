@@ -328,7 +328,11 @@ def test_the_defaults_and_the_files_we_ship_are_not_odd():
 @pytest.mark.parametrize(
     ("text", "key", "value"),
     [
-        ("quoting: {size: 010}", ("quoting", "size"), 10),  # not octal
+        ("simulator: {port: 1_000}", ("simulator", "port"), 1000),
+        ("simulator: {port: 0}", ("simulator", "port"), 0),
+        ("simulator: {port: 0x1F}", ("simulator", "port"), 31),
+        ("simulator: {port: 0o777}", ("simulator", "port"), 511),
+        ("quoting: {spread: 0.06}", ("quoting", "spread"), 0.06),
         ("quoting: {size: '30'}", ("quoting", "size"), 30),
         ("quoting: {size: 3e1}", ("quoting", "size"), 30),
         ("quoting: {spread: 2e-2}", ("quoting", "spread"), 0.02),
@@ -345,6 +349,46 @@ def test_plain_words_mean_what_they_look_like(loaded, text, key, value):
     for part in key:
         found = getattr(found, part)
     assert found == value
+
+
+@pytest.mark.parametrize("number", ["0777", "010", "-010", "+08", "00"])
+def test_a_number_that_may_be_octal_is_refused_with_its_place(refused, number):
+    (line,) = refused(f"simulator:\n  port: {number}")
+    why = "a number with a leading zero: write it without, octal as 0o..., text in quotes"
+    assert line == f"malformed YAML at line 2, column 9: {why}"
+    (line,) = refused(MM__simulator__port=number)
+    assert line == f"MM__simulator__port: the value is not YAML ({why})"
+
+
+@pytest.mark.parametrize("number", ["1:30", "12:30:45", "0b11", "1,5", "1 000"])
+def test_what_only_some_readers_of_yaml_take_for_a_number_is_none(refused, number):
+    (line,) = refused(f"risk:\n  max_daily_loss: {number}")
+    assert line.startswith(f"risk.max_daily_loss: got '{number}'; allowed: a number > 0")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("assets: [BTC!]", "assets[0]: got 'BTC!'"),
+        ("assets: [null]", "assets[0]: got nothing"),
+        ("{assets: [BTC, 5], overrides: [{asset: ETH}]}", "assets[1]: got 5"),
+        ("{assets: [X!], simulator: {sessions: [{asset: ETH}]}}", "assets[0]: got 'X!'"),
+        ("{assets: no, simulator: {sessions: [{asset: ETH}]}}", "assets: got 'no'"),
+        (
+            "{feeds: {binance: {symbols: [ethusdt, eth!]}}, simulator: {sessions: [{asset: ETH}]}}",
+            "feeds.binance.symbols[1]: got 'eth!'",
+        ),
+    ],
+)
+def test_a_wrong_asset_is_one_line_and_others_are_not_judged_by_it(refused, text, line):
+    (told,) = refused(text)
+    assert told.startswith(f"{line}; allowed: ")
+
+
+def test_assets_that_are_right_judge_others_although_there_are_other_mistakes(refused):
+    first, second = refused("{assets: [BTC], overrides: [{asset: ETH}], quoting: {size: 0}}")
+    assert first.startswith("quoting.size: got 0")
+    assert "overrides[0].asset = 'ETH': not one of assets (BTC)" in second
 
 
 def test_an_anchors_copies_are_overridden_one_by_one(loaded):

@@ -95,6 +95,24 @@ def test_that_a_market_closes_at_its_end_is_no_news_but_before_it_is(narrator):
     assert "halted by the venue" in narrator.narrate(MarketChanged(OPEN, "halted"), at(299))[0]
 
 
+def test_after_a_missed_event_a_market_is_told_by_what_became_of_it(narrator):
+    told(narrator, MarketListed(MARKET))
+    assert "opened: strike 97,000.00, 300 s" in said(narrator, MarketChanged(OPEN, "snapshot"))
+    assert told(narrator, MarketChanged(OPEN, "opened")) == []
+    halted = replace(OPEN, status=MarketStatus.HALTED)
+    assert "halted by the venue" in said(narrator, MarketChanged(halted, "snapshot"))
+    assert "opened: strike" in said(narrator, MarketChanged(OPEN, "snapshot"))
+    assert "terms changed by the venue" in said(narrator, MarketChanged(replace(OPEN, strike=97_001.0), "snapshot"))
+    closed = MarketChanged(replace(OPEN, status=MarketStatus.CLOSED), "snapshot")
+    assert "closed by the venue" in said(narrator, closed)
+
+
+def test_a_market_that_was_halted_and_is_opened_again_is_told(narrator):
+    events = [("opened", MarketStatus.OPEN), ("halted", MarketStatus.HALTED), ("opened", MarketStatus.OPEN)]
+    changes = [MarketChanged(replace(OPEN, status=status), what) for what, status in events]
+    assert ["opened" in said(narrator, change) for change in changes] == [True, False, True]
+
+
 def test_the_first_two_sided_quote_is_shown_in_both_views_and_only_the_first(narrator):
     told(narrator, hydrated())
     assert told(narrator, intent(asks=())) == []
@@ -144,9 +162,44 @@ def test_a_frozen_market_says_so_once_and_when_it_thaws(narrator):
     assert "quoting again" in said(narrator, intent())
 
 
-def test_orders_that_went_unknown_with_the_connection_are_told_by_its_line_alone(narrator):
-    assert told(narrator, OrderUnknown("BTC-5M-X", "r1-1", "connection lost")) == []
-    assert "r1-2: fate unknown (no answer)" in said(narrator, OrderUnknown("BTC-5M-X", "r1-2", "no answer"))
+def test_orders_that_went_unknown_with_the_connection_are_told_by_its_line_alone(narrator, lines):
+    narrator.tell(OrderUnknown("BTC-5M-X", "r1-1", "connection lost"), at(0))
+    narrator.finish(at(1))
+    assert lines == []
+
+
+def test_a_single_order_of_unknown_fate_is_told_by_its_name(narrator, lines):
+    narrator.tell(OrderUnknown("BTC-5M-X", "r1-2", "no answer"), at(0))
+    narrator.pass_time(at(5))
+    (line,) = lines
+    assert "order r1-2: fate unknown (no answer); counted as live and asked for" in line
+
+
+def test_an_outage_is_one_line_in_five_seconds_for_each_market_with_the_count(narrator, lines):
+    for number in range(200):  # twenty seconds
+        for market in ("BTC-5M-X", "ETH-5M-X"):
+            reason = "HTTP 500" if number % 4 else "no answer"
+            narrator.tell(OrderUnknown(market, f"r1-{number}", reason), at(number / 10))
+        narrator.pass_time(at(number / 10))
+    narrator.finish(at(20))
+    assert [sum(market in line for line in lines) for market in ("BTC-5M-X", "ETH-5M-X")] == [4, 4]
+    counts = [int(line.split(" orders: fate unknown")[0].split()[-1]) for line in lines if "BTC-5M-X" in line]
+    assert sum(counts) == 200  # none is lost, none told twice
+    assert "51 orders: fate unknown (38 HTTP 500, 13 no answer); counted as live and asked for" in lines[0]
+
+
+def test_of_many_reasons_the_most_frequent_are_named(narrator, lines):
+    for number, reason in enumerate(["a", "a", "a", "b", "b", "c", "c", "d", "e"]):
+        narrator.tell(OrderUnknown("BTC-5M-X", f"r1-{number}", reason), at(0))
+    narrator.finish(at(0))
+    assert "9 orders: fate unknown (3 a, 2 b, 2 c, 2 other);" in lines[0]
+
+
+def test_orders_of_unknown_fate_are_told_before_their_market_ends(narrator, lines):
+    narrator.tell(OrderUnknown("BTC-5M-X", "r1-2", "no answer"), at(0))
+    narrator.tell(fill(Outcome.YES), at(0))
+    narrator.tell(MarketResolved(OPEN, Resolution.YES), at(1))
+    assert ["fate unknown" in line for line in lines] == [False, True, False]
 
 
 def test_a_feed_that_connects_again_and_again_without_a_word_is_told_once(narrator):
