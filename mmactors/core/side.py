@@ -121,7 +121,9 @@ class Side:
 
         A venue that leaves every order in doubt would be sent the whole ladder again at every look.
         """
-        doubts = [o for o in self.orders.orders.values() if o.unknown and not (o.final or o.immediate)]
+        doubts = [
+            o for o in self.orders.orders.values() if o.unknown and o.worst_remaining and not (o.final or o.immediate)
+        ]
         taken = {ticks for order in doubts for ticks, _ in ((order.ticks, 0), *order.moves)}
         ladder = self.orders.ladder
         changes = diff(ladder, [level for level in levels if level[0] not in taken])

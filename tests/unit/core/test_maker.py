@@ -581,6 +581,23 @@ def test_one_order_in_doubt_keeps_its_own_place_in_the_ladder_and_no_other(rung)
     assert len(maker.prices(YES)) == len(set(maker.prices(YES))) == 3
 
 
+def test_an_order_in_doubt_of_which_nothing_is_left_to_fill_takes_no_place():
+    maker = Bench(agrees=False)
+    for place in maker.intents[0].places:
+        maker.tell(OrderAccepted("m", place.client_id, "o"))
+    maker.price(STRIKE * 1.0005)
+    doubted = maker.maker.table.of("m", NO)
+    assert all(order.moves for order in doubted)
+    for order in doubted:
+        maker.tell(OrderUnknown("m", order.client_id, "no answer"))
+    maker.agrees = True
+    for order in doubted[:2]:
+        maker.fill(NO, order.size, order)
+    maker.pass_time(PARAMS.risk.freeze_ns / SECOND + 1)
+    assert [order.worst_remaining for order in doubted] == [0, 0, doubted[2].size]
+    assert sum(order.worst_remaining > 0 for order in maker.maker.table.of("m", NO)) == 3
+
+
 def test_a_cut_on_its_way_does_not_cut_the_rest_of_the_ladder_tick_after_tick(bench):
     """What is on its way out may still fill, but that holds additions back; it does not empty the book."""
     bench.buy(NO, 70)
