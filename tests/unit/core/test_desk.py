@@ -1579,6 +1579,17 @@ def test_both_sides_follow_the_price_in_one_frame(rig):
     rig.consistent()
 
 
+def test_a_slow_login_does_not_unsettle_a_clock_that_is_known_better(rig):
+    """An answer 2.2 s late puts the clock off by a second, and the room is judged as of then."""
+    rig.report(ClockMeasured(nanos(0.020), nanos(0.100)))
+    rig.report(ClockMeasured(nanos(-1.080), nanos(2.200)))
+    assert rig.desk.offset_ns == nanos(0.020)
+    rig.report(ClockMeasured(nanos(0.030), nanos(0.090)))
+    assert rig.desk.offset_ns == nanos(0.030)
+    rig.report(ClockMeasured(nanos(1.500), nanos(2.200)))
+    assert rig.desk.offset_ns == nanos(1.500), "half its round trip does not explain the difference"
+
+
 def test_every_rule_meets_the_order_at_the_desk(rig):
     """The desk fills in each figure that a rule looks at."""
     cases = {
