@@ -118,6 +118,7 @@ class OrderDesk:
         self.state = TradingState.ACTIVE
         self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
+        self._offset_trip_ns: Nanos | None = None
         self.account_name = ""
         self._params_of = params_of
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
@@ -281,7 +282,7 @@ class OrderDesk:
                 self.reconciliation.disconnect(step)
                 self._tell_status(step)
             case ClockMeasured():
-                self.offset_ns = report.offset_ns
+                self._measured(report)
                 self._tell_status(step)
             case AccountSnapshot():
                 self.reconciliation.snapshot(report, now, step)
@@ -428,6 +429,13 @@ class OrderDesk:
         if order.market in tended and not self.reconciliation.is_stranger(order.client_id):
             return False
         return not (order.final or order.cancelling) and now - order.since_ns > CANCEL_AGAIN_NS
+
+    def _measured(self, clock: ClockMeasured) -> None:
+        """Take on what is not measured much worse, or what the round trips do not explain."""
+        trip_ns = clock.round_trip_ns
+        known_ns, off_ns = self._offset_trip_ns, abs(clock.offset_ns - self.offset_ns)
+        if known_ns is None or trip_ns <= 2 * known_ns or off_ns > (trip_ns + known_ns) // 2:
+            self.offset_ns, self._offset_trip_ns = clock.offset_ns, trip_ns
 
     def _cancel_market(self, market: str, now: Nanos, step: Step) -> None:
         self.entry.cancel([order for order in self.table if order.market == market], now, step)

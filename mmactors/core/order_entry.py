@@ -144,6 +144,11 @@ class OrderEntry:
         if leaving:
             self.send_cancels(leaving, step)
 
+    def cancel_again(self, order: WorkingOrder, now: Nanos, step: Step) -> None:
+        """Cancel an order, whether or not it is leaving already."""
+        self._table.cancel(order.client_id, now)
+        self.send_cancels([order], step)
+
     def cancel_all(self, now: Nanos, step: Step) -> int:
         """Cancel everything of the account with one request, whatever we know of; return the request's number."""
         self._leave(self._table, now)

@@ -46,7 +46,8 @@ class WorkingOrder:
     """One order. `size` is the total with fills, `moves` the replaces in flight, `since_ns` the last request's time.
 
     `owed` counts contracts that the venue reports as filled on a finished order before the fills themselves arrive;
-    `version` is the newest of the venue's versions of it that has been seen, 0 where it tells none.
+    `version` is the newest of the venue's versions of it that has been seen, 0 where it tells none; `questions` counts
+    how often the venue was asked about it in this doubt.
     """
 
     client_id: str
@@ -64,6 +65,7 @@ class WorkingOrder:
     final: bool = False
     owed: int = 0
     version: int = 0
+    questions: int = 0
     counted: tuple[int, int, int, bool] = field(default=(0, 0, 0, False), repr=False, compare=False)
     """Its part of its side's sums, as `SideOrders.recount` left it."""
 
@@ -246,7 +248,7 @@ class OrderTable:
             case OrderRejected() | OrderDenied():
                 order.final = True
             case OrderUnknown():
-                order.unknown = True
+                order.unknown, order.questions = True, 0
         if not order.final and order.filled >= order.size and not order.moves:
             order.final = True
         self._recount(order)

@@ -39,6 +39,10 @@ from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 ASK_AGAIN_NS = Nanos(2 * SECOND)
 """How long an unknown order, or a fill that is owed, waits before it is asked about again."""
 
+MOST_QUESTIONS = 2
+"""Asked about so often without an answer, an order in doubt is cancelled as well: the session may stand while REST is
+away, and what nobody can move rests at a price of long ago."""
+
 LIVE = ("OPEN", "PARTIAL")
 GONE = ("CANCELLED", "EXPIRED", "REJECTED")
 
@@ -277,13 +281,15 @@ class Reconciliation:
     # --- what is not answered ---------------------------------------------------------------------
 
     def chase(self, order: WorkingOrder, now: Nanos, step: Step, *, ask: bool) -> None:
-        """Doubt an order that went unanswered; ask again about one in doubt, if `ask`."""
+        """Doubt an order that went unanswered; ask again about one in doubt, if `ask`, and in the end cancel it."""
         waited = now - order.since_ns
         if order.final:  # it is owed fills, see `chase_fills`
             return
         if order.unknown:
             if ask and waited > ASK_AGAIN_NS:
                 self._ask(order, now, step)
+                if order.questions > MOST_QUESTIONS and self.connected:
+                    self._entry.cancel_again(order, now, step)
         elif order.in_flight and waited > self._ack_timeout_ns:
             self._doubt(order, "no answer", now, step)
 
@@ -362,6 +368,7 @@ class Reconciliation:
         if self.is_stranger(order.client_id):  # it may have no client id to be asked for by, and cancelling is safe
             self._entry.send_cancels([order], step)
         else:
+            order.questions += 1
             step.requests.append(FetchOrder(order.client_id))
 
     def _ask_fills(self, now: Nanos, step: Step) -> None:

@@ -121,7 +121,9 @@ class Side:
 
         A venue that leaves every order in doubt would be sent the whole ladder again at every look.
         """
-        doubts = [o for o in self.orders.orders.values() if o.unknown and not (o.final or o.immediate)]
+        doubts = [
+            o for o in self.orders.orders.values() if o.unknown and o.worst_remaining and not (o.final or o.immediate)
+        ]
         taken = {ticks for order in doubts for ticks, _ in ((order.ticks, 0), *order.moves)}
         ladder = self.orders.ladder
         changes = diff(ladder, [level for level in levels if level[0] not in taken])
@@ -132,14 +134,17 @@ class Side:
         """Hold back additions that, with all that may still fill, could go beyond `limit`."""
         orders = self.orders.orders
         slack = max(0, limit - self.orders.committed)
+        over = max(0, self.orders.committed - limit)
         outward: list[ReplaceOrder] = []
         inward: list[ReplaceOrder] = []
         places: list[Level] = []
         for move in changes.outward:
             order = orders[move.client_id]
+            # What is on its way down is not sent up again while all together is above the limit.
+            may_stay = max(order.counted[0] - over, order.target[1] - order.filled)
             growth = min(slack, max(0, move.size - order.filled - order.counted[0]))
             slack -= growth
-            size = order.filled + order.counted[0] + growth
+            size = order.filled + may_stay + growth
             outward.append(move if move.size <= size else ReplaceOrder(move.client_id, move.ticks, Contracts(size)))
         for move in changes.inward:
             order = orders[move.client_id]

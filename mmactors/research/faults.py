@@ -1,16 +1,14 @@
-"""Faults for the deterministic twin: a schedule drawn from a seed, and the ways to the world that suffer it.
+"""Faults for the deterministic twin: the ways to the world that suffer what a schedule says.
 
-Owns what goes wrong and when, on the order session, the venue's REST interface and the feed. The client's conversation
+Owns what a fault does to the order session, the venue's REST interface and the feed. The client's conversation
 and the venue's floor are the real ones; what a broken connection does to them is done here as `venue/session.py` does
 it live. What the program should make of it is the oracle's and the auditor's to say.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from random import Random
-from typing import Any, Literal
+from typing import Any
 
 import jwt
 import msgspec
@@ -31,11 +29,13 @@ from mmactors.messages import (
     SendBatch,
     SendCancelAll,
     VenueDisconnected,
+    VenueReport,
     VenueRequest,
     WatchBook,
 )
 from mmactors.research.connection import ACCOUNT, Deliver, TwinFeed
 from mmactors.research.stage import Stage, Timeline
+from mmactors.research.trouble import Trouble
 from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.floor import Latency
 from mmactors.simulator.venue_socket import VenueSocket
@@ -45,79 +45,16 @@ from mmactors.venue.codec import Codec
 from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
 from mmactors.venue.link import NOT_SENT
 
-Kind = Literal["cut", "late", "lost_acks", "errors", "no_rest", "silent"]
-"""What can go wrong.
-
-cut: the order session's connection breaks and cannot be had again. late: what the venue says arrives after the fault.
-lost_acks: batches are carried out and never answered. errors: batches are answered with a server error, carried out or
-not. no_rest: most of what is asked over REST fails. silent: the feed's connection stands and says nothing.
-"""
-KINDS: tuple[Kind, ...] = ("cut", "late", "lost_acks", "errors", "silent")
-LENGTHS_S: dict[Kind, tuple[float, float]] = {
-    "cut": (0.2, 6.0),
-    "late": (2.1, 2.9),
-    "lost_acks": (0.3, 2.0),
-    "errors": (0.2, 1.0),
-    "no_rest": (0.0, 7.0),
-    "silent": (2.5, 6.0),
-}
-FIRST_S = 6.0
-PAUSE_S = (7.0, 15.0)
-"""Nothing goes wrong before the program is up, nor for so long after each fault: then all must be well again."""
-
 OVERLAP = 50
 """A page of fills begins so far before what was asked for, as a careless venue's does."""
 
 RECONNECT_S = (0.1, 0.6)
 REST_FAILS = 0.7
+REST_TAKES_S = (0.3, 3.0)
+"""How long an answer over REST is on its way when that is slow; less than what we wait for it."""
+
+_Call = SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs
 _FLAWED = {"code": "INTERNAL", "message": "injected"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that goes wrong between two times, nanoseconds."""
-
-    kind: Kind
-    from_ns: int
-    until_ns: int
-
-
-class Trouble:
-    """A schedule of faults, in order of time; `random` is for what they leave to chance."""
-
-    def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.from_ns))
-        self.random = Random(f"{seed}:trouble")  # noqa: S311  reproducible from the seed
-
-    def now(self, kind: Kind, now: int) -> Fault | None:
-        """Return the fault of a kind that is on, if any."""
-        for fault in self.faults:
-            if fault.kind == kind and fault.from_ns <= now < fault.until_ns:
-                return fault
-        return None
-
-    def quiet(self, now: int, for_ns: int, *, besides: Kind | None = None) -> bool:
-        """Tell whether nothing has gone wrong for so long, one kind of fault apart."""
-        faults = (fault for fault in self.faults if fault.kind != besides)
-        return not any(fault.from_ns <= now < fault.until_ns + for_ns for fault in faults)
-
-
-def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KINDS) -> Trouble:
-    """Draw the faults of a run: one after the other, of these kinds; REST often fails beside a lost answer."""
-    random = Random(f"{seed}:faults")  # noqa: S311  reproducible from the seed
-    faults: list[Fault] = []
-    at_s = FIRST_S
-    while kinds:
-        kind = random.choice(kinds)
-        ends_s = at_s + random.uniform(*LENGTHS_S[kind])
-        if ends_s > length_s:
-            break
-        faults.append(Fault(kind, start_ns + nanos(at_s), start_ns + nanos(ends_s)))
-        if kind in ("late", "lost_acks", "errors") and random.random() < 0.5:
-            ends_s = max(ends_s, at_s + random.uniform(*LENGTHS_S["no_rest"]))
-            faults.append(Fault("no_rest", start_ns + nanos(at_s), start_ns + nanos(ends_s)))
-        at_s = ends_s + random.uniform(*PAUSE_S)
-    return Trouble(faults, seed)
 
 
 class _Way:
@@ -138,6 +75,52 @@ class _Way:
     def _next(self) -> None:
         if self.waiting:
             self._arrive(self.waiting.popleft())
+
+
+class _Calls:
+    """REST calls, one after the other as the real worker makes them; they fail or take long when REST does."""
+
+    def __init__(
+        self,
+        trouble: Trouble,
+        timeline: Timeline,
+        latency: Latency,
+        answer: Callable[[_Call], list[VenueReport]],
+        deliver: Deliver,
+    ) -> None:
+        self._trouble = trouble
+        self._timeline = timeline
+        self._latency = latency
+        self._answer = answer
+        self._deliver = deliver
+        self._waiting: deque[_Call] = deque()
+        self._busy = False
+
+    def make(self, call: _Call) -> None:
+        if isinstance(call, FetchOrder) and call in self._waiting:
+            return
+        self._waiting.append(call)
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        self._busy = bool(self._waiting)
+        if self._busy:
+            arrives_ns = self._timeline.clock.now() + nanos(self._latency.draw_s())
+            self._timeline.call_at(arrives_ns, partial(self._arrived, self._waiting.popleft()))
+
+    def _arrived(self, call: _Call) -> None:
+        now, reports = self._timeline.clock.now(), self._answer(call)
+        if self._trouble.now("slow_rest", now) is None:
+            self._told(reports)
+        else:
+            takes_s = self._trouble.random.uniform(*REST_TAKES_S)
+            self._timeline.call_at(now + nanos(takes_s), partial(self._told, reports))
+
+    def _told(self, reports: list[VenueReport]) -> None:
+        for report in reports:
+            self._deliver(report)
+        self._next()
 
 
 class _Speaker:
@@ -175,7 +158,9 @@ class FaultyLink:
             name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, stage.random(name))
             for name in ("out", "in", "rest")
         }
-        self._rest = _Way(stage.timeline, self._latencies["rest"], self._answer)
+        rest = self._latencies["rest"]
+        self._audits = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
+        self._cancels = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
         self._watched: set[str] = set()
         self._tally = Tally()
         self._talk: Conversation | None = None
@@ -211,8 +196,10 @@ class FaultyLink:
                 self._deliver(BatchReported(request.op_id, unsent, now))
             case SendCancelAll() if talk is not None:
                 talk.send_cancel_all(request)
-            case SendCancelAll() | FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
-                self._rest.send(request)
+            case SendCancelAll():
+                self._cancels.make(request)
+            case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
+                self._audits.make(request)
 
     # --- a connection's life ------------------------------------------------------------------------
 
@@ -248,7 +235,7 @@ class FaultyLink:
         self._speaker.closing = True
         self._floor.leave(self._socket)
         for request in talk.end():
-            self._rest.send(request)
+            self._cancels.make(request)
         self._deliver(VenueDisconnected(reason, self._timeline.clock.now()))
         self._retry(self._timeline.clock.now())
 
@@ -283,8 +270,11 @@ class FaultyLink:
 
     def _say(self, way: _Way, text: str) -> None:
         now = self._timeline.clock.now()
+        lost_news = self._trouble.now("lost_news", now) is not None
+        if lost_news and '"type":"order"' in text:
+            return
         if '"type":"ack","op":"batch"' in text:
-            if self._trouble.now("lost_acks", now) is not None:
+            if lost_news or self._trouble.now("lost_acks", now) is not None:
                 return
             if self._trouble.now("errors", now) is not None:
                 text = _failed(msgspec.json.decode(text)["id"])
@@ -298,8 +288,8 @@ class FaultyLink:
             except ConversationOver as over:
                 self._break(over.reason)
 
-    def _answer(self, request: SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
-        """Answer over REST."""
+    def _answer(self, request: _Call) -> list[VenueReport]:
+        """What the venue answers over REST, or what comes of asking."""
         flaky = self._trouble.now("no_rest", self._timeline.clock.now()) is not None
         down = flaky and self._trouble.random.random() < REST_FAILS
         self._floor.simulation.advance(self._floor.clock.now_ms())
@@ -309,34 +299,35 @@ class FaultyLink:
                 frame = {"op": "cancel_all"} | ({} if request.market is None else {"market": request.market})
                 reply = self._floor.submit(account, frame)
                 self._floor.publish()
-                self._deliver(CancelAllReported(request.op_id, tuple(reply["result"]["cancelled"]), None))
+                return [CancelAllReported(request.op_id, tuple(reply["result"]["cancelled"]), None)]
             case MergePairs() if down:
-                self._deliver(MergeReported(request.market, "name resolution failed"))
+                return [MergeReported(request.market, "name resolution failed")]
             case MergePairs():
                 self._floor.submit(account, {"op": "merge", "market": request.market, "size": request.size})
                 self._floor.publish()
+                return [MergeReported(request.market, None)]
             case FetchFills() if down:
-                self._deliver(FillsFetched(request.since_seq, (), "name resolution failed"))
+                return [FillsFetched(request.since_seq, (), "name resolution failed")]
             case FetchFills():
                 since = request.since_seq - OVERLAP
                 told = [wire.fill_json(fill) for fill in account.fills if fill.seq > since]
                 fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
-                self._deliver(FillsFetched(request.since_seq, fills))
+                return [FillsFetched(request.since_seq, fills)]
             case FetchMarkets() if not down:
                 now_ms = self._floor.clock.now_ms()
                 listed = [
                     m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
                 ]
                 raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
-                for market in self._codec.markets(raw)[0]:
-                    self._deliver(MarketReported("snapshot", market))
+                return [MarketReported("snapshot", market) for market in self._codec.markets(raw)[0]]
             case FetchOrder() if down:
-                self._deliver(OrderFetched(request.client_id, None, "name resolution failed"))
+                return [OrderFetched(request.client_id, None, "name resolution failed")]
             case FetchOrder():
                 claim = account.claims.get(request.client_id)
                 orders = [] if claim is None else [wire.order_json(claim[0])]
                 found = self._codec.orders(msgspec.json.encode({"orders": orders}))
-                self._deliver(OrderFetched(request.client_id, found[0] if found else None))
+                return [OrderFetched(request.client_id, found[0] if found else None)]
+        return []
 
 
 class FaultyFeed(TwinFeed):

@@ -16,9 +16,10 @@ from mmactors.audit import Auditor, Rules, Violation
 from mmactors.config import Config
 from mmactors.messages import OrderFilled
 from mmactors.research.connection import ACCOUNT
-from mmactors.research.faults import KINDS, FaultyFeed, FaultyLink, Kind, Trouble, draw
+from mmactors.research.faults import FaultyFeed, FaultyLink
 from mmactors.research.stage import START_NS
 from mmactors.research.tap import Tap
+from mmactors.research.trouble import KINDS, Kind, Trouble, draw
 from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos

@@ -10,9 +10,11 @@ import pykka
 import pytest
 
 from mmactors.config import Config, load
-from mmactors.research import oracle
-from mmactors.research.faults import KINDS, LENGTHS_S, PAUSE_S, Fault, FaultyFeed, FaultyLink, Trouble, draw
+from mmactors.messages import OrderAccepted, OrderUnknown
+from mmactors.research import faults, oracle
+from mmactors.research.faults import FaultyFeed, FaultyLink
 from mmactors.research.stage import START_NS
+from mmactors.research.trouble import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, Trouble, draw
 from mmactors.research.twin import Twin
 from mmactors.units import SECOND, nanos
 
@@ -113,17 +115,78 @@ def test_a_silent_feed_has_the_quotes_pulled_and_its_return_brings_them_back():
     assert resting(twin) >= 4
 
 
+def test_slow_rest_answers_late_and_with_what_was_so_when_it_was_asked():
+    twin, heard = suffered(("errors", 10.0, 11.0), ("slow_rest", 10.0, 20.0), for_s=11.0)
+    assert any(order.unknown for order in twin.desk.table)
+    asked = heard["gateway OrderFetched"]
+    twin.run(12.5)
+    assert heard["gateway OrderFetched"] > asked
+    assert heard["gateway OrderFetched failed"] == 0
+    assert not any(order.unknown for order in twin.desk.table)
+    assert resting(twin) >= 4
+
+
+def test_lost_news_is_a_gap_in_the_stream_and_is_made_good_by_a_snapshot():
+    twin, heard = suffered(("lost_news", 10.0, 11.5), for_s=20.0)
+    assert heard["gateway StreamGapped"] == 1
+    assert heard["gateway AccountSnapshot"] == 2
+    assert heard["gateway VenueDisconnected"] == 0
+    assert twin.desk.synced
+    assert resting(twin) >= 4
+
+
+def test_with_rest_away_orders_in_doubt_are_cancelled_over_the_session_and_quotes_come_back(monkeypatch):
+    """Else the sides stay as they are, at prices of long ago, until REST answers again or the market closes."""
+    monkeypatch.setattr(faults, "REST_FAILS", 1.0)
+    twin, heard = suffered(("errors", 10.0, 11.0), ("no_rest", 10.0, 40.0), for_s=12.0)
+    doubted = [order.client_id for order in twin.desk.table if order.unknown]
+    assert len(doubted) >= 4
+    twin.run(6)
+    assert not set(doubted) & twin.desk.table.orders.keys()
+    assert resting(twin) >= 4
+    assert heard["gateway OrderFetched"] == heard["gateway OrderFetched failed"] > 0
+
+
 def test_a_schedule_is_its_seeds_and_leaves_time_to_recover():
     assert draw(3, 0, 300).faults == draw(3, 0, 300).faults != draw(4, 0, 300).faults
-    kinds: set[str] = set()
+    kinds, relapses = set(), 0
     for seed in range(20):
-        main = [fault for fault in draw(seed, 0, 300).faults if fault.kind != "no_rest"]
-        kinds |= {fault.kind for fault in main}
+        faults = draw(seed, 0, 300).faults
+        kinds |= {fault.kind for fault in faults}
+        main = [fault for fault in faults if fault.kind not in REST]
         for fault, following in pairwise(main):
             least, most = LENGTHS_S[fault.kind]
             assert least * SECOND <= fault.until_ns - fault.from_ns + 1 <= most * SECOND + 1
-            assert following.from_ns - fault.until_ns >= PAUSE_S[0] * SECOND - 1
-    assert kinds == set(KINDS)
+            if following.from_ns == fault.until_ns:
+                relapses += 1
+                assert fault.kind not in ORDERS
+                assert following.kind in ORDERS
+            else:
+                assert following.from_ns - fault.until_ns >= PAUSE_S[0] * SECOND - 1
+    assert kinds == {*KINDS, *REST}
+    assert relapses > 20
+
+
+def test_new_orders_are_in_doubt_not_only_moved_ones():
+    """A search that draws no lost answers of new orders cannot tell a timeout from a rejection."""
+    placed = 0
+    for seed in range(12):
+        trouble = draw(seed, START_NS, 72.0)
+        doubted: set[str] = set()
+        known: set[str] = set()
+
+        def saw(_now, name, message, doubted=doubted, known=known):
+            if name == "journal" and isinstance(message, OrderUnknown):
+                doubted.add(message.client_id) if message.client_id not in known else None
+            elif name == "journal" and isinstance(message, OrderAccepted):
+                known.add(message.client_id)
+
+        link, feed = partial(FaultyLink, trouble), partial(FaultyFeed, trouble)
+        twin = Twin(config(), trace=False, observer=saw, link=link, feed=feed)
+        twin.run(72.0)
+        twin.end()
+        placed += len(doubted & twin.venue.account("mmactors").claims.keys())
+    assert placed >= 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

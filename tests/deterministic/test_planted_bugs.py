@@ -28,7 +28,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 SESSION_S = 72.0
 """One session of a minute and its settlement."""
 
-MOST_SEEDS = 30
+MOST_SEEDS = 12
 Patch = pytest.MonkeyPatch
 
 

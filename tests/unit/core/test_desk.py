@@ -1125,6 +1125,7 @@ def test_hummingbot_8457_connection_errors_do_not_make_six_orders_forgotten(rig)
         rig.out.clear()
         rig.wait(2)
     assert len(rig.desk.table) == 6
+    rig.out = [request for request in rig.out if isinstance(request, FetchOrder)]  # the repeated cancels are lost, too
     rig.settle()
     assert len(rig.told(OrderUnchanged)) == 6
     rig.intend(cancels=[f"run7-{n}" for n in range(6)])
@@ -1155,6 +1156,30 @@ def test_a_server_error_is_asked_about_once_and_never_resent(resting, action):
         rig.settle()
     assert len(rig.asked(SendBatch)) == 1
     rig.consistent()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_stays_in_doubt_because_rest_is_away_is_cancelled_over_the_session(resting, known):
+    """Else it rests at a price of long ago, and takes the place of a new order, for as long as REST is away."""
+    rig = resting
+    if known:
+        rig.intend(replaces=[("run7-1", 47, 30)])
+    else:
+        rig.intend(cancels=["run7-1"], places=[buy("run7-2", 47)])
+    rig.send(answer=False)
+    rig.venue.stream.clear()
+    for second in range(12):
+        rig.wait(1)
+        rig.send(answer=second > 8)  # the first cancel's answer is lost, too
+        for question in [r for r in rig.venue.rest if isinstance(r, OrderFetched)]:
+            rig.report(OrderFetched(question.client_id, None, "cannot resolve the host"))
+        rig.venue.rest.clear()
+        rig.hear(rig.venue.acks)
+        if second < 5:
+            assert len(rig.venue.live()) == 1
+    assert len(rig.desk.table) == 0
+    assert not rig.venue.live()
+    assert not rig.told(OrderRejected)
 
 
 def test_404_on_a_cancel_is_not_final_until_the_fills_are_in(resting):
@@ -1552,6 +1577,17 @@ def test_both_sides_follow_the_price_in_one_frame(rig):
     assert not rig.told(OrderUnchanged)
     rig.settle()
     rig.consistent()
+
+
+def test_a_slow_login_does_not_unsettle_a_clock_that_is_known_better(rig):
+    """An answer 2.2 s late puts the clock off by a second, and the room is judged as of then."""
+    rig.report(ClockMeasured(nanos(0.020), nanos(0.100)))
+    rig.report(ClockMeasured(nanos(-1.080), nanos(2.200)))
+    assert rig.desk.offset_ns == nanos(0.020)
+    rig.report(ClockMeasured(nanos(0.030), nanos(0.090)))
+    assert rig.desk.offset_ns == nanos(0.030)
+    rig.report(ClockMeasured(nanos(1.500), nanos(2.200)))
+    assert rig.desk.offset_ns == nanos(1.500), "half its round trip does not explain the difference"
 
 
 def test_every_rule_meets_the_order_at_the_desk(rig):

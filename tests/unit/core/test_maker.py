@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from mmactors.core import schedule
 from mmactors.core.maker import CROSS_EVERY_NS, Maker
+from mmactors.core.orders import OrderTable
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
+from mmactors.core.side import Side
 from mmactors.messages import (
     BookChanged,
     FairMoved,
@@ -28,9 +30,11 @@ from mmactors.messages import (
     OrderUnchanged,
     OrderUnknown,
     Outcome,
+    PlaceOrder,
     QuoteIntent,
     ReferenceLost,
     ReferenceMoved,
+    ReplaceOrder,
     Resolution,
     SessionReport,
     TimePassed,
@@ -579,6 +583,39 @@ def test_one_order_in_doubt_keeps_its_own_place_in_the_ladder_and_no_other(rung)
     maker.price(STRIKE * 1.0002)
     maker.pass_time(1)
     assert len(maker.prices(YES)) == len(set(maker.prices(YES))) == 3
+
+
+def test_a_cut_on_its_way_is_not_taken_back_while_all_together_is_above_the_room():
+    """What is cut counts in full until the venue says so; that is no leave to let it grow again."""
+    table = OrderTable()
+    side = Side("m", NO, table)
+    for n, ticks in enumerate((78, 75, 74)):
+        table.place("m", PlaceOrder(f"o{n}", NO, Ticks(ticks), Contracts(30)), Nanos(START))
+        table.apply(OrderAccepted("m", f"o{n}", f"v{n}"))
+    table.replace(ReplaceOrder("o0", Ticks(78), Contracts(9)), Nanos(START))
+    wanted = tuple((Ticks(ticks), Contracts(size)) for ticks, size in ((73, 30), (72, 30), (71, 6)))
+    sizes = {move.client_id: move.size for move in side.changes(wanted, 66, Nanos(START)).outward}
+    assert sizes == {"o0": 9, "o1": 30, "o2": 6}
+    table.apply(OrderReplaced("m", "o0", Ticks(78), Contracts(9)))
+    sizes = {move.client_id: move.size for move in side.changes(wanted, 99, Nanos(START)).outward}
+    assert sizes == {"o0": 30, "o1": 30, "o2": 6}
+
+
+def test_an_order_in_doubt_of_which_nothing_is_left_to_fill_takes_no_place():
+    maker = Bench(agrees=False)
+    for place in maker.intents[0].places:
+        maker.tell(OrderAccepted("m", place.client_id, "o"))
+    maker.price(STRIKE * 1.0005)
+    doubted = maker.maker.table.of("m", NO)
+    assert all(order.moves for order in doubted)
+    for order in doubted:
+        maker.tell(OrderUnknown("m", order.client_id, "no answer"))
+    maker.agrees = True
+    for order in doubted[:2]:
+        maker.fill(NO, order.size, order)
+    maker.pass_time(PARAMS.risk.freeze_ns / SECOND + 1)
+    assert [order.worst_remaining for order in doubted] == [0, 0, doubted[2].size]
+    assert sum(order.worst_remaining > 0 for order in maker.maker.table.of("m", NO)) == 3
 
 
 def test_a_cut_on_its_way_does_not_cut_the_rest_of_the_ladder_tick_after_tick(bench):
