@@ -116,7 +116,7 @@ class Admission:
             if place.client_id in orders:
                 denial = Denial("duplicate", "an order of this name is live")
             else:
-                denial = self._denied(context, place, place.outcome, 0)
+                denial = self._denied(context, place, place.outcome)
             if denial is None:
                 self._portfolio.place(market.id, place, now)
                 places.append(place)
@@ -133,17 +133,21 @@ class Admission:
             return Denial("unknown", "nobody knows where it stands")
         if not self.can_replace:
             return Denial("replace", "the venue cannot move an order: it is cancelled, to be placed anew")
-        denial = self._denied(context, move, order.outcome, order.filled)
+        denial = self._denied(context, move, order.outcome, order)
         if denial is None and order.order_id is None:
             return Denial("unknown", "it is not known to rest")
         return denial
 
     def _denied(
-        self, context: "_Context", item: PlaceOrder | ReplaceOrder, outcome: Outcome, filled: int
+        self, context: "_Context", item: PlaceOrder | ReplaceOrder, outcome: Outcome, order: WorkingOrder | None = None
     ) -> Denial | None:
-        portfolio, name, remaining = self._portfolio, item.client_id, item.size - filled
+        portfolio, name = self._portfolio, item.client_id
         market, conditions = context.market, context.conditions
-        cost = with_fees(market, remaining * item.ticks * market.tick_micros, remaining)
+        remaining = item.size - (0 if order is None else order.filled)
+        contracts, ticks = remaining, remaining * item.ticks
+        if order is not None:
+            contracts, ticks = order.cost_of_move(item.ticks, remaining)
+        cost = with_fees(market, ticks * market.tick_micros, contracts)
         objection = gate(
             Proposal(
                 market,
@@ -158,6 +162,7 @@ class Admission:
                 market.expires_venue_ns - (conditions.now + conditions.offset_ns),
                 conditions.now - context.intent.priced_ns,
                 portfolio.free_cash(besides=name),
+                cost,
                 portfolio.worst_loss(market.id, outcome, cost, besides=name),
                 context.intent.reason.d2,
                 conditions.state,

@@ -112,6 +112,16 @@ class WorkingOrder:
                 highest = ticks
         return highest
 
+    def cost_of_move(self, ticks: int, remaining: int) -> tuple[int, int]:
+        """Return how many contracts may fill, at most, once a move is on its way, and what they may cost, in ticks.
+
+        What rests may fill at its old price before the move arrives, and only the rest at the new one.
+        """
+        left, before = self.worst_remaining, self.worst_ticks
+        if ticks >= before:
+            return max(left, remaining), max(left * before, remaining * ticks)
+        return max(left, remaining), left * before + max(remaining - left, 0) * ticks
+
 
 class SideOrders:
     """The orders of one outcome of one market, oldest first, with their sums: kept as they change, read at every tick.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mmactors.core import schedule
-from mmactors.core.account import Account, with_fees
+from mmactors.core.account import Account
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.messages import (
     AssetExposed,
@@ -60,6 +60,7 @@ class Proposal:
         venue_tau_ns: time left by the venue's clock.
         priced_age_ns: age of the newest sign of life behind the price.
         cash_free: cash less what every other live order may cost.
+        cost: what this one may cost at most, fees included.
         exposure_after: the account's worst-case loss with this order live.
         d2: distance to the strike in standard deviations, as the market saw it.
         barred: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
@@ -78,6 +79,7 @@ class Proposal:
     venue_tau_ns: int
     priced_age_ns: int
     cash_free: int
+    cost: int
     exposure_after: int
     d2: float
     state: TradingState
@@ -183,8 +185,7 @@ def _spread(p: Proposal) -> str | None:
 
 
 def _cash(p: Proposal) -> str | None:
-    cost = with_fees(p.market, p.remaining * p.ticks * p.market.tick_micros, p.remaining)
-    return None if cost <= p.cash_free else f"costs ${dollars(cost):.2f}, free ${dollars(p.cash_free):.2f}"
+    return None if p.cost <= p.cash_free else f"costs ${dollars(p.cost):.2f}, free ${dollars(p.cash_free):.2f}"
 
 
 def _exposure(p: Proposal) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmactors.core import risk
+from mmactors.core.orders import WorkingOrder
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.core.risk import RULES, Proposal, RiskRules, gate
 from mmactors.messages import (
@@ -46,6 +47,7 @@ def proposal(f=0.9, **changes):
         venue_tau_ns=round(f * 300 * SECOND),
         priced_age_ns=0,
         cash_free=micros(1000.0),
+        cost=micros(14.40),
         exposure_after=micros(10.0),
         d2=0.0,
         state=TradingState.ACTIVE,
@@ -191,8 +193,22 @@ def test_the_own_spread_is_never_below_one_tick_whatever_the_configuration():
 
 def test_cash_pays_for_what_may_still_fill():
     assert gate(proposal(cash_free=micros(14.40))) is None
-    assert gate(proposal(cash_free=micros(14.40), size=100, remaining=30)) is None
     assert gate(proposal(cash_free=micros(14.39), **SHORT))[0] == "cash"
+
+
+@pytest.mark.parametrize(
+    ("ticks", "remaining", "contracts", "cost"),
+    [
+        (48, 20, 20, 20 * 48),  # as it stands
+        (50, 20, 20, 20 * 50),  # dearer: all of it may fill there
+        (40, 20, 20, 20 * 48),  # cheaper: all of it may fill before
+        (40, 30, 30, 20 * 48 + 10 * 40),  # cheaper and more: the rest only there
+        (50, 10, 20, 20 * 48),  # dearer and fewer: all that rests may fill before
+    ],
+)
+def test_a_move_may_cost_what_rests_at_the_old_price_and_the_rest_at_the_new(ticks, remaining, contracts, cost):
+    order = WorkingOrder("o", "m", YES, Ticks(48), 30, Nanos(0), order_id="1", filled=10)
+    assert order.cost_of_move(ticks, remaining) == (contracts, cost)
 
 
 def test_the_worst_case_loss_is_limited_but_reducing_always_possible():
