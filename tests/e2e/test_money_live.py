@@ -34,7 +34,7 @@ simulator:
   start_cash: 10000
   maker_bps: 3
   sessions:
-    - {asset: BTC, duration: 1M, elapsed_s: 42, strike_offset_share: 0}
+    - {asset: BTC, duration: 1M, elapsed_s: 30, strike_offset_share: 0}
   takers: {noise_per_s: 10, noise_edge: 0.08}
 """
 
@@ -128,13 +128,13 @@ def test_a_market_settled_after_a_kill_and_before_the_restart_is_in_the_journal_
         return [row["change_micros"] for row in cash if (row["account"], row["reason"]) == ("mmactors", "settle")]
 
     first = desktop.start("first", "run.py", str(conf))
-    first.says("bought", 20)
-    eventually(lambda: bool(rows(journal, "SELECT market FROM fills")), 5)
+    first.says("first two-sided quote", 20)
+    eventually(lambda: bool(rows(journal, "SELECT market FROM fills")), 15, lambda: first.said)
     ((market,), *_) = rows(journal, "SELECT market FROM fills")
-    eventually(lambda: sum(signed(*each) for each in ours(market)) != 0 and len(ours(market)) > 2, 10)
+    eventually(lambda: sum(signed(*each) for each in ours(market)) != 0, 10, lambda: first.said)
     first.process.kill()
     first.ends(5)
-    eventually(lambda: bool(paid(market)), 30, lambda: venue.complained)
+    eventually(lambda: bool(paid(market)), 45, lambda: venue.complained)
 
     second = desktop.start("second", "run.py", str(conf), "--report", str(desktop.folder / "r.json"))
     second.says(f"{market:<24} settled", 20)
