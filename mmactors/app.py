@@ -54,7 +54,7 @@ from mmactors.runtime.tls import BadCertificates, Trust, trusted
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development
-from mmactors.units import SECOND, Micros, Nanos, nanos
+from mmactors.units import SECOND, Nanos, nanos
 from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
@@ -302,6 +302,28 @@ def _life(config: Config, store: JournalStore, number: int) -> str:
     return f"{number}-{store.begun() // SECOND:x}"
 
 
+def risk_rules(config: Config, store: JournalStore, now: Nanos) -> RiskRules:
+    """Make the risk actor's rules, with what the journal knows of this day's earlier runs.
+
+    The embedded simulator is a venue of this run alone, with a fresh account: nothing of theirs holds there.
+    """
+    day = now // DAY_NS
+    rules = partial(
+        RiskRules,
+        config.risk_params(),
+        day=day,
+        reduce_before_ns=nanos(config.venue.reduce_before_s),
+        cancel_before_ns=nanos(config.venue.cancel_before_s),
+    )
+    if config.simulator.embedded:
+        return rules()
+    return rules(
+        earned_before=store.day_pnl(day),
+        left=store.unsettled(now),
+        before=store.state(since_ns=Nanos(day * DAY_NS)),
+    )
+
+
 def _children(
     config: Config,
     clock: SystemClock,
@@ -317,8 +339,6 @@ def _children(
     run: Run,
 ) -> dict[str, ActorFactory]:
     """Name every actor that is not a market, with its factory, in starting order."""
-    day = clock.now() // DAY_NS
-    earned = Micros(0) if config.simulator.embedded else store.day_pnl(day)
     children: dict[str, ActorFactory] = {
         names.JOURNAL: partial(
             JournalActor,
@@ -346,16 +366,7 @@ def _children(
             ),
             assets=frozenset(config.assets),
         ),
-        names.RISK: partial(
-            RiskActor,
-            rules=RiskRules(
-                config.risk_params(),
-                earned_before=earned,
-                day=day,
-                reduce_before_ns=nanos(config.venue.reduce_before_s),
-                cancel_before_ns=nanos(config.venue.cancel_before_s),
-            ),
-        ),
+        names.RISK: partial(RiskActor, rules=risk_rules(config, store, clock.now())),
     }
     for asset in config.assets:
         children[names.reference(asset)] = partial(

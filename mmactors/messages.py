@@ -544,6 +544,16 @@ class RiskPulsed:
 
 
 @value
+class SyncJournal:
+    """Say when everything told so far is on disk; answered by `JournalSynced` (risk -> journal)."""
+
+
+@value
+class JournalSynced:
+    """Everything the journal was told before it was asked is on disk (journal -> risk)."""
+
+
+@value
 class VenueStatus:
     """Is the venue there, its clock, its delay, our cash (gateway -> markets, risk)."""
 
@@ -615,7 +625,7 @@ class PastHolding:
 
 @value
 class FillMissed:
-    """A fill of an earlier run, which that did not live to write down (gateway -> journal)."""
+    """A fill of an earlier run, which that did not live to write down (gateway -> risk, journal)."""
 
     fill: OrderFilled
 

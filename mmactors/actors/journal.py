@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from mmactors.actors import names
 from mmactors.core.record import corrected
 from mmactors.messages import (
     EndUnknown,
     FillMissed,
+    JournalSynced,
     MakerStarted,
     MakerStepped,
     MarketResolved,
@@ -14,6 +16,7 @@ from mmactors.messages import (
     QuoteIntent,
     SessionReport,
     SettledAway,
+    SyncJournal,
     TimePassed,
     TradingStateChanged,
 )
@@ -58,6 +61,7 @@ class JournalActor(Actor):
         self._events = events
         self._sessions = sessions
         self._retention = retention
+        self._asked = False
 
     def on_begin(self) -> None:
         self.every(COMMIT_EVERY_NS, TimePassed())
@@ -73,6 +77,9 @@ class JournalActor(Actor):
         match message:
             case TimePassed():
                 self._store.commit()
+                if self._asked:
+                    self._asked = False
+                    self.tell(names.RISK, JournalSynced())
                 self._narrator.pass_time(now)
                 self._logs.flush(now)
                 self._flush_events(now)
@@ -82,6 +89,9 @@ class JournalActor(Actor):
                 if self._retention is not None:
                     self._retention.keep(now, self._logs.closed)
                     self.counters["undeletable"] = self._retention.failed
+                return
+            case SyncJournal():
+                self._asked = True
                 return
             case MakerStarted() | MakerStepped():
                 self._events.add(message)

@@ -21,20 +21,22 @@ class RiskActor(Actor):
         self._rules = rules
 
     def on_begin(self) -> None:
-        self._tell_changes(self._rules.judge(self.clock.now()))  # a latched day begins latched
-        self._pulse()
+        self._pulse()  # a latched day begins latched
         self.every(PULSE_EVERY_NS, TimePassed())
 
     def receive(self, message: Any) -> None:
-        now = self.clock.now()
         if isinstance(message, TimePassed):
-            self._tell_changes(self._rules.judge(now))
             self._pulse()
         else:
-            self._tell_changes(self._rules.handle(message, now))
+            self._tell_changes(self._rules.handle(message, self.clock.now()))
 
     def _pulse(self) -> None:
-        self.tell(names.GATEWAY, RiskPulsed(self.clock.now()))
+        now = self.clock.now()
+        question = self._rules.ask_journal()
+        self._tell_changes(self._rules.judge(now))
+        self.tell(names.GATEWAY, RiskPulsed(now))
+        if question is not None:
+            self.tell(names.JOURNAL, question)
 
     def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:

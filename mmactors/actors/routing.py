@@ -41,7 +41,7 @@ HEARERS: Final[dict[type, tuple[str, ...]]] = {
     PairsMerged: (MARKET, names.RISK, names.JOURNAL),
     SessionReport: (names.JOURNAL,),
     SettledAway: (names.RISK, names.JOURNAL),
-    FillMissed: (names.JOURNAL,),
+    FillMissed: (names.RISK, names.JOURNAL),
     EndUnknown: (names.JOURNAL,),
     VenuePosition: (names.RISK, names.SUPERVISOR),
     VenueStatus: (MARKETS, names.RISK, names.SUPERVISOR, names.JOURNAL),

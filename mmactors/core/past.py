@@ -92,9 +92,12 @@ class Past:
         left.merge()
 
     def hold(self, position: VenuePosition) -> None:
-        """Note that the venue still has the position."""
-        if position.market in self._left and (position.yes or position.no):
-            self._left[position.market].held = True
+        """Note that the venue still has the position; its session's result is with the fees and merges of before."""
+        left = self._left.get(position.market)
+        if left is not None and (position.yes or position.no):
+            left.held = True
+            inventory = self._account.position(position.market)
+            inventory.fees_micros, inventory.merged_micros = left.inventory.fees_micros, left.inventory.merged_micros
 
     def tend(self, market: str) -> None:
         """Note that an actor of this run has taken the market up."""

@@ -5,22 +5,28 @@ orders leave (the desk), so nothing races it. `RiskRules` decides the trading st
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from mmactors.core import schedule
 from mmactors.core.account import Account
+from mmactors.core.inventory import Inventory
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.messages import (
     AssetExposed,
     FairMoved,
+    FillMissed,
+    JournalSynced,
     Market,
     MarketResolved,
     MarketStatus,
     OrderFilled,
     Outcome,
     PairsMerged,
+    PastHolding,
     SettledAway,
+    SyncJournal,
     TokenRenewed,
     TradingState,
     TradingStateChanged,
@@ -45,7 +51,17 @@ PULSE_LIMIT_NS = Nanos(2 * SECOND)
 REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
 """How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
 
+JOURNAL_PULSES = 2
+"""A journal that owes its answer for so many pulses of risk, a second, is behind."""
+
 DAY_NS = 86_400 * SECOND
+
+_TOKEN, _LOSS, _JOURNAL = "the venue's token", "the day's loss", "the journal"
+"""How the reasons of a state begin. They are on disk: by them an earlier run's are known again."""
+
+_SEVERITY = {state: rank for rank, state in enumerate(TradingState)}
+
+_ENDS = {_TOKEN: "the venue's token is renewed", _LOSS: "a new UTC day", _JOURNAL: "the journal has caught up"}
 
 
 @dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
@@ -229,12 +245,50 @@ def gate(proposal: Proposal) -> tuple[str, str] | None:
     return None
 
 
+class _Cause(NamedTuple):
+    """Why the account is not ACTIVE."""
+
+    name: str
+    state: TradingState
+    reason: str
+
+
+def _left(before: TradingStateChanged | None) -> _Cause | None:
+    """Return what holds on of an earlier run's state: all but what this run measures itself, token and journal."""
+    if before is None or before.state is _ACTIVE:
+        return None
+    held = [reason for reason in before.reason.split("; ") if not reason.startswith((_TOKEN, _JOURNAL))]
+    if not held:
+        return None
+    only_loss = all(reason.startswith(_LOSS) for reason in held)
+    return _Cause(_LOSS, _REDUCING if only_loss else before.state, "; ".join(held))
+
+
+def _booked(holding: PastHolding, day: int) -> int:
+    """Return what fees and merged pairs of a market not settled came to, if it was last traded on this day."""
+    if not any(fill.venue_ns // DAY_NS == day for fill in holding.fills):
+        return 0
+    inventory = Inventory()
+    for fill in holding.fills:
+        inventory.apply(fill, fill.tick_micros)
+    inventory.merge(min(holding.pairs, inventory.pairs))
+    return inventory.merged_micros - inventory.fees_micros
+
+
 class RiskRules:
     """Decides the trading state from equity, and sums exposure by asset.
 
     Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
     latches REDUCING until the day turns; `earned_before` (micro-dollars) carries an earlier run's loss of the same day,
     whereas its profit does not widen the limit.
+
+    `left` is what earlier runs did in markets that are not settled: fees and merged pairs (as if merged last) are of the
+    day, too. What is still held there begins at its cost, so its marks bring the rest of the loss back.
+
+    `before` is the state in which an earlier run of the same day ended. The day's loss, and every reason that these
+    rules cannot measure (an operator's halt, a ledger that does not match), hold on until the day turns.
+
+    A journal that does not answer within a second is REDUCING until it does: what is told to it may be lost.
 
     A venue token that nobody renews does the same in time: REDUCING `reduce_before_ns` before its end, HALTED (and so
     everything cancelled) `cancel_before_ns` before it, until a newer one is in use.
@@ -246,6 +300,8 @@ class RiskRules:
         *,
         earned_before: Micros = Micros(0),
         day: int = 0,
+        left: Iterable[PastHolding] = (),
+        before: TradingStateChanged | None = None,
         reduce_before_ns: Nanos = REDUCE_BEFORE_NS,
         cancel_before_ns: Nanos = CANCEL_BEFORE_NS,
     ) -> None:
@@ -255,9 +311,13 @@ class RiskRules:
         self.fairs: dict[str, FairMoved] = {}
         self._values: dict[str, float] = {}  # of them, the fair values
         self.day = day
-        self._earned_before: int = earned_before
+        self._booked = {holding.market: _booked(holding, day) for holding in left}
+        self._earned_before: int = earned_before + sum(self._booked.values())
         self._start_equity: int | None = None
-        self._latched_on: int | None = None
+        self._latch = _left(before)
+        self._latched_on = day
+        self._causes: tuple[_Cause, ...] = ()
+        self._owed = 0  # pulses since the journal was asked, that one included; 0: it has answered
         self._told: dict[str, AssetExposed] = {}
         self._margins = ((cancel_before_ns, TradingState.HALTED), (reduce_before_ns, TradingState.REDUCING))
         self._offset_ns = 0
@@ -277,6 +337,8 @@ class RiskRules:
                     self._start_equity = self.equity()
             case VenueConnected() | TokenRenewed():
                 self._expires_venue_ns = event.expires_venue_ns
+            case JournalSynced():
+                self._owed = 0
             case VenuePosition():  # held from before this run, told once, before any fill
                 self.account.adopt(event)
             case OrderFilled():
@@ -294,10 +356,13 @@ class RiskRules:
                 self.fairs.pop(event.market.id, None)
                 self._values.pop(event.market.id, None)
                 return [*self.judge(now), *self._exposed()]
+            case FillMissed(fill) if fill.venue_ns // DAY_NS == self.day:
+                self._booked[fill.market] = self._booked.get(fill.market, 0) - fill.fee_micros
+                self._earned_before -= fill.fee_micros
             case SettledAway():  # paid before this run, so no part of its equity
                 turned = self.judge(now)
                 if event.at_ns // DAY_NS == self.day:
-                    self._earned_before += event.report.pnl_micros
+                    self._earned_before += event.report.pnl_micros - self._booked.pop(event.report.market, 0)
                 return [*turned, *self.judge(now)]
             case _:
                 return []
@@ -318,36 +383,59 @@ class RiskRules:
                 changes.append(self._told[asset])
         return changes
 
+    def ask_journal(self) -> SyncJournal | None:
+        """Count a pulse, half a second; return the next question to the journal, None while it owes an answer."""
+        self._owed += 1
+        return SyncJournal() if self._owed == 1 else None
+
     def judge(self, now: Nanos) -> list[TradingStateChanged]:
-        """Compare the day's loss with its limit; latch, and reset when the UTC day turns."""
+        """Compare the day's loss with its limit; latch, and reset when the UTC day turns.
+
+        A change of the reasons is told even if the state stays: the journal's last word must name all of them.
+        """
         today = now // DAY_NS
         if today > self.day:  # a clock set back does not end a day
             if self.day:
                 self._earned_before = 0
+                self._booked.clear()
                 if self._start_equity is not None:
                     self._start_equity = self.equity()
             self.day = today
         loss = -self.day_pnl()
-        ended = "the venue's token is renewed"
-        if loss >= self.params.max_daily_loss:
-            self._latched_on = self.day
-        elif self._latched_on not in (None, self.day):
-            self._latched_on, ended = None, "a new UTC day"
-        state, reason = self._by_token(now)
-        if state is _ACTIVE and self._latched_on is not None:
-            state, reason = _REDUCING, f"the day's loss is ${dollars(loss):.2f}"
-        if state is self.state:
+        if self._latched_on != self.day:
+            self._latch = None
+        if self._latch is None and loss >= self.params.max_daily_loss:
+            self._latch, self._latched_on = _Cause(_LOSS, _REDUCING, f"{_LOSS} is ${dollars(loss):.2f}"), self.day
+        token, journal = self._by_token(now), self._by_journal()
+        if token is None and self._latch is None and journal is None and not self._causes:  # as a rule
             return []
-        self.state = state
-        return [TradingStateChanged(state, reason or ended)]
+        return self._changed(tuple(cause for cause in (token, self._latch, journal) if cause is not None))
 
-    def _by_token(self, now: Nanos) -> tuple[TradingState, str]:
+    def _changed(self, causes: tuple[_Cause, ...]) -> list[TradingStateChanged]:
+        were = self._causes
+        if [cause[:2] for cause in causes] == [cause[:2] for cause in were]:
+            return []
+        self._causes = causes
+        if causes:
+            worst_first = sorted(causes, key=lambda cause: _SEVERITY[cause.state], reverse=True)
+            self.state, reasons = worst_first[0].state, [cause.reason for cause in worst_first]
+        else:
+            self.state, reasons = _ACTIVE, [_ENDS[cause.name] for cause in were]
+        return [TradingStateChanged(self.state, "; ".join(reasons))]
+
+    def _by_token(self, now: Nanos) -> _Cause | None:
         if self._expires_venue_ns is not None:
             left = self._expires_venue_ns - (now + self._offset_ns)
             for margin, state in self._margins:
                 if left <= margin:
-                    return state, f"the venue's token ends in {max(0, left) / SECOND:.0f} s and is not renewed"
-        return _ACTIVE, ""
+                    reason = f"{_TOKEN} ends in {max(0, left) / SECOND:.0f} s and is not renewed"
+                    return _Cause(_TOKEN, state, reason)
+        return None
+
+    def _by_journal(self) -> _Cause | None:
+        if self._owed <= JOURNAL_PULSES:
+            return None
+        return _Cause(_JOURNAL, _REDUCING, f"{_JOURNAL} is more than a second behind")
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""

@@ -3,8 +3,8 @@
 Owns the SQLite file, its lock (one instance per journal) and its rows' checksums. A plain class: when to commit is the
 caller's choice, and the clock is an argument. It knows nothing of actors, and decides nothing.
 
-Fills and order events are buffered and committed in groups; a run's number, a change of trading state, a settlement and
-a day's record are on disk before the call returns. What a failed commit could not write stays buffered.
+Fills and order events are buffered and committed in groups; a run's number, a change of trading state and a settlement
+are on disk before the call returns. What a failed commit could not write stays buffered.
 """
 
 import contextlib
@@ -56,8 +56,6 @@ CREATE TABLE settlements (market TEXT NOT NULL, revision INTEGER NOT NULL, run I
     crc INTEGER NOT NULL, PRIMARY KEY (market, revision));
 CREATE TABLE states (seq INTEGER PRIMARY KEY, run INTEGER NOT NULL, at_ns INTEGER NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE days (day INTEGER PRIMARY KEY, pnl_micros INTEGER NOT NULL, latched INTEGER NOT NULL,
-    at_ns INTEGER NOT NULL, crc INTEGER NOT NULL);
 """
 _COLUMNS = {
     "events": ("run", "at_ns", "type", "market", "body"),
@@ -67,7 +65,6 @@ _COLUMNS = {
     ),
     "settlements": ("market", "revision", "run", "at_ns", "resolution", "yes", "no", "pnl_micros"),
     "states": ("run", "at_ns", "state", "reason"),
-    "days": ("day", "pnl_micros", "latched", "at_ns"),
 }
 _UNSETTLED = """
 SELECT market FROM fills WHERE market NOT IN (SELECT market FROM settlements)
@@ -127,15 +124,6 @@ class Settlement:
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DayRecord:
-    """What a restart must know of a UTC day (days since 1970): P&L so far, and whether the loss latch is set."""
-
-    day: int
-    pnl_micros: Micros
-    latched: bool
-
-
 class JournalStore:
     """The open journal of one instance. Used by one thread at a time."""
 
@@ -145,7 +133,6 @@ class JournalStore:
         self._database = database
         self._lock = lock
         self._pending: list[tuple[str, Row]] = []
-        self._oldest_ns: Nanos | None = None
         self._files = {where: _identity(os.stat(where)) for where in (path, Path(lock.name))}
         self._ticks = dict(database.execute("SELECT market, tick_micros FROM markets").fetchall())
 
@@ -200,10 +187,10 @@ class JournalStore:
                     self.record_fills((event,), now)
                     continue
                 case MarketListed(market) | MarketChanged(market) | MarketResolved(market):
-                    self._know(market, now)
+                    self._know(market)
             name = getattr(event, "market", None)
             row = (self.run, now, type(event).__name__, getattr(name, "id", name), _json(event))
-            self._buffer("events", row, now)
+            self._buffer("events", row)
 
     def record_fills(self, fills: Iterable[OrderFilled], now: Nanos, *, missed: bool = False) -> None:
         """Buffer fills; one that is already known is written once. `missed`: the run before this should have done so.
@@ -216,7 +203,7 @@ class JournalStore:
                 *(fill.fill_id, run, now, fill.market, fill.client_id, fill.outcome.value, fill.ticks),
                 *(fill.tick_micros, fill.size, fill.fee_micros, fill.filled_total, int(fill.maker), fill.venue_ns),
             )
-            self._buffer("fills", row, now)
+            self._buffer("fills", row)
 
     def commit(self) -> int:
         """Write everything buffered in one transaction and return how many rows that was.
@@ -234,7 +221,6 @@ class JournalStore:
                 self._insert(table, row)
         written = len(self._pending)
         self._pending.clear()
-        self._oldest_ns = None
         return written
 
     @property
@@ -242,15 +228,11 @@ class JournalStore:
         """Rows buffered and not yet on disk."""
         return len(self._pending)
 
-    def lag_ns(self, now: Nanos) -> Nanos:
-        """Age of the oldest row that is not yet on disk; beyond a second the account may only reduce."""
-        return Nanos(0 if self._oldest_ns is None else max(0, now - self._oldest_ns))
-
     # --- writing at once ---
 
     def change_state(self, change: TradingStateChanged, now: Nanos) -> None:
         """Write a change of trading state, with all that is buffered, before returning."""
-        self._buffer("states", (self.run, now, change.state.value, change.reason), now)
+        self._buffer("states", (self.run, now, change.state.value, change.reason))
         self.commit()
 
     def settle(self, settlement: Settlement, now: Nanos) -> bool:
@@ -263,14 +245,9 @@ class JournalStore:
         last = max(known, default=-1)
         revision = s.revision if s.revision is not None else last + (known.get(last) != end)
         if revision not in known:
-            self._buffer("settlements", (s.market, revision, self.run, now, *end), now)
+            self._buffer("settlements", (s.market, revision, self.run, now, *end))
         self.commit()
         return revision not in known
-
-    def save_day(self, record: DayRecord, now: Nanos) -> None:
-        """Write a UTC day's record, replacing an earlier one, before returning."""
-        self._buffer("days", (record.day, record.pnl_micros, int(record.latched), now), now)
-        self.commit()
 
     # --- reading ---
 
@@ -314,26 +291,11 @@ class JournalStore:
         days = {row[0]: row[3] // DAY_NS for row in self._rows("settlements", "WHERE revision = 0")}
         return Micros(sum(s.pnl_micros for s in self.settlements() if days.get(s.market) == day))
 
-    def load_day(self, day: int) -> DayRecord | None:
-        """Return a UTC day's record, None if there is none."""
-        for number, pnl, latched, _ in self._rows("days", "WHERE day = ?", (day,)):
-            return DayRecord(number, pnl, bool(latched))
-        return None
-
-    def state(self) -> TradingStateChanged | None:
-        """Return the last change of trading state, None if there never was one."""
-        for _, _, state, reason in self._rows("states", "ORDER BY seq DESC LIMIT 1"):
+    def state(self, *, since_ns: Nanos = Nanos(0)) -> TradingStateChanged | None:
+        """Return the last change of trading state since then, None if there was none."""
+        for _, _, state, reason in self._rows("states", "WHERE at_ns >= ? ORDER BY seq DESC LIMIT 1", (since_ns,)):
             return TradingStateChanged(TradingState(state), reason)
         return None
-
-    def verify(self) -> list[str]:
-        """Return one line for each row, of any table, that does not match its checksum."""
-        return [
-            f"{self.path}: {table} row {rowid} does not match its checksum"
-            for table, columns in _COLUMNS.items()
-            for rowid, crc, *row in self._all(f"SELECT rowid, crc, {', '.join(columns)} FROM {table}")  # noqa: S608
-            if crc != _crc(row)
-        ]
 
     def close(self) -> None:
         """Commit what is buffered, close the file and let the next instance in."""
@@ -358,15 +320,13 @@ class JournalStore:
             if found != identity:
                 raise JournalFailed(f"{path}: replaced while in use")
 
-    def _know(self, market: Market, now: Nanos) -> None:
+    def _know(self, market: Market) -> None:
         if self._ticks.get(market.id) != market.tick_micros:
             self._ticks[market.id] = market.tick_micros
-            self._buffer("markets", (market.id, market.tick_micros), now)
+            self._buffer("markets", (market.id, market.tick_micros))
 
-    def _buffer(self, table: str, row: Row, now: Nanos) -> None:
+    def _buffer(self, table: str, row: Row) -> None:
         self._pending.append((table, row))
-        if self._oldest_ns is None:
-            self._oldest_ns = now
 
     def _insert(self, table: str, row: Row) -> None:
         if table == "markets":
@@ -374,8 +334,7 @@ class JournalStore:
             return
         columns = (*_COLUMNS[table], "crc")
         marks = ", ".join("?" * len(columns))
-        verb = "REPLACE" if table == "days" else "IGNORE"
-        sql = f"INSERT OR {verb} INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        sql = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
         self._database.execute(sql, (*row, _crc(row)))
 
     @contextlib.contextmanager

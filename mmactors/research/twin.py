@@ -21,7 +21,7 @@ from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config
 from mmactors.core.record import corrected
 from mmactors.core.risk import RiskRules
-from mmactors.messages import MakerStarted, MakerStepped, MarketResolved, SessionReport
+from mmactors.messages import JournalSynced, MakerStarted, MakerStepped, MarketResolved, SessionReport, SyncJournal
 from mmactors.ops.eventlog import EventLog
 from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
 from mmactors.research.stage import PREFIX, START_NS, Stage
@@ -35,7 +35,7 @@ from mmactors.units import nanos
 
 
 class TapeActor(Actor):
-    """Stands where the journal is: keeps the sessions' reports, and the event log if there is one."""
+    """Stands where the journal is: keeps the sessions' reports, and the event log if there is one; is never behind."""
 
     drains = True
 
@@ -58,6 +58,8 @@ class TapeActor(Actor):
         elif isinstance(message, MarketResolved):
             if (known := self._sessions.get(message.market.id)) and (new := corrected(known, message)):
                 self._sessions[new.market] = new
+        elif isinstance(message, SyncJournal):
+            self.tell(names.RISK, JournalSynced())
         elif self._events is not None and isinstance(message, MakerStarted | MakerStepped):
             self._events.add(message)
             self._events.flush(self.clock.now())

@@ -6,8 +6,11 @@ from loguru import logger
 
 from mmactors.actors import names
 from mmactors.actors.journal import JournalActor
-from mmactors.core.params import MakerParams
+from mmactors.actors.risk import RiskActor
+from mmactors.core.params import MakerParams, RiskParams
+from mmactors.core.risk import RiskRules
 from mmactors.messages import (
+    JournalSynced,
     MakerStarted,
     Market,
     MarketListed,
@@ -16,14 +19,18 @@ from mmactors.messages import (
     OrderFilled,
     Outcome,
     SessionReport,
+    SyncJournal,
+    TradingState,
+    TradingStateChanged,
 )
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.marketlog import MarketLogs
 from mmactors.ops.retention import Retention
+from mmactors.runtime import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime
-from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
+from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks
 from tests.unit.ops.test_journal_store import market
 
 START = Nanos(1_795_000_000 * SECOND)
@@ -155,3 +162,66 @@ def test_old_runs_go_at_the_start_and_settled_markets_logs_ten_minutes_later(kee
     assert {path.stem for path in logs.iterdir()} == {market(10_000).id}
     assert (present / "journal.sqlite").exists()
     assert (present / "events.mmlog").exists()
+
+
+class Recorder(Actor):
+    """Notes what it hears."""
+
+    def __init__(self, runtime, name, incarnation, heard):
+        super().__init__(runtime, name, incarnation)
+        self.heard = heard
+
+    def receive(self, message):
+        self.heard.append(message)
+
+
+def recorder(runtime, name):
+    heard = []
+    runtime.spawn(name, lambda *life: Recorder(*life, heard))
+    return heard
+
+
+def risk(runtime):
+    runtime.spawn(names.RISK, lambda *life: RiskActor(*life, rules=RiskRules(RiskParams())))
+
+
+def states(heard):
+    return [message.state for message in heard if isinstance(message, TradingStateChanged)]
+
+
+def test_the_journals_answer_comes_after_what_it_was_told_before_is_on_disk(stage):
+    heard = recorder(stage.runtime, names.RISK)
+    stage.hear(seconds=0.05)
+    stage.hear(fill(1), SyncJournal(), seconds=0.04)
+    assert heard == []
+    assert stage.store.fills() == []
+    stage.hear(seconds=0.02)
+    assert heard == [JournalSynced()]
+    assert len(stage.store.fills()) == 1
+    stage.hear(seconds=5)
+    assert heard == [JournalSynced()], "one answer to one question"
+
+
+def test_with_a_journal_that_keeps_up_the_state_stays(stage):
+    gateway = recorder(stage.runtime, names.GATEWAY)
+    risk(stage.runtime)
+    for number in range(100):
+        stage.hear(fill(number), seconds=0.1)
+    assert states(gateway) == []
+
+
+def test_a_journal_that_is_silent_for_a_second_is_reducing_until_it_answers():
+    runtime = DeterministicRuntime(START)
+    journal, gateway = recorder(runtime, names.JOURNAL), recorder(runtime, names.GATEWAY)
+    risk(runtime)
+    runtime.run_until(Nanos(START + SECOND - MILLISECOND))
+    assert states(gateway) == []
+    runtime.run_until(Nanos(START + SECOND))
+    assert states(gateway) == states(journal) == [TradingState.REDUCING]
+    assert journal.count(SyncJournal()) == 1, "nothing piles up before a journal that hangs"
+    runtime.tell(names.RISK, JournalSynced())
+    runtime.run_until(Nanos(START + 2 * SECOND - MILLISECOND))
+    assert states(gateway) == [TradingState.REDUCING, TradingState.ACTIVE]
+    runtime.stop_all()
+    for ref in pykka.ActorRegistry.get_all():
+        pykka.ActorRegistry.unregister(ref)

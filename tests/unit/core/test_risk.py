@@ -11,14 +11,18 @@ from mmactors.core.risk import RULES, Proposal, RiskRules, gate
 from mmactors.messages import (
     AssetExposed,
     FairMoved,
+    FillMissed,
+    JournalSynced,
     Market,
     MarketResolved,
     MarketStatus,
     OrderFilled,
     Outcome,
+    PastHolding,
     Resolution,
     SessionReport,
     SettledAway,
+    SyncJournal,
     TokenRenewed,
     TradingState,
     TradingStateChanged,
@@ -377,10 +381,10 @@ def test_a_correction_of_what_an_earlier_run_held_is_of_this_day():
     assert made.state is TradingState.REDUCING
 
 
-def settled_away(pnl, at):
+def settled_away(pnl, at, market="past"):
     net, nan = 20, float("nan")
     report = SessionReport(
-        *("past", "BTC", 300, 97_000.0, Resolution.NO, micros(pnl), net, net, net, nan, 2, 40, nan, 0),
+        *(market, "BTC", 300, 97_000.0, Resolution.NO, micros(pnl), net, net, net, nan, 2, 40, nan, 0),
     )
     return SettledAway(report, Nanos(at))
 
@@ -411,6 +415,78 @@ def test_what_was_settled_on_an_earlier_day_is_not_of_this_one():
     assert states(freed.handle(settled_away(-1.0, NOON + DAY), Nanos(NOON + DAY))) == [TradingState.ACTIVE]
     turned = RiskRules(RiskParams(), day=19_999)
     assert states(turned.handle(settled_away(-1000.0, NOON), NOON)) == [TradingState.REDUCING]
+
+
+def test_a_state_that_an_earlier_run_of_the_day_latched_holds_on_until_the_day_turns():
+    latched = TradingStateChanged(TradingState.REDUCING, "the day's loss is $1001.00")
+    made = RiskRules(RiskParams(), day=20_000, before=latched)
+    assert made.judge(NOON) == [latched]
+    assert made.handle(STATUS, NOON) == []
+    assert made.handle(fair(0.9), NOON) == []
+    assert states(made.judge(Nanos(NOON + DAY))) == [TradingState.ACTIVE]
+
+
+def test_a_halt_that_no_rule_measures_outlives_a_restart_and_a_renewed_token():
+    before = TradingStateChanged(TradingState.HALTED, "the ledger does not match the venue's")
+    made = RiskRules(RiskParams(), day=20_000, before=before)
+    assert made.judge(NOON) == [before]
+    assert made.handle(connected(Nanos(NOON + 3600 * SECOND)), NOON) == []
+    assert made.handle(JournalSynced(), NOON) == []
+    assert made.state is TradingState.HALTED
+
+
+@pytest.mark.parametrize(
+    "reason", ["the venue's token ends in 5 s and is not renewed", "the journal is more than a second behind"]
+)
+def test_what_a_run_measures_itself_it_does_not_take_over(reason):
+    made = RiskRules(RiskParams(), day=20_000, before=TradingStateChanged(TradingState.HALTED, reason))
+    assert made.judge(NOON) == []
+    both = TradingStateChanged(TradingState.HALTED, f"{reason}; the day's loss is $1001.00")
+    made = RiskRules(RiskParams(), day=20_000, before=both)
+    assert made.judge(NOON) == [TradingStateChanged(TradingState.REDUCING, "the day's loss is $1001.00")]
+
+
+def test_the_last_word_on_the_state_names_every_reason_for_the_next_run_to_know():
+    made = rules(day=20_000)
+    made.handle(connected(Nanos(NOON + 5 * SECOND)), NOON)
+    made.handle(bought(1, 3000), NOON)
+    (halted,) = (each for each in made.handle(fair(0.10), NOON) if isinstance(each, TradingStateChanged))
+    assert halted.state is TradingState.HALTED
+    assert "the venue's token ends" in halted.reason
+    after = RiskRules(RiskParams(), day=20_000, before=halted)
+    assert states(after.judge(NOON)) == [TradingState.REDUCING]
+
+
+def test_fees_and_merged_pairs_of_a_market_not_settled_are_of_the_days_loss():
+    fills = tuple(replace(each, venue_ns=NOON) for each in (bought(1, 1000, 60, fee=7), bought(2, 600, 60, NO, fee=8)))
+    made = rules(day=20_000, left=[PastHolding("m", fills, Contracts(500))])
+    assert made.day_pnl() == -micros(100.0) - 15  # of 500 pairs at $1.20
+    made.handle(settled_away(-250.0, NOON, "m"), NOON)
+    assert made.day_pnl() == -micros(250.0), "its settlement counts all of it, once"
+    assert rules(day=20_001, left=[PastHolding("m", fills, Contracts(500))]).day_pnl() == 0
+
+
+def test_the_fee_of_a_fill_that_no_run_wrote_down_is_of_the_days_loss_and_counted_once():
+    made = rules(day=20_000)
+    made.handle(FillMissed(replace(bought(1, 100, fee=9), venue_ns=NOON)), NOON)
+    assert made.day_pnl() == -9
+    made.handle(settled_away(-50.0, NOON, "m"), NOON)
+    assert made.day_pnl() == -micros(50.0)
+
+
+def test_a_journal_that_owes_its_answer_for_a_second_reduces_until_it_answers():
+    made = rules()
+    half = SECOND // 2
+    assert made.ask_journal() == SyncJournal()
+    assert made.judge(NOON) == []
+    assert made.ask_journal() is None
+    assert made.judge(Nanos(NOON + half)) == []
+    assert made.ask_journal() is None
+    (change,) = made.judge(Nanos(NOON + 2 * half))
+    assert change == TradingStateChanged(TradingState.REDUCING, "the journal is more than a second behind")
+    (change,) = made.handle(JournalSynced(), Nanos(NOON + 3 * half))
+    assert change == TradingStateChanged(TradingState.ACTIVE, "the journal has caught up")
+    assert made.ask_journal() == SyncJournal()
 
 
 def test_exposure_is_summed_by_asset():

@@ -1,0 +1,70 @@
+"""A commit that the disk holds up, on threads: risk hears nothing of the journal, and the account may only reduce."""
+
+import functools
+import queue
+import sqlite3
+
+import pytest
+
+from mmactors.actors import names
+from mmactors.actors.journal import JournalActor
+from mmactors.actors.risk import RiskActor
+from mmactors.core.params import RiskParams
+from mmactors.core.risk import RiskRules
+from mmactors.messages import OrderAccepted, TradingState, TradingStateChanged
+from mmactors.ops.console import Narrator
+from mmactors.ops.eventlog import EventLog
+from mmactors.ops.journal import JournalStore
+from mmactors.ops.marketlog import MarketLogs
+from mmactors.runtime import Actor, ThreadedRuntime
+from mmactors.units import Nanos
+
+WAIT_S = 20
+
+
+class Gateway(Actor):
+    """Hands on the states it hears of."""
+
+    def __init__(self, runtime, name, incarnation, states):
+        super().__init__(runtime, name, incarnation)
+        self._states = states
+
+    def receive(self, message):
+        if isinstance(message, TradingStateChanged):
+            self._states.put(message.state)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = JournalStore.open(tmp_path / "journal.sqlite")
+    opened.begin_run(Nanos(0))
+    opened._database.execute(f"PRAGMA busy_timeout={WAIT_S * 1000}")
+    yield opened
+    opened.close()
+
+
+def test_a_commit_that_hangs_reduces_until_it_is_done(store, tmp_path):
+    states = queue.SimpleQueue()
+    runtime = ThreadedRuntime()
+    journal = functools.partial(
+        JournalActor,
+        store=store,
+        narrator=Narrator(lambda line: None),
+        logs=MarketLogs(tmp_path / "markets", 1),
+        events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
+        sessions={},
+    )
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the journal's next commit waits for this to end
+    runtime.spawn(names.JOURNAL, journal)
+    runtime.spawn(names.GATEWAY, functools.partial(Gateway, states=states))
+    runtime.spawn(names.RISK, functools.partial(RiskActor, rules=RiskRules(RiskParams())))
+    runtime.tell(names.JOURNAL, OrderAccepted("m", "c", "o"))
+    try:
+        assert states.get(timeout=WAIT_S) is TradingState.REDUCING
+        other.execute("ROLLBACK")
+        assert states.get(timeout=WAIT_S) is TradingState.ACTIVE
+    finally:
+        other.close()
+        assert runtime.stop_all((names.RISK, names.JOURNAL), timeout_s=WAIT_S) == []
+    assert store.pending == 0
