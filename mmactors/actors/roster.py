@@ -11,8 +11,6 @@ from mmactors.core.selection import Candidate, select
 from mmactors.messages import AssetExposed, IndexSettled, Market, MarketStatus
 from mmactors.units import Nanos
 
-_PENDING, _OPEN = MarketStatus.PENDING, MarketStatus.OPEN
-
 
 class Roster:
     """The markets known.
@@ -60,7 +58,7 @@ class Roster:
         wanted = [
             market
             for market in self.markets.values()
-            if market.status in (_PENDING, _OPEN) and market.asset in self._assets
+            if market.status in (MarketStatus.PENDING, MarketStatus.OPEN) and market.asset in self._assets
         ]
         if all(taken(market.id) for market in wanted):
             return [], []

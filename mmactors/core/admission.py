@@ -53,9 +53,6 @@ class Denial(NamedTuple):
     wait_ms: int = 0
 
 
-_YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
-
-
 class Admission:
     """Decides what leaves, enters it in the portfolio, and sends it.
 
@@ -185,7 +182,7 @@ class Admission:
         answered, nobody knows yet whether the venue did it.
         """
         best: int | None = None
-        for order in self._table.side(context.market.id, _NO if outcome is _YES else _YES).orders.values():
+        for order in self._table.side(context.market.id, outcome.opposite).orders.values():
             if not (order.final or order.client_id in context.leaving):
                 ticks = order.target[0] if order.client_id in context.moved else order.worst_ticks
                 if best is None or ticks > best:

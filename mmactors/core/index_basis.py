@@ -25,7 +25,6 @@ class IndexBasis:
     def __init__(self, max_bp: float) -> None:
         self.factor = 1.0
         self.settlements = 0
-        self.far = 0
         self._most = max_bp * BP
         self._levels: deque[tuple[Nanos, float]] = deque(maxlen=LEVELS_KEPT_S)
 
@@ -42,7 +41,7 @@ class IndexBasis:
     def learn(self, event: IndexSettled) -> None:
         """Take a settlement: the residual against the mean level over the market's own window (two seconds at least).
 
-        The first ones count alike, later ones a tenth; one that is too far off is counted in `far` and dropped.
+        The first ones count alike, later ones a tenth; one that is too far off is dropped.
         """
         if not 0.0 < event.price < math.inf:
             return
@@ -52,7 +51,6 @@ class IndexBasis:
             return
         residual = math.log(event.price) - sum(levels, 0.0) / len(levels)
         if abs(residual) > MOST_BP * BP:
-            self.far += 1
             return
         self.settlements += 1
         basis = math.log(self.factor)

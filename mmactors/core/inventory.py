@@ -110,15 +110,10 @@ class Inventory:
     def settle(self, resolution: Resolution) -> Micros:
         """Settle the market and return the session's total P&L; the same again, however often it is told.
 
-        After a late fill or a corrected resolution, `settled_micros` and a further call give the new total.
+        After a late fill or a corrected resolution, a further call gives the new total.
         """
         self.resolution = resolution
         return self.pnl_if(resolution)
-
-    @property
-    def settled_micros(self) -> Micros | None:
-        """The session's total P&L as settled, late fills included; None while the market is open."""
-        return None if self.resolution is None else self.pnl_if(self.resolution)
 
     def _pnl(self, value: int) -> Micros:
         return Micros(value - self.cost_micros - self.fees_micros + self.merged_micros)

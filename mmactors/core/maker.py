@@ -64,10 +64,6 @@ LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 """Least time between two marks told to risk."""
 
-# Members looked up once: through the class each look-up costs more than a comparison of them.
-_YES, _NO = Outcome.YES, Outcome.NO
-_OPEN = MarketStatus.OPEN
-_REDUCING, _HALTED, _TRAPPED = TradingState.REDUCING, TradingState.HALTED, TradingState.TRAPPED
 
 Command = QuoteIntent | FairMoved | SessionReport
 Taking = tuple[Outcome, Ticks, Contracts]
@@ -110,13 +106,13 @@ class Maker:
         self.record = SessionRecord()
         self.market: Market | None = None
         self.reference: ReferenceMoved | None = None
-        self.state = _HALTED
+        self.state = TradingState.HALTED
         self._prefix = prefix
         self._orders = 0
         self._venue = VenueStatus(connected=False, offset_ns=Nanos(0), order_latency_s=0.1, cash_micros=Micros(0))
         self._book = BookChanged(market, None, None)
-        self._yes = Side(market, _YES, self.table)
-        self._no = Side(market, _NO, self.table)
+        self._yes = Side(market, Outcome.YES, self.table)
+        self._no = Side(market, Outcome.NO, self.table)
         self._lost = "no reference price yet"
         self._looked_ns = self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
         self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
@@ -259,7 +255,7 @@ class Maker:
             Nanos(room_tau if room_tau > 0 else 0),
             yes.best,
             None if best_no is None else Ticks(quoter.per_dollar - best_no),
-            self.state is _REDUCING,
+            self.state is TradingState.REDUCING,
             uncertainty=reference.uncertainty,
         )
 
@@ -276,13 +272,13 @@ class Maker:
     def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
         """Why nothing may rest at all, or None."""
         market = quoter.market
-        if market.status is not _OPEN or market.strike is None:
+        if market.status is not MarketStatus.OPEN or market.strike is None:
             return f"market {market.status.lower()}"
         if tau - self._look_ahead_ns <= quoter.close_ns:  # an order sent now would find it closing
             return "closing"
         if not self._venue.connected:
             return "venue not in step"
-        if self.state is _HALTED or self.state is _TRAPPED:
+        if self.state is TradingState.HALTED or self.state is TradingState.TRAPPED:
             return f"account {self.state.lower()}"
         if self.reference is None:
             return self._lost
@@ -313,7 +309,7 @@ class Maker:
         """What may rest beside a purchase, and what of it may be made now: together they must not go beyond flat."""
         side, flat = self._side(taking[0]).orders, abs(net)
         left = flat - side.outside - taking[2]
-        if taking[0] is _YES:
+        if taking[0] is Outcome.YES:
             bids = _at_most(bids, left, min_size)
         else:
             asks = _at_most(asks, left, min_size)
@@ -336,7 +332,7 @@ class Maker:
         replaces = yes.outward + no.outward + yes.inward + no.inward
         places = [
             PlaceOrder(self._next_id(), outcome, ticks, size)
-            for outcome, changes in ((_YES, yes), (_NO, no))
+            for outcome, changes in ((Outcome.YES, yes), (Outcome.NO, no))
             for ticks, size in changes.places
         ]
         if taking is not None:
@@ -415,7 +411,7 @@ class Maker:
                 self._prices = self._prices or PriceLog(quoter.prints)
                 self._prices.lengthen(quoter.prints)
                 self._prints = Prints(self._prices, quoter.prints)
-        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is _OPEN else 0
+        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is MarketStatus.OPEN else 0
 
     def _apply(self, event: OrderEvent) -> None:
         self.table.apply(event)
@@ -435,7 +431,7 @@ class Maker:
         return Decision((self.record.report(market, self.inventory, resolution),))
 
     def _side(self, outcome: Outcome) -> Side:
-        return self._yes if outcome is _YES else self._no
+        return self._yes if outcome is Outcome.YES else self._no
 
     def _next_id(self) -> str:
         self._orders += 1

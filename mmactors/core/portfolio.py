@@ -38,8 +38,6 @@ class _Stake(NamedTuple):
 
 _NO_STAKE = _Stake(0, 0, 0)
 
-_YES, _NO = Outcome.YES, Outcome.NO  # looked up once: through the class it costs more than what is done with them
-
 
 class Portfolio:
     """What the account holds, and what it may yet buy.
@@ -152,7 +150,7 @@ class Portfolio:
         elsewhere = self._worst - self.worst_losses.get(market, 0)
         if_yes, if_no, _ = self._stakes.get(market, _NO_STAKE)
         # Only the losing outcome's orders are sure to make it worse; of the winner's, none may fill.
-        if outcome is _YES:
+        if outcome is Outcome.YES:
             if_no += cost - self._cost(besides)
         else:
             if_yes += cost - self._cost(besides)
@@ -163,7 +161,7 @@ class Portfolio:
         adding = []
         for order in self.table:
             net = self.account.position(order.market).net
-            signed = net if order.outcome is _YES else -net
+            signed = net if order.outcome is Outcome.YES else -net
             if self.table.committed(order.market, order.outcome) > -signed:
                 adding.append(order)
         return adding
@@ -171,7 +169,7 @@ class Portfolio:
     def _reassess(self, market: str) -> None:
         """Bring the sums up to date with a change of one market."""
         position = self.account.position(market)
-        yes, no = self.table.side(market, _YES), self.table.side(market, _NO)
+        yes, no = self.table.side(market, Outcome.YES), self.table.side(market, Outcome.NO)
         yes_cost, no_cost = self._dearest(market, yes.cost, yes.committed), self._dearest(market, no.cost, no.committed)
         spent = position.yes_cost_micros + position.no_cost_micros + position.fees_micros - position.merged_micros
         if_yes, if_no = spent + no_cost - position.yes * DOLLAR, spent + yes_cost - position.no * DOLLAR

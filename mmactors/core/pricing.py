@@ -114,9 +114,9 @@ def delta_per_dollar(d2: float, spot: float, sigma: float, tau_s: float) -> floa
     return normal_pdf(d2) / (spot * sigma * math.sqrt(tau_s / YEAR_S))
 
 
-def fair_sd(d2: float, reaction_s: float, tau_s: float) -> float:
-    """Return the standard deviation of P(YES) over a reaction time: phi(d2) sqrt(reaction / max(tau, .5)).
+def fair_sd(d2: float, reaction_s: float, tau_s: float, times: float = 1.0) -> float:
+    """Return so many standard deviations of P(YES) over a reaction time: each is phi(d2) sqrt(reaction / max(tau, .5)).
 
     From dP = phi(d2) / sqrt(tau) dW: sigma cancels.
     """
-    return normal_pdf(d2) * math.sqrt(reaction_s / max(tau_s, 0.5))
+    return times * normal_pdf(d2) * math.sqrt(reaction_s / (tau_s if tau_s > 0.5 else 0.5))

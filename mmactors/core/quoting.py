@@ -16,9 +16,9 @@ from mmactors.core.params import MakerParams
 from mmactors.core.pricing import (
     d2,
     delta_per_dollar,
+    fair_sd,
     fair_value,
     normal_cdf,
-    normal_pdf,
     prints_to_come,
     to_come,
 )
@@ -38,10 +38,6 @@ _LEAST_TAU_S = 1e-3
 _LEAST_NEEDED = 1e-6
 """What is to come of an average must beat at least this share of the spot: then d2 is a number, and decided."""
 
-# Members looked up once: through the class each look-up costs more than a comparison of them.
-_YES, _NO = Outcome.YES, Outcome.NO
-_EARLY, _FLATTENING, _CLOSED = Phase.EARLY, Phase.FLATTENING, Phase.CLOSED
-_REDUCE_ONLY, _DEAD_SIDE = Phase.REDUCE_ONLY, Phase.DEAD_SIDE
 
 Level = tuple[Ticks, Contracts]
 
@@ -148,11 +144,11 @@ class Ladder:
     def why(self) -> str:
         """What holds the ladder where it is, in words."""
         aim, allowed = self.aim, self.allowed
-        if allowed.phase is _CLOSED:
+        if allowed.phase is Phase.CLOSED:
             return "closed"
         if allowed.dead is not None:
             said = f"dead side {allowed.dead}"
-        elif allowed.phase is _REDUCE_ONLY:
+        elif allowed.phase is Phase.REDUCE_ONLY:
             said = f"reduce-only, net {self.net:+d}"
         else:
             said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
@@ -238,7 +234,7 @@ class Quoter:
         reaction_s = inputs.latency_s if inputs.latency_s > self._latency_floor_s else self._latency_floor_s
         if inputs.age_s > 0.0:
             reaction_s += inputs.age_s
-        pick_off = self._k_lat * normal_pdf(deviations) * math.sqrt(reaction_s / (tau_s if tau_s > 0.5 else 0.5))
+        pick_off = fair_sd(deviations, reaction_s, tau_s, self._k_lat)
         half_bid = half_ask = self._half + pick_off
         if inputs.uncertainty > 0.0:
             worth = delta_per_dollar(deviations, inputs.spot, inputs.sigma, tau_s if tau_s > 0.5 else 0.5)
@@ -281,21 +277,21 @@ class Quoter:
         if reduce_only or f_room <= self._late_f:
             reduce_only = reduce_only or f_room <= limits.reduce_only_f
             dead = self._dead_side(inputs, f_room)
-            if reduce_only or dead is _YES:
-                cut = 0 if dead is _YES and limits.dead_side == "zero" else -net - inputs.yes_committed
+            if reduce_only or dead is Outcome.YES:
+                cut = 0 if dead is Outcome.YES and limits.dead_side == "zero" else -net - inputs.yes_committed
                 yes_left = min(yes_left, cut)
-            if reduce_only or dead is _NO:
-                cut = 0 if dead is _NO and limits.dead_side == "zero" else net - inputs.no_committed
+            if reduce_only or dead is Outcome.NO:
+                cut = 0 if dead is Outcome.NO and limits.dead_side == "zero" else net - inputs.no_committed
                 no_left = min(no_left, cut)
-        phase = _EARLY if f >= schedule.EARLY_F else _FLATTENING
+        phase = Phase.EARLY if f >= schedule.EARLY_F else Phase.FLATTENING
         if f <= self._phased_f:
             phase = schedule.phase(f, self.duration_ns, limits)
-        if phase is _CLOSED:
+        if phase is Phase.CLOSED:
             yes_left = no_left = 0
         elif dead is not None:
-            phase = _DEAD_SIDE
+            phase = Phase.DEAD_SIDE
         elif reduce_only:
-            phase = _REDUCE_ONLY
+            phase = Phase.REDUCE_ONLY
         return Allowance(phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0)
 
     def ladder(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> Ladder:
@@ -304,7 +300,7 @@ class Quoter:
         bids = self._levels(bid, -self._spacing, allowed.yes_left)
         asks = self._levels(ask, self._spacing, allowed.no_left)
         short_of_cash = inputs.cash_micros < self._dearest and (
-            self._cost(bids, _YES) + self._cost(asks, _NO) > inputs.cash_micros
+            self._cost(bids, Outcome.YES) + self._cost(asks, Outcome.NO) > inputs.cash_micros
         )
         if short_of_cash:
             bids, asks = self._within_cash(bids, asks, inputs)
@@ -347,12 +343,12 @@ class Quoter:
         """
         market, limits = self.market, self.params.inventory
         excess = abs(inputs.net) - self._flat_enough
-        if aim.f > self.cross_f or allowed.phase is _CLOSED or excess <= 0:
+        if aim.f > self.cross_f or allowed.phase is Phase.CLOSED or excess <= 0:
             return None
         if inputs.net < 0:
-            outcome, ticks, fair, committed = _YES, best_ask, aim.fair, inputs.yes_committed
+            outcome, ticks, fair, committed = Outcome.YES, best_ask, aim.fair, inputs.yes_committed
         else:
-            outcome, fair, committed = _NO, 1.0 - aim.fair, inputs.no_committed
+            outcome, fair, committed = Outcome.NO, 1.0 - aim.fair, inputs.no_committed
             ticks = None if best_bid is None else Ticks(self.per_dollar - best_bid)
         if ticks is None or (allowed.dead is outcome and limits.dead_side == "zero"):
             return None
@@ -373,7 +369,7 @@ class Quoter:
         then = d2(inputs.spot, strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
         if abs(then) < limits.dead_d2:
             return None
-        return _NO if then > 0 else _YES
+        return Outcome.NO if then > 0 else Outcome.YES
 
     def _to_come(self, inputs: QuoteInputs, ahead_ns: int) -> tuple[float, float]:
         """The average's market as one of the spot, now or a little later if the spot stands still until then."""
@@ -399,7 +395,7 @@ class Quoter:
 
     def _price_micros(self, ticks: Ticks, outcome: Outcome) -> int:
         market = self.market
-        paid = (ticks if outcome is _YES else self.per_dollar - ticks) * market.tick_micros
+        paid = (ticks if outcome is Outcome.YES else self.per_dollar - ticks) * market.tick_micros
         return paid + math.ceil(paid * market.maker_bps * 1e-4) if market.maker_bps > 0 else paid
 
     def _cost(self, levels: tuple[Level, ...], outcome: Outcome) -> int:
@@ -409,7 +405,7 @@ class Quoter:
         self, bids: tuple[Level, ...], asks: tuple[Level, ...], inputs: QuoteInputs
     ) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         cash = max(inputs.cash_micros, 0)
-        bid_cost, ask_cost = self._cost(bids, _YES), self._cost(asks, _NO)
+        bid_cost, ask_cost = self._cost(bids, Outcome.YES), self._cost(asks, Outcome.NO)
         if inputs.net < 0:
             bid_cash, ask_cash = cash, max(cash - bid_cost, 0)
         elif inputs.net > 0:
@@ -417,7 +413,7 @@ class Quoter:
         else:
             # Flat: half each, and what one side leaves over is the other's.
             bid_cash, ask_cash = max(cash // 2, cash - ask_cost), max(cash // 2, cash - bid_cost)
-        return self._funded(bids, bid_cash, _YES), self._funded(asks, ask_cash, _NO)
+        return self._funded(bids, bid_cash, Outcome.YES), self._funded(asks, ask_cash, Outcome.NO)
 
     def _funded(self, levels: tuple[Level, ...], cash: int, outcome: Outcome) -> tuple[Level, ...]:
         funded: list[Level] = []

@@ -110,18 +110,13 @@ class Proposal:
     @property
     def signed_net(self) -> int:
         """The position in this order's direction: positive if the order adds to it."""
-        return self.net if self.outcome is _YES else -self.net
+        return self.net if self.outcome is Outcome.YES else -self.net
 
     @property
     def reduces(self) -> bool:
         """Whether the order can only cut |net|, whatever else of its side fills."""
         return self.remaining + self.same <= -self.signed_net
 
-
-# Members looked up once: through the class each look-up costs more than a comparison of them.
-_YES, _NO = Outcome.YES, Outcome.NO
-_OPEN = MarketStatus.OPEN
-_ACTIVE, _REDUCING = TradingState.ACTIVE, TradingState.REDUCING
 
 Rule = Callable[[Proposal], str | None]
 
@@ -131,7 +126,7 @@ def _synced(p: Proposal) -> str | None:
 
 
 def _state(p: Proposal) -> str | None:
-    if p.state is _ACTIVE or (p.state is _REDUCING and p.reduces):
+    if p.state is TradingState.ACTIVE or (p.state is TradingState.REDUCING and p.reduces):
         return None
     return f"the account is {p.state}"
 
@@ -143,7 +138,7 @@ def _pulse(p: Proposal) -> str | None:
 
 
 def _market_open(p: Proposal) -> str | None:
-    return None if p.market.status is _OPEN else f"the market is {p.market.status}"
+    return None if p.market.status is MarketStatus.OPEN else f"the market is {p.market.status}"
 
 
 def _close(p: Proposal) -> str | None:
@@ -184,7 +179,7 @@ def _reduce_only(p: Proposal) -> str | None:
 
 def _dead_side(p: Proposal) -> str | None:
     inv = p.params.inventory
-    losing = _NO if p.d2 > 0 else _YES
+    losing = Outcome.NO if p.d2 > 0 else Outcome.YES
     if p.f > inv.dead_f or abs(p.d2) < inv.dead_d2 or p.outcome is not losing:
         return None
     if p.reduces and inv.dead_side == "reduce_only":
@@ -255,13 +250,13 @@ class _Cause(NamedTuple):
 
 def _left(before: TradingStateChanged | None) -> _Cause | None:
     """Return what holds on of an earlier run's state: all but what this run measures itself, token and journal."""
-    if before is None or before.state is _ACTIVE:
+    if before is None or before.state is TradingState.ACTIVE:
         return None
     held = [reason for reason in before.reason.split("; ") if not reason.startswith((_TOKEN, _JOURNAL))]
     if not held:
         return None
     only_loss = all(reason.startswith(_LOSS) for reason in held)
-    return _Cause(_LOSS, _REDUCING if only_loss else before.state, "; ".join(held))
+    return _Cause(_LOSS, TradingState.REDUCING if only_loss else before.state, "; ".join(held))
 
 
 def _booked(holding: PastHolding, day: int) -> int:
@@ -282,7 +277,7 @@ class RiskRules:
     latches REDUCING until the day turns; `earned_before` (micro-dollars) carries an earlier run's loss of the same day,
     whereas its profit does not widen the limit.
 
-    `left` is what earlier runs did in markets that are not settled: fees and merged pairs (as if merged last) are of the
+    `left` is what earlier runs did in markets not settled yet: fees and merged pairs (as if merged last) are of the
     day, too. What is still held there begins at its cost, so its marks bring the rest of the loss back.
 
     `before` is the state in which an earlier run of the same day ended. The day's loss, and every reason that these
@@ -405,7 +400,10 @@ class RiskRules:
         if self._latched_on != self.day:
             self._latch = None
         if self._latch is None and loss >= self.params.max_daily_loss:
-            self._latch, self._latched_on = _Cause(_LOSS, _REDUCING, f"{_LOSS} is ${dollars(loss):.2f}"), self.day
+            self._latch, self._latched_on = (
+                _Cause(_LOSS, TradingState.REDUCING, f"{_LOSS} is ${dollars(loss):.2f}"),
+                self.day,
+            )
         token, journal = self._by_token(now), self._by_journal()
         if token is None and self._latch is None and journal is None and not self._causes:  # as a rule
             return []
@@ -420,7 +418,7 @@ class RiskRules:
             worst_first = sorted(causes, key=lambda cause: _SEVERITY[cause.state], reverse=True)
             self.state, reasons = worst_first[0].state, [cause.reason for cause in worst_first]
         else:
-            self.state, reasons = _ACTIVE, [_ENDS[cause.name] for cause in were]
+            self.state, reasons = TradingState.ACTIVE, [_ENDS[cause.name] for cause in were]
         return [TradingStateChanged(self.state, "; ".join(reasons))]
 
     def _by_token(self, now: Nanos) -> _Cause | None:
@@ -435,7 +433,7 @@ class RiskRules:
     def _by_journal(self) -> _Cause | None:
         if self._owed <= JOURNAL_PULSES:
             return None
-        return _Cause(_JOURNAL, _REDUCING, f"{_JOURNAL} is more than a second behind")
+        return _Cause(_JOURNAL, TradingState.REDUCING, f"{_JOURNAL} is more than a second behind")
 
     def day_pnl(self) -> int:
         """Profit since the UTC day's start, in micro-dollars, unrealised included."""

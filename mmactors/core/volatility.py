@@ -78,7 +78,6 @@ class Volatility:
         self._last_ns = 0
         self._step = 0
         self._sigma: float | None = None  # None: the averages have changed since
-        self.outliers = 0
 
     def update(self, price: float, now: Nanos) -> None:
         """Take the price at `now`. A price that is not a positive number is ignored."""
@@ -123,11 +122,7 @@ class Volatility:
             self._usual.add(rate)
         if len(window) > self._lag_steps:
             rate = (sample - window[0]) ** 2 / (self._lag_steps * self._params.step_s)
-            limit = OUTLIER_SD**2 * max(self._level.mean, self._least)
-            if rate > limit:
-                rate = limit
-                self.outliers += 1
-            self._level.add(rate)
+            self._level.add(min(rate, OUTLIER_SD**2 * max(self._level.mean, self._least)))
 
     def _restart(self, now: Nanos) -> None:
         self._window.clear()

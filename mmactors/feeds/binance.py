@@ -26,7 +26,6 @@ from mmactors.feeds.frames import (
 from mmactors.messages import SpotTicked
 from mmactors.units import MILLISECOND, Nanos
 
-DEFAULT_URLS = ("wss://stream.binance.com:9443", "wss://data-stream.binance.vision")
 STREAMS = ("bookTicker", "aggTrade")
 
 PASSED_OVER = (

@@ -60,7 +60,6 @@ class Venue:
         self.markets: dict[str, Market] = {}
         self.matching = Matching(run, recorder)
         self.changes: list[MarketChange] = []
-        self.deposits = 0
         self.market_seq = 0
         self._first_seq = first_seq
         self._recorder = recorder
@@ -74,7 +73,6 @@ class Venue:
         bucket = None if house else RateBucket(self.orders_per_s, self.burst)
         account = Account(name, cash, bucket, self._first_seq)
         self.accounts[name] = account
-        self.deposits += cash
         if self._recorder is not None:
             self._recorder.cash(account, cash, "deposit", None, now_ms)
         return account
@@ -168,10 +166,6 @@ class Venue:
         before = now_ms - DAY_MS
         for market_id in [m.id for m in self.markets.values() if m.status == "RESOLVED" and m.expires_at < before]:
             del self.markets[market_id]
-
-    def collateral(self) -> int:
-        """Return the micro-dollars locked in pairs of unresolved markets."""
-        return sum(market.pairs for market in self.markets.values()) * DOLLAR
 
     # --- what a client may ask ---------------------------------------------------------------------
 

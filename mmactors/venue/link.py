@@ -1,12 +1,11 @@
 """The way to the venue as the gateway sees it: one `submit`, whatever carries the request.
 
 Routes orders and books to the WebSocket session and audits to REST; a cancel-all goes by whichever way is open. Knows
-nothing of actors. `Link` is all that the gateway needs, so that a venue without sockets can stand in for it.
+nothing of actors.
 """
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
 from zlib import crc32
 
 from loguru import logger
@@ -40,13 +39,6 @@ REST_LANES = 8
 """How many orders may be on their way at once where each is a request of its own."""
 
 NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
-
-
-class Link(Protocol):
-    """What carries requests to the venue; its reports come back by another way."""
-
-    def submit(self, request: VenueRequest) -> None:
-        """Take a request; never blocks, never raises."""
 
 
 class VenueLink:

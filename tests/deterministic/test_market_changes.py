@@ -228,7 +228,7 @@ def test_a_correction_pays_the_difference_once(after_s, void):
         assert scene.desk.account.cash_micros != first
     scene.twin.run(30)
     assert scene.twin.sessions[market.id].outcome == other
-    assert scene.twin.sessions[market.id].pnl_micros == scene.desk.account.position(market.id).settled_micros
+    assert scene.twin.sessions[market.id].pnl_micros == scene.desk.account.position(market.id).pnl_if(other)
     scene.conclude()
 
 

@@ -52,9 +52,9 @@ class Books:
         assert self.run.dead_letters == 0
         assert self.run.restarts == 0
         for name, report in self.run.sessions.items():
-            assert report.pnl_micros == self.desk.account.position(name).settled_micros
+            assert report.pnl_micros == self.desk.account.position(name).pnl_if(report.outcome)
         settled = sum(
-            inventory.settled_micros or 0
+            inventory.pnl_if(inventory.resolution)
             for inventory in self.desk.account.positions.values()
             if inventory.resolution is not None
         )

@@ -223,7 +223,7 @@ class Ledger(RuleBasedStateMachine):
     def profit_is_conserved(self):
         """Cash gained is what the markets made, with what is held at cost, to the micro-dollar."""
         account = self.desk.account
-        made = sum(i.settled_micros if i.resolution else -i.fees_micros for i in account.positions.values())
+        made = sum(i.pnl_if(i.resolution) if i.resolution else -i.fees_micros for i in account.positions.values())
         locked = sum(i.cost_micros for i in account.positions.values() if i.resolution is None)
         assert account.cash_micros == self.before + sum(self.paid_before.values()) + made - locked
 

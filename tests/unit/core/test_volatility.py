@@ -99,7 +99,6 @@ def test_one_wild_print_moves_it_little_and_not_for_ever():
         ratios.append(hit.sigma() / clean.sigma())
     assert max(ratios) < 1.6
     assert ratios[-1] < 1.35
-    assert hit.outliers > 0
 
 
 def test_a_louder_market_is_followed_within_minutes():

@@ -62,7 +62,8 @@ class Trading:
     def money(self) -> int:
         """Return all money there is: cash, pairs, fees. It never changes."""
         cash = sum(account.cash for account in self.venue.accounts.values())
-        return cash + self.venue.collateral() + self.venue.matching.fees
+        pairs = sum(market.pairs for market in self.venue.markets.values())
+        return cash + pairs * DOLLAR + self.venue.matching.fees
 
 
 def refusal(call: Any) -> Refusal:
