@@ -34,6 +34,9 @@ from mmactors.core.risk import RiskRules
 from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import PastSettlement, SessionReport, Stop
+from mmactors.net.backoff import Backoff
+from mmactors.net.proxies import is_direct
+from mmactors.net.tls import BadCertificates, Trust, trusted
 from mmactors.ops.console import Narrator
 from mmactors.ops.eventlog import EVENTS, EventLog
 from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
@@ -44,13 +47,10 @@ from mmactors.ops.retention import GB, Retention
 from mmactors.ops.terminal import fitted
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, logbook
-from mmactors.runtime.backoff import Backoff
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.proxies import is_direct
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threads import ThreadedRuntime
-from mmactors.runtime.tls import BadCertificates, Trust, trusted
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development

@@ -16,8 +16,8 @@ import requests
 from loguru import logger
 
 from mmactors.messages import HistoryFetched
-from mmactors.runtime.backoff import Backoff
-from mmactors.runtime.proxies import is_direct
+from mmactors.net.backoff import Backoff
+from mmactors.net.proxies import is_direct
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 SPAN_S = 3600

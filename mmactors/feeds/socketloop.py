@@ -17,8 +17,8 @@ from loguru import logger
 
 from mmactors.feeds.frames import Dropped, Ignored, Parser, Refused, ShutdownAnnounced
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
-from mmactors.runtime.backoff import Backoff
-from mmactors.runtime.sockets import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
+from mmactors.net.backoff import Backoff
+from mmactors.net.websocket import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
 from mmactors.units import Nanos, nanos, seconds
 
 FeedMessage = FeedConnected | SpotTicked | FeedLived | FeedWentStale

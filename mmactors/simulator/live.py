@@ -14,9 +14,9 @@ from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.socketloop import FeedMessage, FeedSocket
 from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import FeedLived, FeedWentStale, HistoryFetched, ReferenceLost, ReferenceMoved, SpotTicked
-from mmactors.runtime.backoff import Backoff
+from mmactors.net.backoff import Backoff
+from mmactors.net.tls import trusted
 from mmactors.runtime.clock import Clock, SystemClock
-from mmactors.runtime.tls import trusted
 from mmactors.simulator.world import PricePath, World
 
 

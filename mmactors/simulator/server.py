@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler
 from loguru import logger
 
 from mmactors.config import Config, SimulatorConfig
-from mmactors.runtime.tls import BadCertificates
+from mmactors.net.tls import BadCertificates
 from mmactors.simulator.certificate import NoCertificate, serve_with_own
 from mmactors.simulator.coinbase_feed import CoinbaseFeed
 from mmactors.simulator.exchange import exchange, own_paths

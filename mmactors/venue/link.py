@@ -26,7 +26,7 @@ from mmactors.messages import (
     VenueReport,
     VenueRequest,
 )
-from mmactors.runtime.tls import Trust
+from mmactors.net.tls import Trust
 from mmactors.units import Nanos, nanos, seconds
 from mmactors.venue.abilities import EVERYTHING, Abilities
 from mmactors.venue.batches import apart, items_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from loguru import logger
 
-from mmactors.runtime.sockets import Wake
+from mmactors.net.websocket import Wake
 from mmactors.units import SECOND, Nanos, seconds
 from mmactors.venue.credentials import Credentials, MissingSecret, decode_expiry
 from mmactors.venue.rest import VENUE_FAILURES

@@ -22,8 +22,8 @@ from mmactors.messages import (
     VenueOrder,
     VenuePosition,
 )
-from mmactors.runtime.proxies import is_direct
-from mmactors.runtime.tls import Trust, trouble, trusted
+from mmactors.net.proxies import is_direct
+from mmactors.net.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
 from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.codec import CREDENTIAL_CODES, Codec

@@ -23,8 +23,8 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.runtime.backoff import Backoff
-from mmactors.runtime.sockets import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
+from mmactors.net.backoff import Backoff
+from mmactors.net.websocket import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
 from mmactors.venue.abilities import EVERYTHING
 from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms

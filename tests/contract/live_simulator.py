@@ -29,7 +29,7 @@ from mmactors.messages import (
     SendBatch,
     VenueReport,
 )
-from mmactors.runtime.tls import trusted
+from mmactors.net.tls import trusted
 from mmactors.simulator.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
 from mmactors.venue.credentials import Credentials

@@ -15,7 +15,7 @@ from loguru import logger
 
 from mmactors.feeds.history import SPAN_S, HistoryFailed, HistorySource, HistoryThread, _closes, fetch
 from mmactors.messages import HistoryFetched
-from mmactors.runtime.backoff import Backoff
+from mmactors.net.backoff import Backoff
 from mmactors.units import Nanos
 
 NOW_S = 1_700_003_600

@@ -23,7 +23,7 @@ from mmactors.messages import (
     VenueDisconnected,
     WatchBook,
 )
-from mmactors.runtime.tls import BadCertificates, trusted
+from mmactors.net.tls import BadCertificates, trusted
 from mmactors.venue.credentials import Credentials
 from mmactors.venue.link import VenueLink
 from mmactors.venue.rest import VenueRest, VenueUnreachable

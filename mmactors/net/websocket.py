@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import websocket
 from websocket import ABNF
 
-from mmactors.runtime.proxies import is_direct, proxy_variable
-from mmactors.runtime.tls import trouble
+from mmactors.net.proxies import is_direct, proxy_variable
+from mmactors.net.tls import trouble
 from mmactors.units import MILLISECOND, Nanos
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
