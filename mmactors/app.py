@@ -46,11 +46,11 @@ from mmactors.ops.report import ActorCounts, write_report
 from mmactors.ops.retention import GB, Retention
 from mmactors.ops.terminal import fitted
 from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
-from mmactors.runtime import directory, logbook
+from mmactors.runtime import directory, thread_logging
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
-from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.runtime.threaded import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development
@@ -136,7 +136,7 @@ def trade(
     clock = SystemClock()
     ending = Ending()
     ending.on_signals()
-    logbook.dump_threads_on()
+    thread_logging.dump_threads_on()
     try:
         store = JournalStore.open(_made(config.folder) / "journal.sqlite")
     except LockHeld as held:

@@ -49,8 +49,8 @@ from mmactors.messages import (
 )
 from mmactors.research.connection import SOURCE
 from mmactors.research.stage import PREFIX, START_NS, Stage
-from mmactors.research.timeline import Post, Timeline
 from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
+from mmactors.runtime.event_loop import Post, Timeline
 from mmactors.simulator.simulation import SpotRecorder
 from mmactors.simulator.world import World
 from mmactors.units import Nanos, nanos

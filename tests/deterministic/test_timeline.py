@@ -18,9 +18,9 @@ from mmactors.messages import (
     SpotTicked,
     TimePassed,
 )
-from mmactors.research.timeline import Post, Timeline
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime
+from mmactors.runtime.event_loop import Post, Timeline
 from mmactors.runtime.lanes import Lane
 
 STEP = 10_000_000
