@@ -29,8 +29,8 @@ from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config, Urls
-from mmactors.core.desk import OrderDesk
-from mmactors.core.risk import RiskRules
+from mmactors.core.desk.desk import OrderDesk
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.sources import feed_sockets, history_sources
 from mmactors.messages import PastSettlement, SessionReport, Stop

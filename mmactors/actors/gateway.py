@@ -6,8 +6,8 @@ from typing import Any, Protocol, get_args
 
 from mmactors.actors import names
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
-from mmactors.core.desk import OrderDesk, Step
-from mmactors.core.standstill import Standstill
+from mmactors.core.desk.desk import OrderDesk, Step
+from mmactors.core.desk.stall_detector import Standstill
 from mmactors.messages import (
     BatchWritten,
     CancelAll,

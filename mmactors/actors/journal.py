@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from mmactors.core.record import corrected
+from mmactors.core.ledger.session_stats import corrected
 from mmactors.messages import (
     EndUnknown,
     FillMissed,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mmactors.actors import names
-from mmactors.core.maker import Decision, Maker
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting.maker import Decision, Maker
 from mmactors.messages import (
     FairMoved,
     LadderDue,

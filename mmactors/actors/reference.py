@@ -4,8 +4,8 @@ from typing import Any
 
 from mmactors.actors import names
 from mmactors.core.params import ReferenceParams, VolatilityParams
-from mmactors.core.reference import Reference
-from mmactors.core.sources import GRID_NS
+from mmactors.core.reference.reference import Reference
+from mmactors.core.reference.source import GRID_NS
 from mmactors.messages import (
     FeedConnected,
     FeedLived,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmactors.actors import names
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import AssetExposed, RiskPulsed, TimePassed, TradingStateChanged
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime

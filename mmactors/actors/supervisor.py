@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmactors.actors import names
-from mmactors.actors.roster import Roster
-from mmactors.core.selection import MIN_F, Candidate
+from mmactors.core.universe.selection import MIN_F, Candidate
+from mmactors.core.universe.universe import Roster
 from mmactors.messages import (
     ActorDied,
     ActorReady,

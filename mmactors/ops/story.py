@@ -9,9 +9,9 @@ import re
 from collections import deque
 from typing import Any
 
-from mmactors.core import schedule
-from mmactors.core.inventory import Inventory
+from mmactors.core.ledger.inventory import Inventory
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting import schedule
 from mmactors.messages import (
     MakerStarted,
     Market,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from mmactors.config import Config
-from mmactors.core.maker import Maker
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting.maker import Maker
 from mmactors.messages import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderReplaced, QuoteIntent
 from mmactors.ops.eventlog import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
 from mmactors.ops.marketlog import plain

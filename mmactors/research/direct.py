@@ -10,13 +10,13 @@ from itertools import count
 from typing import Any
 
 from mmactors.actors import gateway, market, names, reference, risk, supervisor
-from mmactors.actors.roster import Roster
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.config import Config
-from mmactors.core.maker import Command, Maker
-from mmactors.core.record import corrected
-from mmactors.core.reference import Reference
-from mmactors.core.risk import RiskRules
+from mmactors.core.ledger.session_stats import corrected
+from mmactors.core.quoting.maker import Command, Maker
+from mmactors.core.reference.reference import Reference
+from mmactors.core.risk.trading_state import RiskRules
+from mmactors.core.universe.universe import Roster
 from mmactors.messages import (
     ActorDied,
     ActorReady,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.volatility import Volatility
+from mmactors.core.reference.volatility import Volatility
 from mmactors.units import MILLISECOND, SECOND, YEAR_S, Nanos
 
 Array = npt.NDArray[np.float64]

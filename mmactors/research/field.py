@@ -10,8 +10,8 @@ from collections import deque
 from random import Random
 
 from mmactors.config import Config
-from mmactors.core.pricing import fair_value
-from mmactors.core.volatility import Volatility
+from mmactors.core.pricing.binary import fair_value
+from mmactors.core.reference.volatility import Volatility
 from mmactors.messages import SettlementRule
 from mmactors.research.rivals import RIVALS, Rival, View, Wanted
 from mmactors.research.tally import Tally

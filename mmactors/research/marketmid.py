@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.pricing import fair_value_average
+from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import Outcome, SettlementRule
 from mmactors.research.calibrate import (
     EARLIEST_MS,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from mmactors import __version__
-from mmactors.core.maker import Maker
+from mmactors.core.quoting.maker import Maker
 from mmactors.messages import (
     OrderEvent,
     QuoteIntent,

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from mmactors import __version__
 from mmactors.config import DURATIONS, Config
 from mmactors.core.params import InventoryParams
-from mmactors.core.schedule import EARLY_F, LEAN_F, close_at_ns, room
+from mmactors.core.quoting.schedule import EARLY_F, LEAN_F, close_at_ns, room
 from mmactors.research import narrative, plots
 from mmactors.research.arena import STEELMAN
 from mmactors.research.example import Example, play_again

@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol
 
 from mmactors.config import Config
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock

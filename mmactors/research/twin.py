@@ -19,8 +19,8 @@ from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
 from mmactors.config import Config
-from mmactors.core.record import corrected
-from mmactors.core.risk import RiskRules
+from mmactors.core.ledger.session_stats import corrected
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import MakerStarted, MakerStepped, MarketResolved, SessionReport
 from mmactors.ops.eventlog import EventLog
 from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink

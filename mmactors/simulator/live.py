@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from mmactors.config import Config
-from mmactors.core.reference import Reference
+from mmactors.core.reference.reference import Reference
 from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.socketloop import FeedMessage, FeedSocket
 from mmactors.feeds.sources import feed_sockets, history_sources

@@ -15,10 +15,10 @@ import pykka
 import pytest
 
 from mmactors.config import Config, load
-from mmactors.core.inventory import Inventory
-from mmactors.core.maker import Maker
-from mmactors.core.reconciliation import Reconciliation
-from mmactors.core.reference import Reference
+from mmactors.core.desk.reconciliation import Reconciliation
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.quoting.maker import Maker
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import OrderCancelled, OrderFetched, OrderRejected, Outcome
 from mmactors.research import oracle
 from mmactors.research.oracle import Finding

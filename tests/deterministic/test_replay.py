@@ -13,7 +13,7 @@ import pytest
 
 from mmactors.__main__ import main
 from mmactors.config import Config, load
-from mmactors.core import schedule
+from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged
 from mmactors.ops.eventlog import EventLog, EventLogReader, RecordedStep, decoded_answer
 from mmactors.research import backtest, replay

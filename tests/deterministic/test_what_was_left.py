@@ -13,9 +13,9 @@ from mmactors.actors import names
 from mmactors.actors.gateway import GatewayActor
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.risk import RiskActor
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams, RiskParams
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     AccountSnapshot,
     EndUnknown,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from venue_model import VenueModel
 
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.messages import (
     AccountReported,

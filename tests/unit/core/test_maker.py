@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmactors.core import schedule
-from mmactors.core.maker import CROSS_EVERY_NS, Maker
-from mmactors.core.orders import OrderTable
+from mmactors.core.orders.table import OrderTable
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
-from mmactors.core.side import Side
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.maker import CROSS_EVERY_NS, Maker
+from mmactors.core.quoting.side import Side
 from mmactors.messages import (
     BookChanged,
     FairMoved,

@@ -7,10 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from venue_model import VenueModel
 
-from mmactors.core import schedule
-from mmactors.core.desk import OrderDesk
-from mmactors.core.maker import Maker
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.maker import Maker
 from mmactors.messages import (
     AllCancelled,
     BookChanged,

@@ -9,10 +9,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
-from mmactors.core.pricing import delta_per_dollar, normal_pdf
-from mmactors.core.quoting import QuoteInputs, Quoter
-from mmactors.core.schedule import Phase
-from mmactors.core.standing import Standing
+from mmactors.core.pricing.binary import delta_per_dollar, normal_pdf
+from mmactors.core.quoting.ladder import QuoteInputs, Quoter
+from mmactors.core.quoting.ladder_cache import Standing
+from mmactors.core.quoting.schedule import Phase
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
 from tests.depth import examples

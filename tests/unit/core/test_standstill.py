@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmactors.core.standstill import Standstill
+from mmactors.core.desk.stall_detector import Standstill
 from mmactors.messages import OrderAccepted, OrderDenied, OrderRejected, OrderReplaced, OrderUnknown
 from mmactors.units import SECOND, Contracts, Nanos, Ticks
 

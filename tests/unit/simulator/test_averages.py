@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmactors.config import SessionsConfig, SettlementConfig, SimulatorConfig
-from mmactors.core.pricing import fair_value_average
+from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import SettlementRule
 from mmactors.simulator.book import Market
 from mmactors.simulator.participants import fair_of

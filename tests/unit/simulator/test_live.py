@@ -7,7 +7,7 @@ import pytest
 
 from mmactors.config import SessionsConfig, SimulatorConfig
 from mmactors.core.params import VolatilityParams
-from mmactors.core.reference import Reference
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import SpotTicked
 from mmactors.runtime.clock import VirtualClock
 from mmactors.simulator.live import LivePath

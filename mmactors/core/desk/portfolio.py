@@ -6,8 +6,8 @@ with it. An order in flight, unknown or cancelling counts in full. It knows no l
 
 from typing import NamedTuple
 
-from mmactors.core.account import Account, with_fees
-from mmactors.core.orders import OrderTable, WorkingOrder
+from mmactors.core.ledger.account import Account, with_fees
+from mmactors.core.orders.table import OrderTable, WorkingOrder
 from mmactors.messages import (
     Market,
     OrderEvent,

@@ -6,8 +6,8 @@ up already is an argument.
 
 from collections.abc import Callable
 
-from mmactors.core.schedule import f
-from mmactors.core.selection import Candidate, select
+from mmactors.core.quoting.schedule import f
+from mmactors.core.universe.selection import Candidate, select
 from mmactors.messages import AssetExposed, IndexSettled, Market, MarketStatus
 from mmactors.units import Nanos
 

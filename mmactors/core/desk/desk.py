@@ -12,13 +12,13 @@ market actors, the trading state and the stop.
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from mmactors.core.admission import Admission, Conditions
-from mmactors.core.order_entry import OrderEntry, Step
-from mmactors.core.orders import WorkingOrder
+from mmactors.core.desk.admission import Admission, Conditions
+from mmactors.core.desk.order_entry import OrderEntry, Step
+from mmactors.core.desk.portfolio import Portfolio
+from mmactors.core.desk.reconciliation import ASK_AGAIN_NS, Reconciliation
+from mmactors.core.desk.recovery import Past
+from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import MakerParams
-from mmactors.core.past import Past
-from mmactors.core.portfolio import Portfolio
-from mmactors.core.reconciliation import ASK_AGAIN_NS, Reconciliation
 from mmactors.messages import (
     AccountReported,
     AccountSnapshot,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from mmactors.core.inventory import Inventory
+from mmactors.core.ledger.inventory import Inventory
 from mmactors.messages import Market, OrderFilled, PastSettlement, Resolution, VenuePosition
 from mmactors.units import DOLLAR, Contracts, Micros
 

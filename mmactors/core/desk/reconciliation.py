@@ -8,9 +8,9 @@ sent, and to whom events go, is not known here.
 import math
 from collections import Counter
 
-from mmactors.core.order_entry import OrderEntry, Step
-from mmactors.core.orders import WorkingOrder
-from mmactors.core.portfolio import DEFAULT_TICK, Portfolio
+from mmactors.core.desk.order_entry import OrderEntry, Step
+from mmactors.core.desk.portfolio import DEFAULT_TICK, Portfolio
+from mmactors.core.orders.table import WorkingOrder
 from mmactors.messages import (
     AccountReported,
     AccountSnapshot,

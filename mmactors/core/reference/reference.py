@@ -8,14 +8,14 @@ market or quote, and has no clock: every call brings its `now`.
 import math
 from collections import Counter
 
-from mmactors.core.fusion import BP, Fusion
-from mmactors.core.index_basis import IndexBasis
-from mmactors.core.jumps import JUMP_SHARE, Jumps
 from mmactors.core.params import ReferenceParams, VolatilityParams
-from mmactors.core.prints import PriceLog
-from mmactors.core.sources import COMPARABLE_S, Source
-from mmactors.core.volatility import Volatility
-from mmactors.core.warmup import WarmStart
+from mmactors.core.pricing.fixings import PriceLog
+from mmactors.core.reference.fusion import BP, Fusion
+from mmactors.core.reference.index_basis import IndexBasis
+from mmactors.core.reference.jump_filter import JUMP_SHARE, Jumps
+from mmactors.core.reference.source import COMPARABLE_S, Source
+from mmactors.core.reference.volatility import Volatility
+from mmactors.core.reference.warm_start import WarmStart
 from mmactors.messages import (
     FeedLived,
     FeedWentStale,

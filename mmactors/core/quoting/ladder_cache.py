@@ -8,7 +8,7 @@ best ticks stay. The formula is quoting's alone; nothing of it is repeated here.
 
 import math
 
-from mmactors.core.quoting import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
+from mmactors.core.quoting.ladder import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
 from mmactors.units import Ticks
 
 _ANY = (-math.inf, math.inf)

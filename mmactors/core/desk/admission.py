@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mmactors.core.account import with_fees
-from mmactors.core.order_entry import OrderEntry, Step
-from mmactors.core.orders import WorkingOrder
+from mmactors.core.desk.order_entry import OrderEntry, Step
+from mmactors.core.desk.portfolio import Portfolio
+from mmactors.core.ledger.account import with_fees
+from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import MakerParams
-from mmactors.core.portfolio import Portfolio
-from mmactors.core.risk import Proposal, gate
+from mmactors.core.risk.trading_state import Proposal, gate
 from mmactors.messages import (
     Market,
     OrderCancelled,

@@ -6,16 +6,16 @@ knows its own market only; the account's limits are the gate's.
 
 import math
 
-from mmactors.core import schedule
-from mmactors.core.inventory import Inventory
-from mmactors.core.orders import NO_CHANGES, Changes, OrderTable
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.ledger.session_stats import SessionRecord
+from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing import delta_per_dollar
-from mmactors.core.prints import PriceLog, Prints
-from mmactors.core.quoting import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
-from mmactors.core.record import SessionRecord
-from mmactors.core.side import Side
-from mmactors.core.standing import Standing
+from mmactors.core.pricing.binary import delta_per_dollar
+from mmactors.core.pricing.fixings import PriceLog, Prints
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.ladder import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
+from mmactors.core.quoting.ladder_cache import Standing
+from mmactors.core.quoting.side import Side
 from mmactors.messages import (
     BookChanged,
     FairMoved,

@@ -7,7 +7,7 @@ other weights, another average, other constituents. Knows no source and no marke
 import math
 from collections import deque
 
-from mmactors.core.fusion import BP
+from mmactors.core.reference.fusion import BP
 from mmactors.messages import IndexSettled
 from mmactors.units import SECOND, Nanos
 

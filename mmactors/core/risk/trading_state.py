@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from mmactors.core import schedule
-from mmactors.core.account import Account
+from mmactors.core.ledger.account import Account
 from mmactors.core.params import MakerParams, RiskParams
+from mmactors.core.quoting import schedule
 from mmactors.messages import (
     AssetExposed,
     FairMoved,

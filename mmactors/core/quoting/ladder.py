@@ -11,9 +11,8 @@ and seldom does, see `standing`.
 import math
 from dataclasses import dataclass
 
-from mmactors.core import schedule
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing import (
+from mmactors.core.pricing.binary import (
     d2,
     delta_per_dollar,
     fair_value,
@@ -22,7 +21,8 @@ from mmactors.core.pricing import (
     prints_to_come,
     to_come,
 )
-from mmactors.core.schedule import Phase
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.schedule import Phase
 from mmactors.messages import Market, Outcome, SettlementRule
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mmactors.core.inventory import Inventory
+from mmactors.core.ledger.inventory import Inventory
 from mmactors.messages import Market, MarketResolved, OrderFilled, Outcome, Resolution, SessionReport
 from mmactors.units import Micros, Nanos
 

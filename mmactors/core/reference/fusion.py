@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from mmactors.core.leadlag import BLOCK, LeadLag
 from mmactors.core.params import ReferenceParams
-from mmactors.core.sources import GRID_NS, LAGS, Source
+from mmactors.core.reference.lead_lag import BLOCK, LeadLag
+from mmactors.core.reference.source import GRID_NS, LAGS, Source
 from mmactors.units import SECOND, YEAR_S, Nanos
 
 FRESH_NS = SECOND

@@ -9,7 +9,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from mmactors.core.pricing import prints_to_come
+from mmactors.core.pricing.binary import prints_to_come
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 GRAIN_NS = Nanos(10 * MILLISECOND)

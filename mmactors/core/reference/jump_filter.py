@@ -8,9 +8,9 @@ import math
 from collections import Counter
 from collections.abc import Collection
 
-from mmactors.core.fusion import BP
 from mmactors.core.params import ReferenceParams
-from mmactors.core.sources import Source
+from mmactors.core.reference.fusion import BP
+from mmactors.core.reference.source import Source
 from mmactors.units import SECOND, Nanos
 
 JUMP_SD = 8.0

@@ -6,7 +6,7 @@ It does not judge what leaves (admission and the gate do), nor learn what became
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mmactors.core.orders import OrderTable, WorkingOrder
+from mmactors.core.orders.table import OrderTable, WorkingOrder
 from mmactors.messages import (
     BatchReported,
     BatchWritten,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.volatility import GAP_S, Volatility
+from mmactors.core.reference.volatility import GAP_S, Volatility
 from mmactors.messages import HistoryFetched
 from mmactors.units import SECOND, YEAR_S, Nanos
 

@@ -7,11 +7,11 @@ has moved before this run began, so it books none of it; it says what to write d
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from mmactors.core.account import Account
-from mmactors.core.inventory import Inventory
-from mmactors.core.order_entry import Step
-from mmactors.core.reconciliation import filled
-from mmactors.core.record import past_report
+from mmactors.core.desk.order_entry import Step
+from mmactors.core.desk.reconciliation import filled
+from mmactors.core.ledger.account import Account
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.ledger.session_stats import past_report
 from mmactors.messages import (
     EndUnknown,
     FetchFills,

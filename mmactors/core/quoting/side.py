@@ -6,9 +6,9 @@ the underlying nor the other side; how much may be bought is told.
 
 from collections import deque
 
-from mmactors.core.orders import NO_CHANGES, Changes, OrderTable, WorkingOrder, diff
+from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable, WorkingOrder, diff
 from mmactors.core.params import RiskParams
-from mmactors.core.quoting import Level
+from mmactors.core.quoting.ladder import Level
 from mmactors.messages import OrderCancelled, OrderDenied, OrderRejected, OrderUnchanged, Outcome, ReplaceOrder
 from mmactors.units import MILLISECOND, Contracts, Nanos
 
