@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the user gets a line, whatever it was
         if os.environ.get("MMACTORS_TRACEBACK"):
             raise
-        from mmactors.config_file import without_tokens
+        from mmactors.config.loading import without_tokens
 
         words = without_tokens(" ".join(str(error).split()))
         say(f"defect: {type(error).__name__}: {words} (MMACTORS_TRACEBACK=1 shows where)")
@@ -141,7 +141,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from mmactors import app, config
-    from mmactors.ops import resolved as view
+    from mmactors.config import describe as view
     from mmactors.runtime.clock import SystemClock
     from mmactors.venue.credentials import MissingSecret
 

@@ -327,7 +327,7 @@ def _ablate(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from mmactors.config_file import ConfigError
+    from mmactors.config.loading import ConfigError
     from mmactors.research import crew, grid, sweep
 
     if args.scheduler is not None and args.processes is not None:

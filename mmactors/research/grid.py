@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mmactors import config_file
-from mmactors.config import Config, Duration, FilePath, Override, Section, resolve, schema
-from mmactors.config_checks import contradictions, effective
-from mmactors.config_file import INVALID, ConfigError, Problem, shown
+from mmactors.config import Config, loading, resolve
+from mmactors.config.contradictions import contradictions, effective
+from mmactors.config.loading import INVALID, ConfigError, Problem, shown
+from mmactors.config.schema import Duration, FilePath, Override, Section, schema
 
 Scalar = bool | int | float | str | None
 
@@ -132,8 +132,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Grid:
     Raises:
         ConfigError: every mistake at once, one line each: a missing file (66), anything wrong in it (78).
     """
-    tree, problems = config_file.read(path)
-    file, mistakes = config_file.validated(GridFile, tree, _schema(GridFile))
+    tree, problems = loading.read(path)
+    file, mistakes = loading.validated(GridFile, tree, _schema(GridFile))
     problems += mistakes
     if file is None:
         raise ConfigError([problem.line for problem in problems], INVALID)
@@ -197,23 +197,23 @@ class _Ground:
                 "MM__simulator__sessions": json.dumps([only]),
             },
         )
-        self._tree, _ = config_file.read(path)
+        self._tree, _ = loading.read(path)
         resolve(path, self._environ)
 
     def judged(self, values: Mapping[str, Scalar]) -> tuple[Config | None, list[str], list[str]]:
         """Return the configuration with these values, the mistakes of single values, and the contradictions."""
         tree = deepcopy(self._tree)
         variables = {"MM__" + "__".join(_parts(name)): json.dumps(value) for name, value in values.items()}
-        _, unlaid = config_file.overlay(tree, _over(self._environ, variables), schema())
+        _, unlaid = loading.overlay(tree, _over(self._environ, variables), schema())
         names = dict(zip(variables, values, strict=True))
         wrong = [
             line.replace(variable, names[variable]) for variable in names for _, line in unlaid if variable in line
         ]
-        config, mistakes = config_file.validated(Config, tree, schema())
+        config, mistakes = loading.validated(Config, tree, schema())
         wrong += [line for _, line in mistakes]
         if config is None or wrong:
             return None, wrong, []
-        given = frozenset(config_file.keys(tree))
+        given = frozenset(loading.keys(tree))
         return config, [], [line for _, line in contradictions(config, given)]
 
     def instead_of(self, name: str) -> str:
@@ -266,7 +266,7 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
     for name, said in file.parameters.items():
         key = f"parameters.{name}"
         mine: list[str] = []
-        node = config_file.node_at(schema(), tuple(int(p) if p.isdigit() else p.lower() for p in _parts(name)))
+        node = loading.node_at(schema(), tuple(int(p) if p.isdigit() else p.lower() for p in _parts(name)))
         whole = node.get("type") == "integer"
         values: list[Scalar] = []
         span: Span | None = None
@@ -308,7 +308,7 @@ def _listed(key: str, said: list[Any]) -> tuple[list[Scalar], list[str]]:
 
 
 def _span(key: str, said: dict[str, Any]) -> tuple[Span | None, list[str]]:
-    span, mistakes = config_file.validated(Span, deepcopy(said), _schema(Span))
+    span, mistakes = loading.validated(Span, deepcopy(said), _schema(Span))
     wrong = [f"{key}.{line}" for _, line in mistakes]
     if not wrong and span is not None and span.wrong():
         wrong = [f"{key}: {span.wrong()}"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Literal
 
-from mmactors.config import ExchangeConfig
+from mmactors.config.schema import ExchangeConfig
 from mmactors.simulator.recording import PricesError, Recording
 from mmactors.simulator.world import PricePath, RecordedPath, World
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from mmactors.config import SimulatorConfig
+from mmactors.config.schema import SimulatorConfig
 from mmactors.simulator.floor import Latency
 
 

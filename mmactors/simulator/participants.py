@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from random import Random
 
-from mmactors.config import TakersConfig
+from mmactors.config.schema import TakersConfig
 from mmactors.simulator.book import LIVE, Market, Order, Outcome
 from mmactors.simulator.ledger import Account
 from mmactors.simulator.matching import Matching

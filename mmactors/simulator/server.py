@@ -22,7 +22,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from loguru import logger
 
-from mmactors.config import Config, SimulatorConfig
+from mmactors.config import Config
+from mmactors.config.schema import SimulatorConfig
 from mmactors.net.tls import BadCertificates
 from mmactors.simulator.certificate import NoCertificate, serve_with_own
 from mmactors.simulator.coinbase_feed import CoinbaseFeed

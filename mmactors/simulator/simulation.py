@@ -9,7 +9,7 @@ import math
 from random import Random
 from typing import Protocol
 
-from mmactors.config import SimulatorConfig
+from mmactors.config.schema import SimulatorConfig
 from mmactors.simulator.alterations import Alteration
 from mmactors.simulator.averages import Average, Tape
 from mmactors.simulator.book import Market, PatientBook

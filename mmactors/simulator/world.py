@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from random import Random
 
-from mmactors.config import WorldConfig
+from mmactors.config.schema import WorldConfig
 from mmactors.simulator.recording import Recording
 from mmactors.units import YEAR_S
 

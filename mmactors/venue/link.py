@@ -11,7 +11,7 @@ from zlib import crc32
 
 from loguru import logger
 
-from mmactors.config import VenueConfig
+from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
     BatchReported,
     FetchFills,

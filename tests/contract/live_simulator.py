@@ -17,7 +17,7 @@ from typing import Any
 from fake_server import eventually
 from simulator_client import QUIET, SECRET, token
 
-from mmactors.config import SessionsConfig, SimulatorConfig, VenueConfig
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, VenueConfig
 from mmactors.messages import (
     BatchReported,
     CancelItem,

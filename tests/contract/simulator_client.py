@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import jwt
 
-from mmactors.config import SessionsConfig, SimulatorConfig, TakersConfig
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig
 from mmactors.simulator.server import SimulatorServer
 
 SECRET = "a secret for tests, at least 32 bytes long"

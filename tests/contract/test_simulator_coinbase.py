@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from simulator_client import Peer, Scene, running
 
-from mmactors.config import ExchangeConfig, ExchangesConfig
+from mmactors.config.schema import ExchangeConfig, ExchangesConfig
 from mmactors.feeds.coinbase import CoinbaseParser, subscription
 from mmactors.feeds.history import HistorySource, fetch
 from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from simulator_client import Frame, Peer, Scene, running, token
 
-from mmactors.config import SessionsConfig, TakersConfig
+from mmactors.config.schema import SessionsConfig, TakersConfig
 from mmactors.simulator.venue_socket import ABUSE_AFTER
 
 ORDER_FIELDS = {

@@ -13,7 +13,7 @@ from fake_server import FakeServer, eventually
 from live_simulator import Desk, live, now
 from simulator_client import token
 
-from mmactors.config import VenueConfig
+from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
     AccountSnapshot,
     BatchReported,

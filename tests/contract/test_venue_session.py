@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSMsgType
 from fake_server import Connection, FakeServer, eventually
 
-from mmactors.config import VenueConfig
+from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
     AccountSnapshot,
     BatchReported,

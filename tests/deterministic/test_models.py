@@ -8,7 +8,8 @@ import pykka
 import pytest
 
 from mmactors.__main__ import main
-from mmactors.config import Config, ConfigError, SimulatorConfig, load
+from mmactors.config import Config, ConfigError, load
+from mmactors.config.schema import SimulatorConfig
 from mmactors.research import backtest
 from mmactors.simulator.book import Market, PatientBook
 from mmactors.simulator.latency import latency_of

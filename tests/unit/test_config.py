@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.config import Config, ConfigError, load, resolve, schema
-from mmactors.config_checks import contradictions, odd
-from mmactors.config_file import masked, without_tokens
+from mmactors.config import Config, ConfigError, load, resolve
+from mmactors.config.contradictions import contradictions, odd
+from mmactors.config.loading import masked, without_tokens
+from mmactors.config.schema import schema
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos
 

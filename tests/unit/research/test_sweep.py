@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from loguru import logger
 
-from mmactors.config_file import ConfigError
+from mmactors.config.loading import ConfigError
 from mmactors.research import crew, grid, sweep
 from mmactors.research.crew import Result, SweepStopped
 from mmactors.research.standings import SESSIONS, SETS

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.config import SessionsConfig, SettlementConfig, SimulatorConfig
+from mmactors.config.schema import SessionsConfig, SettlementConfig, SimulatorConfig
 from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import SettlementRule
 from mmactors.simulator.book import Market

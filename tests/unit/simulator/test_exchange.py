@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from mmactors.config import ExchangeConfig, WorldConfig
+from mmactors.config.schema import ExchangeConfig, WorldConfig
 from mmactors.simulator.coinbase import Product
 from mmactors.simulator.exchange import ExchangePath, exchange, own_paths
 from mmactors.simulator.recording import PricesError, Recording, load_prices

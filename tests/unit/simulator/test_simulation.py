@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mmactors.config import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
 from mmactors.simulator.engine import MarketChange
 from mmactors.simulator.matching import Trade
 from mmactors.simulator.participants import fair_value

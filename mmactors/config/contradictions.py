@@ -11,11 +11,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mmactors.config_file import Problem, shown
+from mmactors.config.loading import Problem, shown
 from mmactors.units import DOLLAR, micros
 
 if TYPE_CHECKING:
-    from mmactors.config import Config, Override
+    from mmactors.config import Config
+    from mmactors.config.schema import Override
 
 _Rule = tuple[tuple[str, ...], Callable[..., bool], str]
 

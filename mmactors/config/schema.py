@@ -28,9 +28,9 @@ from pydantic import (
     model_validator,
 )
 
-from mmactors import config_file
-from mmactors.config_checks import contradictions
-from mmactors.config_file import INVALID, ConfigError, Schema, related
+from mmactors.config import loading
+from mmactors.config.contradictions import contradictions
+from mmactors.config.loading import INVALID, ConfigError, Schema, related
 from mmactors.core.params import (
     InventoryParams,
     MakerParams,
@@ -719,15 +719,15 @@ def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
     Raises:
         ConfigError: every mistake at once, one line each: missing file (66), anything wrong in it (78).
     """
-    tree, problems = config_file.read(path)
-    origins = dict.fromkeys(config_file.keys(tree), "file")
-    variables, unlaid = config_file.overlay(tree, environ, schema())
-    problems += unlaid + config_file.refuse_secrets(tree)
-    given = frozenset(config_file.keys(tree))
-    config, mistakes = config_file.validated(Config, tree, schema())
+    tree, problems = loading.read(path)
+    origins = dict.fromkeys(loading.keys(tree), "file")
+    variables, unlaid = loading.overlay(tree, environ, schema())
+    problems += unlaid + loading.refuse_secrets(tree)
+    given = frozenset(loading.keys(tree))
+    config, mistakes = loading.validated(Config, tree, schema())
     problems += mistakes
     if config is not None:
-        problems += config_file.secret_values(config.model_dump(mode="json", exclude_unset=True))
+        problems += loading.secret_values(config.model_dump(mode="json", exclude_unset=True))
         wrong = {key for problem in problems for key in problem.keys}
         source = "assets" if any(related(key, "assets") for key in given) else "feeds.binance.symbols"
         if any(related(key, source) for key in wrong):  # nothing can be said of assets that are not known

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mmactors import config_yaml
-from mmactors.config_yaml import Key
+from mmactors.config import yaml
+from mmactors.config.yaml import Key
 
 NO_INPUT, INVALID = 66, 78
 """Exit codes: no such file; invalid configuration or missing secret."""
@@ -135,8 +135,8 @@ def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"], NO_INPUT) from None
     try:
-        tree, twice = config_yaml.parse(text)
-    except config_yaml.Malformed as error:
+        tree, twice = yaml.parse(text)
+    except yaml.Malformed as error:
         raise ConfigError([masked(str(error))], INVALID) from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
@@ -210,9 +210,9 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], schema: Schema) ->
             continue
         parts = variable[len(ENV_PREFIX) :].split("__")
         try:
-            value, twice = config_yaml.parse(environ[variable])
+            value, twice = yaml.parse(environ[variable])
             key = _put(tree, parts, value, schema)
-        except config_yaml.Malformed as error:
+        except yaml.Malformed as error:
             problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML ({masked(error.why)})"))
             continue
         except KeyError as error:

@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mmactors.config import DURATIONS, Resolved, schema
-from mmactors.config_checks import effective, odd
-from mmactors.config_file import masked, node_at, related
+from mmactors.config import DURATIONS, Resolved
+from mmactors.config.contradictions import effective, odd
+from mmactors.config.loading import masked, node_at, related
+from mmactors.config.schema import schema
 
 WIDTH = 100
 _KEY, _VALUE, _ORIGIN = 20, 15, 8
