@@ -143,7 +143,7 @@ def _check(args: argparse.Namespace) -> int:
     from mmactors import app, config
     from mmactors.config import describe as view
     from mmactors.runtime.clock import SystemClock
-    from mmactors.venue.credentials import MissingSecret
+    from mmactors.venue.degen.credentials import MissingSecret
 
     try:
         found = config.resolve(args.conf, os.environ)

@@ -55,11 +55,11 @@ from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.tokens import is_development
 from mmactors.units import SECOND, Micros, Nanos, nanos
-from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
-from mmactors.venue.link import VenueLink
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
-from mmactors.venue.wallet import VARIABLE as WALLET_VARIABLE
-from mmactors.venue.wallet import WalletLogin, wallet_key
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials, MissingSecret, TokenSource
+from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.wallet import VARIABLE as WALLET_VARIABLE
+from mmactors.venue.degen.wallet import WalletLogin, wallet_key
 
 ACCOUNT = "mmactors"
 """The account on our own simulator."""

@@ -41,8 +41,8 @@ from mmactors.simulator.floor import Latency
 from mmactors.simulator.latency import latency_of
 from mmactors.simulator.venue_socket import VenueSocket
 from mmactors.units import MILLISECOND, SECOND
-from mmactors.venue.codec import Codec
-from mmactors.venue.conversation import Conversation, Tally, Terms
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.protocol import Conversation, Tally, Terms
 
 ACCOUNT = "mmactors"
 SOURCE = "binance"

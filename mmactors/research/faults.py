@@ -40,10 +40,10 @@ from mmactors.simulator import DEVELOPMENT_SECRET, wire
 from mmactors.simulator.floor import Latency
 from mmactors.simulator.venue_socket import VenueSocket
 from mmactors.units import MILLISECOND, nanos
-from mmactors.venue.batches import items_of
-from mmactors.venue.codec import Codec
-from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
-from mmactors.venue.link import NOT_SENT
+from mmactors.venue.degen.batches import items_of
+from mmactors.venue.degen.client import NOT_SENT
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.protocol import Conversation, ConversationOver, Tally, Terms
 
 OVERLAP = 50
 """A page of fills begins so far before what was asked for, as a careless venue's does."""

@@ -33,8 +33,8 @@ from mmactors.simulator.voice import encode
 from mmactors.simulator.wire import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
-from mmactors.venue.codec import Codec
-from mmactors.venue.frames import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.replies import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
 
 OUTCOMES = {"YES": Outcome.YES, "NO": Outcome.NO}
 

@@ -32,8 +32,8 @@ from mmactors.messages import (
 from mmactors.net.tls import trusted
 from mmactors.simulator.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.credentials import Credentials
-from mmactors.venue.link import VenueLink
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials
 
 
 def now() -> Nanos:

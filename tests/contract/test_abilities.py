@@ -22,8 +22,8 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros
-from mmactors.venue.abilities import EVERYTHING, Abilities
-from mmactors.venue.rest import VenueRest
+from mmactors.venue.degen.capabilities import EVERYTHING, Abilities
+from mmactors.venue.degen.rest import VenueRest
 
 
 @pytest.fixture

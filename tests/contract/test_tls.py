@@ -24,9 +24,9 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.net.tls import BadCertificates, trusted
-from mmactors.venue.credentials import Credentials
-from mmactors.venue.link import VenueLink
-from mmactors.venue.rest import VenueRest, VenueUnreachable
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials
+from mmactors.venue.degen.rest import VenueRest, VenueUnreachable
 
 SOCKETS, ROUNDS, LEVELS = 100, 5, 4
 

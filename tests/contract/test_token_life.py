@@ -13,9 +13,9 @@ from loguru import logger
 from simulator_client import token
 
 from mmactors.messages import TokenRenewed, VenueConnected, VenueDisconnected
-from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
-from mmactors.venue.rest import VenueRest
-from mmactors.venue.wallet import WalletLogin
+from mmactors.venue.degen.credentials import Credentials, MissingSecret, TokenSource
+from mmactors.venue.degen.rest import VenueRest
+from mmactors.venue.degen.wallet import WalletLogin
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from loguru import logger
 
 from mmactors.messages import FetchFills, FetchOrder, FillsFetched, MergePairs, MergeReported, Outcome
 from mmactors.units import SECOND, Contracts, Nanos
-from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
-from mmactors.venue.rest_worker import RestWorker
+from mmactors.venue.degen.credentials import MissingSecret, TokenSource, decode_expiry
+from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.rest_worker import RestWorker
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILL = json.loads((FIXTURES / "in_order_fill.json").read_text())["fill"]

@@ -30,9 +30,9 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.credentials import Credentials, MissingSecret
-from mmactors.venue.link import VenueLink
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials, MissingSecret
 
 BATCH = SendBatch(
     7,

@@ -7,7 +7,7 @@ from mmactors.app import ACCOUNT, DevelopmentKey, token_source
 from mmactors.config import Config
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator import DEVELOPMENT_SECRET
-from mmactors.venue.credentials import MissingSecret
+from mmactors.venue.degen.credentials import MissingSecret
 
 REAL = {"DEGEN_API_KEY": "the.real.one"}
 

@@ -11,8 +11,8 @@ from mmactors.research.typed import TypedCodec, TypedVoice, trade
 from mmactors.simulator.desk import Desk
 from mmactors.simulator.voice import TextVoice
 from mmactors.units import Contracts, Micros
-from mmactors.venue.codec import Codec
-from mmactors.venue.frames import ItemsAcked
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.replies import ItemsAcked
 
 SESSION = "s"
 

@@ -25,8 +25,8 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.protocol import Conversation, ConversationOver, Tally, Terms
 
 START = Nanos(1_795_355_900 * SECOND)
 ORDER: dict[str, Any] = {"id": "o-1", "market": "M", "side": "bid", "outcome": "NO", "price": 0.48, "size": 10}

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from mmactors.messages import ItemResult, Outcome, PlaceItem, SendBatch, VenueError
 from mmactors.units import DOLLAR
-from mmactors.venue.book import Book
+from mmactors.venue.degen.top_of_book import Book
 
 BOOK_WAIT_MS = 200
 

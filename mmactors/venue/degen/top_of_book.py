@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mmactors.units import Contracts, Micros
-from mmactors.venue.frames import BookDelta, BookSnapshot
+from mmactors.venue.degen.replies import BookDelta, BookSnapshot
 
 
 class Book:

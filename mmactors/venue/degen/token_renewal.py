@@ -11,8 +11,8 @@ from loguru import logger
 
 from mmactors.net.websocket import Wake
 from mmactors.units import SECOND, Nanos, seconds
-from mmactors.venue.credentials import Credentials, MissingSecret, decode_expiry
-from mmactors.venue.rest import VENUE_FAILURES
+from mmactors.venue.degen.credentials import Credentials, MissingSecret, decode_expiry
+from mmactors.venue.degen.rest import VENUE_FAILURES
 
 LOOK_EVERY_NS = Nanos(5 * SECOND)
 LEAST_PAUSE_NS = Nanos(SECOND // 5)

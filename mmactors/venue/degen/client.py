@@ -28,13 +28,13 @@ from mmactors.messages import (
 )
 from mmactors.net.tls import Trust
 from mmactors.units import Nanos, nanos, seconds
-from mmactors.venue.abilities import EVERYTHING, Abilities
-from mmactors.venue.batches import apart, items_of
-from mmactors.venue.conversation import Terms
-from mmactors.venue.credentials import Credentials
-from mmactors.venue.rest import VenueRest
-from mmactors.venue.rest_worker import KeepAlive, RestWorker
-from mmactors.venue.session import VenueSession
+from mmactors.venue.degen.batches import apart, items_of
+from mmactors.venue.degen.capabilities import EVERYTHING, Abilities
+from mmactors.venue.degen.credentials import Credentials
+from mmactors.venue.degen.protocol import Terms
+from mmactors.venue.degen.rest import VenueRest
+from mmactors.venue.degen.rest_worker import KeepAlive, RestWorker
+from mmactors.venue.degen.session import VenueSession
 
 REST_LANES = 8
 """How many orders may be on their way at once where each is a request of its own."""

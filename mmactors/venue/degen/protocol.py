@@ -30,12 +30,11 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import MILLISECOND, Micros, Nanos, nanos
-from mmactors.venue.abilities import EVERYTHING, Abilities, hold_back
-from mmactors.venue.batches import Batches
-from mmactors.venue.book import Book
-from mmactors.venue.codec import CREDENTIAL_CODES, Codec, Heard, Sent
-from mmactors.venue.credentials import decode_expiry, utc
-from mmactors.venue.frames import (
+from mmactors.venue.degen.batches import Batches
+from mmactors.venue.degen.capabilities import EVERYTHING, Abilities, hold_back
+from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec, Heard, Sent
+from mmactors.venue.degen.credentials import decode_expiry, utc
+from mmactors.venue.degen.replies import (
     Acked,
     AuthAcked,
     BookDelta,
@@ -49,7 +48,8 @@ from mmactors.venue.frames import (
     OpFailed,
     Skipped,
 )
-from mmactors.venue.wire import WireError
+from mmactors.venue.degen.top_of_book import Book
+from mmactors.venue.degen.wire import WireError
 
 RENEWAL = "token's renewal"
 

@@ -26,13 +26,13 @@ from mmactors.messages import (
 from mmactors.net.backoff import Backoff
 from mmactors.net.websocket import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
-from mmactors.venue.credentials import Credentials, MissingSecret, decode_expiry, utc
-from mmactors.venue.renewal import Errand, Renewal
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueUnreachable
-from mmactors.venue.rest_worker import KeepAlive
-from mmactors.venue.wire import WireError
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.credentials import Credentials, MissingSecret, decode_expiry, utc
+from mmactors.venue.degen.protocol import Conversation, ConversationOver, Tally, Terms
+from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueUnreachable
+from mmactors.venue.degen.rest_worker import KeepAlive
+from mmactors.venue.degen.token_renewal import Errand, Renewal
+from mmactors.venue.degen.wire import WireError
 
 FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
 TOKEN_EXPIRED_CLOSE = 4401

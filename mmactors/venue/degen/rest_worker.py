@@ -28,9 +28,9 @@ from mmactors.messages import (
     VenueRequest,
 )
 from mmactors.units import Nanos
-from mmactors.venue.abilities import Abilities
-from mmactors.venue.rest import VENUE_FAILURES, RefusedByVenue, VenueRest
-from mmactors.venue.rest_orders import RestOrders
+from mmactors.venue.degen.capabilities import Abilities
+from mmactors.venue.degen.rest import VENUE_FAILURES, RefusedByVenue, VenueRest
+from mmactors.venue.degen.rest_orders import RestOrders
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from mmactors.messages import (
     VenueReport,
 )
 from mmactors.units import Nanos
-from mmactors.venue.batches import items_of
-from mmactors.venue.credentials import MissingSecret
-from mmactors.venue.frames import ItemReply
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.batches import items_of
+from mmactors.venue.degen.credentials import MissingSecret
+from mmactors.venue.degen.replies import ItemReply
+from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
 
 
 class RestOrders:

@@ -6,8 +6,8 @@ from msgspec import Raw
 
 from mmactors.messages import Market, MarketStatus, Resolution, SettlementRule
 from mmactors.units import DOLLAR
-from mmactors.venue import wire
-from mmactors.venue.frames import MarketInvalid
+from mmactors.venue.degen import wire
+from mmactors.venue.degen.replies import MarketInvalid
 
 
 def read_markets(raws: Iterable[Raw]) -> tuple[tuple[Market, ...], tuple[MarketInvalid, ...]]:

@@ -29,8 +29,9 @@ from mmactors.messages import (
     VenuePosition,
 )
 from mmactors.units import DOLLAR, MILLISECOND, Micros, Nanos
-from mmactors.venue import wire
-from mmactors.venue.frames import (
+from mmactors.venue.degen import wire
+from mmactors.venue.degen.markets import read_markets
+from mmactors.venue.degen.replies import (
     ACTIONS,
     Acked,
     AuthAcked,
@@ -47,7 +48,6 @@ from mmactors.venue.frames import (
     OpFailed,
     Skipped,
 )
-from mmactors.venue.listing import read_markets
 
 MAX_BATCH = 50
 """Items in one batch frame, over its three lists."""

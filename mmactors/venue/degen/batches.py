@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch
 from mmactors.units import Nanos
 from mmactors.value import value
-from mmactors.venue.codec import MAX_BATCH, UNREADABLE, Codec, Sent
-from mmactors.venue.frames import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
+from mmactors.venue.degen.codec import MAX_BATCH, UNREADABLE, Codec, Sent
+from mmactors.venue.degen.replies import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
 
 REMEMBERED_FRAMES = 10_000
 

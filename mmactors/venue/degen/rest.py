@@ -25,10 +25,10 @@ from mmactors.messages import (
 from mmactors.net.proxies import is_direct
 from mmactors.net.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.codec import CREDENTIAL_CODES, Codec
-from mmactors.venue.credentials import MissingSecret
-from mmactors.venue.wire import MAX_BYTES, WireError
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec
+from mmactors.venue.degen.credentials import MissingSecret
+from mmactors.venue.degen.wire import MAX_BYTES, WireError
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ Owns the key for as long as the process lives; it never leaves this module, in n
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmactors.venue.credentials import MissingSecret
-from mmactors.venue.rest import RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.credentials import MissingSecret
+from mmactors.venue.degen.rest import RefusedByVenue, VenueRest, VenueUnreachable
 
 VARIABLE = "DEGEN_WALLET_KEY"
 """Where the environment holds the private key."""
