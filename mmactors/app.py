@@ -32,7 +32,7 @@ from mmactors.config import Config, Urls
 from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.feeds.history import RETRY_S, HistoryThread
-from mmactors.feeds.sources import feed_sockets, history_sources
+from mmactors.feeds.source import feed_sockets, history_sources
 from mmactors.messages import PastSettlement, SessionReport, Stop
 from mmactors.net.backoff import Backoff
 from mmactors.net.proxies import is_direct

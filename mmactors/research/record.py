@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from mmactors.config import Config
 from mmactors.feeds.recorder import Recorder
-from mmactors.feeds.sources import feed_sockets
+from mmactors.feeds.source import feed_sockets
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 

@@ -10,9 +10,9 @@ from random import Random
 
 from mmactors.config import Config
 from mmactors.core.reference.reference import Reference
+from mmactors.feeds.connection import FeedMessage, FeedSocket
 from mmactors.feeds.history import RETRY_S, HistoryThread
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket
-from mmactors.feeds.sources import feed_sockets, history_sources
+from mmactors.feeds.source import feed_sockets, history_sources
 from mmactors.messages import FeedLived, FeedWentStale, HistoryFetched, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.net.backoff import Backoff
 from mmactors.net.tls import trusted

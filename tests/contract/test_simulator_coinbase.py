@@ -17,8 +17,8 @@ from simulator_client import Peer, Scene, running
 
 from mmactors.config.schema import ExchangeConfig, ExchangesConfig
 from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource, fetch
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 

@@ -10,8 +10,8 @@ from typing import Any
 from mmactors.config import Config, Urls
 from mmactors.feeds.binance import BinanceParser, stream_url
 from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
 from mmactors.units import Nanos
 
 Deliver = Callable[[FeedMessage], None]
