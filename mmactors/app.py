@@ -53,7 +53,7 @@ from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threaded import ThreadedRuntime
 from mmactors.simulator import BadSecret, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.simulator.tokens import is_development
+from mmactors.simulator.server.tokens import is_development
 from mmactors.units import SECOND, Micros, Nanos, nanos
 from mmactors.venue.degen.client import VenueLink
 from mmactors.venue.degen.credentials import Credentials, MissingSecret, TokenSource

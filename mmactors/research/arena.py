@@ -20,8 +20,8 @@ from mmactors.research.league import OURS, Arena
 from mmactors.research.rivals import RIVALS
 from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
-from mmactors.simulator.simulation import build_world
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND
 
 STEELMAN = "+"

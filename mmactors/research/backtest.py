@@ -22,8 +22,8 @@ from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, Tally
 from mmactors.research.tap import LINES_AT_ONCE, Tap
 from mmactors.research.twin import Twin
-from mmactors.simulator.recording import Recording, load_prices
-from mmactors.simulator.simulation import build_world
+from mmactors.simulator.prices.recording import Recording, load_prices
+from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND, SECOND
 
 SLICE_S = 10.0

@@ -19,7 +19,7 @@ from scipy.special import ndtr
 from mmactors.core.params import VolatilityParams
 from mmactors.research import estimators
 from mmactors.research.estimators import RIVALS, Array
-from mmactors.simulator.recording import PricesError, read_prices
+from mmactors.simulator.prices.recording import PricesError, read_prices
 from mmactors.units import YEAR_S
 
 SCORED_F = (0.9, 0.7, 0.5, 0.3, 0.1)

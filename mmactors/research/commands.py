@@ -176,8 +176,8 @@ def _backtest(args: argparse.Namespace) -> int:
     config = configured(args.conf, options)
     from mmactors.ops.eventlog import EventLog
     from mmactors.research import backtest, findings
-    from mmactors.simulator.latency import LatenciesError
-    from mmactors.simulator.recording import PricesError
+    from mmactors.simulator.models.latency import LatenciesError
+    from mmactors.simulator.prices.recording import PricesError
 
     try:
         if args.out is not None:
@@ -234,7 +234,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     from mmactors.config import DURATIONS
     from mmactors.research import calibrate, marketmid
     from mmactors.research.league import as_json
-    from mmactors.simulator.recording import PricesError
+    from mmactors.simulator.prices.recording import PricesError
 
     wanted = args.session.upper().split(",")
     if unknown := [name for name in wanted if name not in DURATIONS]:
@@ -257,7 +257,7 @@ def _calibrate(args: argparse.Namespace) -> int:
 def _arena(args: argparse.Namespace) -> int:
     from mmactors.research import arena, sensitivity
     from mmactors.research.league import OURS, Arena, as_json
-    from mmactors.simulator.recording import PricesError
+    from mmactors.simulator.prices.recording import PricesError
 
     everybody = (OURS,) if args.sensitivity else arena.ENTRANTS
     names = everybody if args.only is None else tuple(dict.fromkeys(args.only.split(",")))

@@ -34,12 +34,13 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.research.stage import Stage, Timeline
-from mmactors.simulator import DEVELOPMENT_SECRET, wire
-from mmactors.simulator.binance import Ticker
-from mmactors.simulator.coinbase import Product
-from mmactors.simulator.floor import Latency
-from mmactors.simulator.latency import latency_of
-from mmactors.simulator.venue_socket import VenueSocket
+from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.feeds.binance import Ticker
+from mmactors.simulator.feeds.coinbase import Product
+from mmactors.simulator.models.latency import latency_of
+from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.server.venue_socket import VenueSocket
+from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Conversation, Tally, Terms
@@ -166,7 +167,7 @@ class TwinLink:
             listed = [
                 m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
             ]
-            raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
+            raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
             for market in self._codec.markets(raw)[0]:
                 self._deliver(MarketReported("snapshot", market))
         elif isinstance(request, MergePairs):
@@ -175,12 +176,12 @@ class TwinLink:
             self._floor.publish()
             self._deliver(MergeReported(request.market, None if error is None else str(error["code"])))
         elif isinstance(request, FetchFills):
-            told = [wire.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
+            told = [replies.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
             fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
             self._deliver(FillsFetched(request.since_seq, fills))
         else:
             claim = account.claims.get(request.client_id)
-            orders = [] if claim is None else [wire.order_json(claim[0])]
+            orders = [] if claim is None else [replies.order_json(claim[0])]
             found = self._codec.orders(msgspec.json.encode({"orders": orders}))
             self._deliver(OrderFetched(request.client_id, found[0] if found else None))
 

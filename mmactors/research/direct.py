@@ -51,8 +51,8 @@ from mmactors.research.connection import SOURCE
 from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
 from mmactors.runtime.event_loop import Post, Timeline
-from mmactors.simulator.simulation import SpotRecorder
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import Nanos, nanos
 
 REPORTS = frozenset(gateway.REPORTS)

@@ -16,11 +16,11 @@ from mmactors.research.direct import DirectRun
 from mmactors.research.excerpts import cut
 from mmactors.research.stage import START_NS
 from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
-from mmactors.simulator.book import Market, Order
-from mmactors.simulator.ledger import Fill
-from mmactors.simulator.participants import fair_of
-from mmactors.simulator.simulation import build_world
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.venue.ledger import Fill
+from mmactors.simulator.venue.participants import fair_of
+from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND
 
 CANDIDATES = 10

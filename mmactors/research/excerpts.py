@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from mmactors.research.calibrate import GAP_S, Grid, grid_of, sessions_of
 from mmactors.research.estimators import Array
-from mmactors.simulator.recording import SIGMA_FLOOR, PricesError, Recording, read_prices
+from mmactors.simulator.prices.recording import SIGMA_FLOOR, PricesError, Recording, read_prices
 from mmactors.units import YEAR_S
 
 WARM_UP_S = 3600

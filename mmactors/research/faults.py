@@ -36,9 +36,10 @@ from mmactors.messages import (
 from mmactors.research.connection import ACCOUNT, Deliver, TwinFeed
 from mmactors.research.stage import Stage, Timeline
 from mmactors.research.trouble import Trouble
-from mmactors.simulator import DEVELOPMENT_SECRET, wire
-from mmactors.simulator.floor import Latency
-from mmactors.simulator.venue_socket import VenueSocket
+from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.server.venue_socket import VenueSocket
+from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos
 from mmactors.venue.degen.batches import items_of
 from mmactors.venue.degen.client import NOT_SENT
@@ -310,7 +311,7 @@ class FaultyLink:
                 return [FillsFetched(request.since_seq, (), "name resolution failed")]
             case FetchFills():
                 since = request.since_seq - OVERLAP
-                told = [wire.fill_json(fill) for fill in account.fills if fill.seq > since]
+                told = [replies.fill_json(fill) for fill in account.fills if fill.seq > since]
                 fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
                 return [FillsFetched(request.since_seq, fills)]
             case FetchMarkets() if not down:
@@ -318,13 +319,13 @@ class FaultyLink:
                 listed = [
                     m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
                 ]
-                raw = msgspec.json.encode({"markets": [wire.market_json(market, now_ms) for market in listed]})
+                raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
                 return [MarketReported("snapshot", market) for market in self._codec.markets(raw)[0]]
             case FetchOrder() if down:
                 return [OrderFetched(request.client_id, None, "name resolution failed")]
             case FetchOrder():
                 claim = account.claims.get(request.client_id)
-                orders = [] if claim is None else [wire.order_json(claim[0])]
+                orders = [] if claim is None else [replies.order_json(claim[0])]
                 found = self._codec.orders(msgspec.json.encode({"orders": orders}))
                 return [OrderFetched(request.client_id, found[0] if found else None)]
         return []

@@ -15,11 +15,11 @@ from mmactors.core.reference.volatility import Volatility
 from mmactors.messages import SettlementRule
 from mmactors.research.rivals import RIVALS, Rival, View, Wanted
 from mmactors.research.tally import Tally
-from mmactors.simulator.book import LIVE, Market, Outcome
-from mmactors.simulator.ledger import NewOrder, OrderEvent
-from mmactors.simulator.matching import Refusal
-from mmactors.simulator.simulation import SimulatedVenue
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.book import LIVE, Market, Outcome
+from mmactors.simulator.venue.ledger import NewOrder, OrderEvent
+from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.simulation import SimulatedVenue
 from mmactors.units import DOLLAR, MILLISECOND, Nanos
 
 ACCOUNT = "rival"

@@ -30,7 +30,7 @@ from mmactors.research.calibrate import (
 )
 from mmactors.research.estimators import Array, ours
 from mmactors.research.shown import shown
-from mmactors.simulator.recording import LAST_MS, PricesError
+from mmactors.simulator.prices.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 
 RULE = SettlementRule(window_s=60, tie=Outcome.YES)

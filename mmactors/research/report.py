@@ -24,7 +24,7 @@ from mmactors.research.page import Section, Table, page
 from mmactors.research.plots import HIGHLIGHTS, Line, Picture, Schedule
 from mmactors.research.rivals import RIVALS
 from mmactors.research.tally import CLOSE_F, MARKOUTS_S, PARTS
-from mmactors.simulator.recording import PricesError
+from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import Nanos, nanos
 
 PAGE = "report.html"

@@ -15,11 +15,11 @@ from mmactors.core.params import MakerParams
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock
 from mmactors.simulator import DEVELOPMENT_SECRET
-from mmactors.simulator.exchange import exchange
-from mmactors.simulator.floor import Floor
-from mmactors.simulator.simulation import SimulatedVenue, SpotRecorder
-from mmactors.simulator.voice import Voice
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.exchange import exchange
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.server.encoder import Voice
+from mmactors.simulator.server.hub import Floor
+from mmactors.simulator.venue.simulation import SimulatedVenue, SpotRecorder
 from mmactors.units import MILLISECOND, Nanos, nanos
 
 START_NS = Nanos(1_800_000_000 * 1_000_000_000)

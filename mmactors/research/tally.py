@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from scipy.special import stdtrit
 
-from mmactors.simulator.book import Market, Order
-from mmactors.simulator.ledger import Account, Fill, NewOrder
-from mmactors.simulator.participants import fair_of
-from mmactors.simulator.simulation import SpotRecorder
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.participants import fair_of
+from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import DOLLAR
 
 CLOSE_F = 0.02

@@ -9,9 +9,9 @@ from io import BytesIO
 import msgspec
 
 from mmactors.audit import Auditor
-from mmactors.simulator.truth import TruthLog
-from mmactors.simulator.wire import Json
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.replies import Json
+from mmactors.simulator.venue.venue_log import TruthLog
 
 LINES_AT_ONCE = 500
 """How many lines of the truth log wait for the auditor: one piece of work done often in a row is done faster."""

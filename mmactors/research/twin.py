@@ -29,8 +29,8 @@ from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
-from mmactors.simulator.simulation import SpotRecorder
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
 
 

@@ -23,14 +23,14 @@ from mmactors.messages import (
 )
 from mmactors.research.connection import SOURCE, Deliver, TwinFeed, TwinLink
 from mmactors.research.stage import Stage
-from mmactors.simulator import wire
-from mmactors.simulator.binance import Ticker
-from mmactors.simulator.book import Market, Order
-from mmactors.simulator.engine import Venue
-from mmactors.simulator.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
-from mmactors.simulator.matching import Refusal
-from mmactors.simulator.voice import encode
-from mmactors.simulator.wire import Json
+from mmactors.simulator.feeds.binance import Ticker
+from mmactors.simulator.server.encoder import encode
+from mmactors.simulator.venue import replies
+from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.venue.engine import Venue
+from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
+from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
 from mmactors.venue.degen.codec import Codec
@@ -67,7 +67,7 @@ class TypedVoice:
     def book_delta(self, market: Market, _now_ms: int, /) -> Any:
         """Hand over the levels changed since the last delta."""
         tick = market.tick
-        changes: Any = tuple([(side, at * tick, size) for side, at, size in wire.take_changes(market)])
+        changes: Any = tuple([(side, at * tick, size) for side, at, size in replies.take_changes(market)])
         return BookDelta(market.id, market.book_seq, changes)
 
     def say(self, message: Json) -> Any:
@@ -252,7 +252,7 @@ def _answer(operate: Callable[..., Order], *args: Any) -> Order | bytes:
     try:
         return operate(*args).snapshot()
     except Refusal as refusal:
-        return msgspec.json.encode({"ok": False, "error": wire.error_json(refusal)})
+        return msgspec.json.encode({"ok": False, "error": replies.error_json(refusal)})
 
 
 class TypedFeed(TwinFeed):

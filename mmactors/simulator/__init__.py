@@ -38,6 +38,6 @@ def signing_secret(environ: Mapping[str, str]) -> str:
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
     """Run the simulator's server until told to end; return the exit code. See `server.run`."""
-    from mmactors.simulator.server import run as serve  # the web framework is not for those who only simulate
+    from mmactors.simulator.server.server import run as serve  # the web framework is not for those who only simulate
 
     return serve(config, prices, secret, watch_stdin, announce)

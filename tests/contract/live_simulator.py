@@ -30,7 +30,7 @@ from mmactors.messages import (
     VenueReport,
 )
 from mmactors.net.tls import trusted
-from mmactors.simulator.server import SimulatorServer
+from mmactors.simulator.server.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
 from mmactors.venue.degen.client import VenueLink
 from mmactors.venue.degen.credentials import Credentials

@@ -8,7 +8,7 @@ import pytest
 from simulator_client import Frame, Peer, Scene, running, token
 
 from mmactors.config.schema import SessionsConfig, TakersConfig
-from mmactors.simulator.venue_socket import ABUSE_AFTER
+from mmactors.simulator.server.venue_socket import ABUSE_AFTER
 
 ORDER_FIELDS = {
     *("id", "client_order_id", "market", "side", "outcome", "price", "size", "filled", "remaining", "avg_price"),

@@ -12,7 +12,7 @@ from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
 from mmactors.research import arena, backtest
 from mmactors.research.twin import Twin
-from mmactors.simulator.participants import fair_of, fair_value
+from mmactors.simulator.venue.participants import fair_of, fair_value
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

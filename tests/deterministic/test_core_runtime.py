@@ -15,7 +15,7 @@ from mmactors.messages import SpotTicked
 from mmactors.research import backtest
 from mmactors.research.direct import DirectRun
 from mmactors.research.twin import Twin
-from mmactors.simulator.binance import Ticker
+from mmactors.simulator.feeds.binance import Ticker
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 ONE_5M = "[{asset: BTC, duration: 5M}]"

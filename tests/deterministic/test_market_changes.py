@@ -12,8 +12,8 @@ from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
 from mmactors.research.tap import Tap
 from mmactors.research.twin import Twin
-from mmactors.simulator.alterations import Alteration
-from mmactors.simulator.book import Market
+from mmactors.simulator.venue.book import Market
+from mmactors.simulator.venue.interventions import Alteration
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

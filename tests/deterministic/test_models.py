@@ -11,10 +11,10 @@ from mmactors.__main__ import main
 from mmactors.config import Config, ConfigError, load
 from mmactors.config.schema import SimulatorConfig
 from mmactors.research import backtest
-from mmactors.simulator.book import Market, PatientBook
-from mmactors.simulator.latency import latency_of
-from mmactors.simulator.ledger import Account
-from mmactors.simulator.matching import Matching
+from mmactors.simulator.models.latency import latency_of
+from mmactors.simulator.venue.book import Market, PatientBook
+from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.matching import Matching
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmactors.feeds.recorder import COLUMNS, CannotRecord, Recorder
 from mmactors.messages import FeedLived, SpotTicked
-from mmactors.simulator.recording import load_recordings
+from mmactors.simulator.prices.recording import load_recordings
 from mmactors.units import Nanos
 
 START_S = 1_700_000_000

@@ -17,7 +17,7 @@ from mmactors.research import arena, sensitivity
 from mmactors.research.excerpts import cut
 from mmactors.research.field import Competitor
 from mmactors.research.tally import SessionFigures, mean_ci, summary
-from mmactors.simulator.simulation import SimulatedVenue, build_world
+from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 VARIANT = {"takers.informed_per_step": 0.0}

@@ -11,7 +11,7 @@ import pytest
 
 from mmactors.core.params import VolatilityParams
 from mmactors.research import calibrate, estimators, marketmid
-from mmactors.simulator.recording import PricesError
+from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import YEAR_S
 
 ROOT = Path(__file__).parents[3]

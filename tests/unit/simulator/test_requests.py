@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from venue_fixture import CENT, MARKET, T0, Trading
 
-from mmactors.simulator.desk import Desk
-from mmactors.simulator.matching import Refusal
-from mmactors.simulator.parse import new_order
+from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.operations import Desk
+from mmactors.simulator.venue.requests import new_order
 
 GOOD = {"market": MARKET, "side": "bid", "outcome": "NO", "price": 0.48, "size": 100}
 

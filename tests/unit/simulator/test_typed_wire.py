@@ -8,8 +8,8 @@ from venue_fixture import CENT, MARKET, T0, Trading
 
 from mmactors.messages import CancelItem, Outcome, PlaceItem, ReplaceItem
 from mmactors.research.typed import TypedCodec, TypedVoice, trade
-from mmactors.simulator.desk import Desk
-from mmactors.simulator.voice import TextVoice
+from mmactors.simulator.server.encoder import TextVoice
+from mmactors.simulator.venue.operations import Desk
 from mmactors.units import Contracts, Micros
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.replies import ItemsAcked

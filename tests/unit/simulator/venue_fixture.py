@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mmactors.simulator.book import Market, Order
-from mmactors.simulator.engine import Venue
-from mmactors.simulator.ledger import Account, NewOrder
-from mmactors.simulator.matching import Refusal
+from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.venue.engine import Venue
+from mmactors.simulator.venue.ledger import Account, NewOrder
+from mmactors.simulator.venue.matching import Refusal
 from mmactors.units import DOLLAR
 
 MARKET = "BTC-1M-TEST"
