@@ -188,17 +188,17 @@ def _cancel_all(args: argparse.Namespace) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from mmactors.ops import inspection
+    from mmactors.ops import market_log_table
 
     folder = args.dir
     if folder is None:
         default = Path("conf/sim.yaml")
         folder = configured(args.conf or (default if default.is_file() else None)).folder
     try:
-        paths = inspection.find(folder, args.market)
-    except inspection.NoSuchMarket as error:
+        paths = market_log_table.find(folder, args.market)
+    except market_log_table.NoSuchMarket as error:
         raise Unusable(str(error), NO_INPUT) from None
-    lines = inspection.as_json(paths, args.last) if args.json else inspection.table(paths, args.last)
+    lines = market_log_table.as_json(paths, args.last) if args.json else market_log_table.table(paths, args.last)
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
     return 0

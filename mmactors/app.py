@@ -38,14 +38,14 @@ from mmactors.net.backoff import Backoff
 from mmactors.net.proxies import is_direct
 from mmactors.net.tls import BadCertificates, Trust, trusted
 from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EVENTS, EventLog
+from mmactors.ops.event_log import EVENTS, EventLog
 from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
 from mmactors.ops.logs import set_up_logs
-from mmactors.ops.marketlog import MarketLogs
-from mmactors.ops.report import ActorCounts, write_report
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import GB, Retention
+from mmactors.ops.run_report import ActorCounts, write_report
 from mmactors.ops.terminal import fitted
-from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
+from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, thread_logging
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane

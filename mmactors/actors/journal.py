@@ -18,9 +18,9 @@ from mmactors.messages import (
     TradingStateChanged,
 )
 from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime

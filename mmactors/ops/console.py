@@ -37,8 +37,8 @@ from mmactors.messages import (
     VenueDisconnected,
     VenueStatus,
 )
-from mmactors.ops.marketlog import clock, number, plain
-from mmactors.ops.tally import Doubts, Tally
+from mmactors.ops.fill_stats import Doubts, Tally
+from mmactors.ops.market_log import clock, number, plain
 from mmactors.ops.terminal import WHO, fitted
 from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
 

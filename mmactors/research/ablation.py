@@ -13,10 +13,10 @@ from typing import Any
 
 from mmactors import config
 from mmactors.config import DURATIONS, Config
+from mmactors.ops.format import shown
 from mmactors.research import pool
 from mmactors.research.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.league import OURS
-from mmactors.research.shown import shown
 from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
 
 DEFAULT = "default"

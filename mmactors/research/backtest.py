@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from mmactors.audit import Auditor, Rules
 from mmactors.config import DURATIONS, Config
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.event_log import EventLog
 from mmactors.research import pool
 from mmactors.research.connection import ACCOUNT
 from mmactors.research.direct import DirectRun

@@ -174,7 +174,7 @@ def _backtest(args: argparse.Namespace) -> int:
         must_be_file(args.prices)
         options["--prices"] = {"MM__simulator__world__prices": json.dumps(str(args.prices))}
     config = configured(args.conf, options)
-    from mmactors.ops.eventlog import EventLog
+    from mmactors.ops.event_log import EventLog
     from mmactors.research import backtest, findings
     from mmactors.simulator.models.latency import LatenciesError
     from mmactors.simulator.prices.recording import PricesError
@@ -352,7 +352,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     config = None if args.config is None else configured(args.config)
-    from mmactors.ops.eventlog import EVENTS, EventLogError
+    from mmactors.ops.event_log import EVENTS, EventLogError
     from mmactors.research import contrast, replay
 
     log = args.log / EVENTS if args.log.is_dir() else args.log

@@ -13,8 +13,8 @@ from mmactors.config import Config
 from mmactors.core.params import MakerParams
 from mmactors.core.quoting.maker import Maker
 from mmactors.messages import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderReplaced, QuoteIntent
-from mmactors.ops.eventlog import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
-from mmactors.ops.marketlog import plain
+from mmactors.ops.event_log import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
+from mmactors.ops.market_log import plain
 from mmactors.research.replay import Progress, life_of, open_log, records
 from mmactors.units import Contracts, Nanos
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
+from mmactors.ops.format import shown
 from mmactors.research import compiled
-from mmactors.research.shown import shown
 from mmactors.research.tally import SessionFigures, summary
 
 RuntimeName = Literal["actors", "core"]

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from mmactors import __version__
-from mmactors.research.shown import shown
+from mmactors.ops.format import shown
 from mmactors.research.tally import SessionFigures, mean_ci, summary
 
 OURS = "ours"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mmactors.core.params import VolatilityParams
 from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import Outcome, SettlementRule
+from mmactors.ops.format import shown
 from mmactors.research.calibrate import (
     EARLIEST_MS,
     LEAP,
@@ -29,7 +30,6 @@ from mmactors.research.calibrate import (
     usable_prices,
 )
 from mmactors.research.estimators import Array, ours
-from mmactors.research.shown import shown
 from mmactors.simulator.prices.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 

@@ -17,7 +17,7 @@ from mmactors.messages import (
     OrderEvent,
     QuoteIntent,
 )
-from mmactors.ops.eventlog import (
+from mmactors.ops.event_log import (
     NO_INPUT,
     UNREADABLE,
     EventLogError,
@@ -28,7 +28,7 @@ from mmactors.ops.eventlog import (
     decoded_answer,
     encoded_answer,
 )
-from mmactors.ops.marketlog import clock, plain
+from mmactors.ops.market_log import clock, plain
 from mmactors.units import Nanos
 
 T = TypeVar("T")

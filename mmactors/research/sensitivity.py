@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from mmactors.config import Config
+from mmactors.ops.format import shown
 from mmactors.research import arena
 from mmactors.research.league import Arena
-from mmactors.research.shown import shown
 
 AnySection = TypeVar("AnySection", bound=BaseModel)
 

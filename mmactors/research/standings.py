@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mmactors.config import DURATIONS
+from mmactors.ops.format import shown
 from mmactors.research.grid import Grid, ParameterSet
-from mmactors.research.shown import shown
 from mmactors.research.tally import MARKOUTS_S, SessionFigures, mean_ci, summary
 
 SETS, SESSIONS = "sets.parquet", "sessions.parquet"

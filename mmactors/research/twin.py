@@ -22,7 +22,7 @@ from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import MakerStarted, MakerStepped, MarketResolved, SessionReport
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.event_log import EventLog
 from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
 from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.runtime.actor import Actor

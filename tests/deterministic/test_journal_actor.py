@@ -18,9 +18,9 @@ from mmactors.messages import (
     SessionReport,
 )
 from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks

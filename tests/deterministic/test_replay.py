@@ -15,7 +15,7 @@ from mmactors.__main__ import main
 from mmactors.config import Config, load
 from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged
-from mmactors.ops.eventlog import EventLog, EventLogReader, RecordedStep, decoded_answer
+from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
 from mmactors.research import backtest, replay
 from mmactors.research.contrast import contrast
 from mmactors.research.twin import Twin

@@ -37,9 +37,9 @@ from mmactors.messages import (
     VenueFill,
 )
 from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import DAY_NS, JournalStore, Settlement
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, nanos
 

@@ -11,7 +11,7 @@ import pytest
 
 from mmactors import messages as m
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams
-from mmactors.ops.eventlog import (
+from mmactors.ops.event_log import (
     EventLog,
     EventLogError,
     EventLogReader,

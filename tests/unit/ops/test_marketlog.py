@@ -32,8 +32,8 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueDisconnected,
 )
-from mmactors.ops.inspection import NoSuchMarket, as_json, find, table
-from mmactors.ops.marketlog import MarketLogs, file_stem
+from mmactors.ops.market_log import MarketLogs, file_stem
+from mmactors.ops.market_log_table import NoSuchMarket, as_json, find, table
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
 NOW = Nanos(1_795_000_000 * SECOND)

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mmactors.ops.marketlog import MARKETS, clock, file_stem, ladder, number, plain, sentence, takes
+from mmactors.ops.market_log import MARKETS, clock, file_stem, ladder, number, plain, sentence, takes
 
 Record = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmactors.messages import SessionReport
-from mmactors.ops.venuecheck import VenueCheck
+from mmactors.ops.venue_check import VenueCheck
 from mmactors.units import dollars
 
 NEUTRAL_SHARE = 0.05

@@ -30,7 +30,7 @@ from mmactors.messages import (
     Resolution,
     SessionReport,
 )
-from mmactors.ops.tally import Tally, edge_of, price_of
+from mmactors.ops.fill_stats import Tally, edge_of, price_of
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks, dollars
 
 Record = dict[str, Any]

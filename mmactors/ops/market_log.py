@@ -24,7 +24,7 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
 )
-from mmactors.ops.story import MarketStory
+from mmactors.ops.market_records import MarketStory
 from mmactors.units import SECOND, Nanos
 
 MARKETS = "markets"

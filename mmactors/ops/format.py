@@ -6,7 +6,7 @@ Owns nothing else; knows no table.
 import math
 from typing import Any
 
-from mmactors.ops.marketlog import number
+from mmactors.ops.market_log import number
 
 
 class Figure(float):
