@@ -19,7 +19,7 @@ from types import FrameType
 import jwt
 from loguru import logger
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.feed import FeedActor
 from mmactors.actors.gateway import GatewayActor
 from mmactors.actors.history import HistoryActor
@@ -227,7 +227,7 @@ def _trade(
     )
     runtime = ThreadedRuntime(clock)
     runtime.spawn(
-        names.SUPERVISOR,
+        addresses.SUPERVISOR,
         partial(
             SupervisorActor,
             children=_children(config, clock, store, number, life, folder, urls, token, trust, desk, narrator, run),
@@ -252,12 +252,12 @@ def _trade(
             ending.finish(69, f"the embedded simulator (pid {simulator.pid}) {gone}: there is nothing to trade on")
         elif stop_after_s is not None and time.monotonic() - started >= stop_after_s:
             ending.reason = f"--stop-after {stop_after_s:g}"
-        elif not runtime.alive(names.SUPERVISOR):
+        elif not runtime.alive(addresses.SUPERVISOR):
             ending.finish(70, "the supervisor died")
     asked = not ending.finished
     if asked:
         _say(f"stopping ({ending.reason}): cancelling everything")
-        runtime.tell(names.SUPERVISOR, Stop(ending.reason))
+        runtime.tell(addresses.SUPERVISOR, Stop(ending.reason))
         ending.wait(STOP_WITHIN_S)
     died = simulator is not None and simulator.ended() is not None
     reached = bool(desk.account_name)
@@ -271,7 +271,7 @@ def _trade(
             _cancel_by_rest(config, urls, token, clock)
     if died or not reached:  # its last answers, or its first, find actors that have stopped: counted, but no news
         logger.disable(directory.__name__)
-    late = runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL, names.SUPERVISOR), timeout_s=5.0)
+    late = runtime.stop_all((addresses.RISK, addresses.GATEWAY, addresses.JOURNAL, addresses.SUPERVISOR), timeout_s=5.0)
     if late:
         logger.warning("did not end in time: {}", ", ".join(late))
     sessions = list(run.sessions.values())
@@ -320,7 +320,7 @@ def _children(
     day = clock.now() // DAY_NS
     earned = Micros(0) if config.simulator.embedded else store.day_pnl(day)
     children: dict[str, ActorFactory] = {
-        names.JOURNAL: partial(
+        addresses.JOURNAL: partial(
             JournalActor,
             store=store,
             narrator=narrator,
@@ -329,7 +329,7 @@ def _children(
             sessions=run.sessions,
             retention=Retention(folder, round(config.logs.keep_gb * GB)) if config.logs.keep_gb else None,
         ),
-        names.GATEWAY: partial(
+        addresses.GATEWAY: partial(
             GatewayActor,
             desk=desk,
             latencies_us=run.latencies_us,
@@ -346,7 +346,7 @@ def _children(
             ),
             assets=frozenset(config.assets),
         ),
-        names.RISK: partial(
+        addresses.RISK: partial(
             RiskActor,
             rules=RiskRules(
                 config.risk_params(),
@@ -358,7 +358,7 @@ def _children(
         ),
     }
     for asset in config.assets:
-        children[names.reference(asset)] = partial(
+        children[addresses.reference(asset)] = partial(
             ReferenceActor,
             asset=asset,
             params=config.volatility_params(asset),
@@ -366,10 +366,10 @@ def _children(
             fusion=config.reference_params(),
         )
     for source, connect in feed_sockets(config, urls, clock.now, trust[1].sslopt).items():
-        children[names.feed(source)] = partial(FeedActor, connect=connect)
+        children[addresses.feed(source)] = partial(FeedActor, connect=connect)
     sources = history_sources(config, urls)
     if sources:
-        children[names.HISTORY] = partial(
+        children[addresses.HISTORY] = partial(
             HistoryActor,
             connect=lambda deliver: HistoryThread(sources, deliver, clock.now, Backoff(Random(), *RETRY_S)),  # noqa: S311
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import AssetExposed, RiskPulsed, TimePassed, TradingStateChanged
 from mmactors.runtime.actor import Actor
@@ -34,12 +34,12 @@ class RiskActor(Actor):
             self._tell_changes(self._rules.handle(message, now))
 
     def _pulse(self) -> None:
-        self.tell(names.GATEWAY, RiskPulsed(self.clock.now()))
+        self.tell(addresses.GATEWAY, RiskPulsed(self.clock.now()))
 
     def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:
-            self.tell(names.GATEWAY, change)
+            self.tell(addresses.GATEWAY, change)
             if isinstance(change, AssetExposed):
-                self.tell(names.SUPERVISOR, change)
+                self.tell(addresses.SUPERVISOR, change)
             else:
-                self.tell(names.JOURNAL, change)
+                self.tell(addresses.JOURNAL, change)

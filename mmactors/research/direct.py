@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from mmactors.actors import gateway, market, names, reference, risk, supervisor
+from mmactors.actors import addresses, gateway, market, reference, risk, supervisor
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
@@ -182,7 +182,7 @@ class _GatewayPart:
 
     def _begin(self) -> None:
         # The journal only writes down; nobody is there for it.
-        self._others = {names.RISK: self._run.risk.post, names.SUPERVISOR: self._run.supervisor.post}
+        self._others = {addresses.RISK: self._run.risk.post, addresses.SUPERVISOR: self._run.supervisor.post}
         self._link.start()
         self.post.every(gateway.LOOK_EVERY_NS, TimePassed())
 

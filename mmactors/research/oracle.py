@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.audit import Auditor, Rules, Violation
 from mmactors.config import Config
 from mmactors.messages import OrderFilled
@@ -57,7 +57,7 @@ class Ledgers:
 
     def saw(self, _now: Nanos, name: str, message: object) -> None:
         """Note what the journal is told."""
-        if name == names.JOURNAL and isinstance(message, OrderFilled):
+        if name == addresses.JOURNAL and isinstance(message, OrderFilled):
             self._journal[message.fill_id] += 1
 
     def broken(self) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.feed import FeedActor
 from mmactors.actors.gateway import GatewayActor, Link
 from mmactors.actors.market import MarketActor
@@ -99,7 +99,7 @@ class Twin:
         self.stage = Stage(config, self.runtime, self.recorder, world=self.world)
         self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
         self.runtime.spawn(
-            names.SUPERVISOR,
+            addresses.SUPERVISOR,
             partial(
                 SupervisorActor,
                 children=self._children(),
@@ -123,8 +123,8 @@ class Twin:
 
     def end(self) -> None:
         """Stop every actor; what the market actors still hold for the event log is handed over."""
-        self.runtime.stop(names.SUPERVISOR)  # or it would start them again
-        self.runtime.stop_all((names.RISK, names.GATEWAY, names.JOURNAL))
+        self.runtime.stop(addresses.SUPERVISOR)  # or it would start them again
+        self.runtime.stop_all((addresses.RISK, addresses.GATEWAY, addresses.JOURNAL))
 
     @property
     def trace_hash(self) -> str:
@@ -146,13 +146,13 @@ class Twin:
         config, stage = self.config, self.stage
         risk = config.risk_params()
         return {
-            names.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
-            names.GATEWAY: partial(
+            addresses.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
+            addresses.GATEWAY: partial(
                 GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(self.link, stage)
             ),
-            names.RISK: partial(RiskActor, rules=RiskRules(risk)),
+            addresses.RISK: partial(RiskActor, rules=RiskRules(risk)),
             **{
-                names.reference(asset): partial(
+                addresses.reference(asset): partial(
                     ReferenceActor,
                     asset=asset,
                     params=config.volatility_params(asset),
@@ -161,7 +161,7 @@ class Twin:
                 )
                 for asset in config.assets
             },
-            **{names.feed(source): partial(FeedActor, connect=self._feed(source)) for source in stage.exchanges},
+            **{addresses.feed(source): partial(FeedActor, connect=self._feed(source)) for source in stage.exchanges},
         }
 
     def _feed(self, source: str) -> Callable[[Deliver], TwinFeed]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pykka
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
 from mmactors.research import arena, backtest
@@ -50,7 +50,7 @@ class Watch:
     def saw(self, now: Nanos, name: str, message: object) -> None:
         if isinstance(message, PricesKnown):
             self.told_past.append(name)
-        if self.twin is None or name != names.GATEWAY or not isinstance(message, QuoteIntent):
+        if self.twin is None or name != addresses.GATEWAY or not isinstance(message, QuoteIntent):
             return
         venue, now_ms = self.twin.venue, now // MILLISECOND
         market = venue.venue.markets[message.market]

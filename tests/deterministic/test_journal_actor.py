@@ -4,7 +4,7 @@ import pykka
 import pytest
 from loguru import logger
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.journal import JournalActor
 from mmactors.core.params import MakerParams
 from mmactors.messages import (
@@ -41,7 +41,7 @@ class Stage:
         run = self.store.begin_run(START)
         self.runtime = DeterministicRuntime(START)
         self.runtime.spawn(
-            names.JOURNAL,
+            addresses.JOURNAL,
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
@@ -55,11 +55,11 @@ class Stage:
 
     def hear(self, *messages, seconds=0.0):
         for message in messages:
-            self.runtime.tell(names.JOURNAL, message)
+            self.runtime.tell(addresses.JOURNAL, message)
         self.runtime.run_until(Nanos(self.runtime.clock.now() + round(seconds * SECOND)))
 
     def end(self):
-        self.runtime.stop_all((names.JOURNAL,), timeout_s=5.0)
+        self.runtime.stop_all((addresses.JOURNAL,), timeout_s=5.0)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
     lines = []
     sink = logger.add(lines.append, format="{message}", level="ERROR")
     runtime.spawn(
-        names.JOURNAL,
+        addresses.JOURNAL,
         lambda *life: JournalActor(
             *life,
             store=store,
@@ -130,7 +130,7 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
         ),
     )
     for second in range(1, 4):
-        runtime.tell(names.JOURNAL, MarketListed(market(10_000)))
+        runtime.tell(addresses.JOURNAL, MarketListed(market(10_000)))
         runtime.run_until(START + second * SECOND)
     logger.remove(sink)
     assert len([line for line in lines if "the markets' logs cannot be written" in line]) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pykka
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.config import Config, load
 from mmactors.messages import FairMoved, Stop
 from mmactors.research import backtest
@@ -60,7 +60,7 @@ def most_dollars_per_bp(limit: float) -> float:
 
     def watch(_now: Nanos, name: str, message: object) -> None:
         nonlocal most
-        if name == names.RISK and isinstance(message, FairMoved):
+        if name == addresses.RISK and isinstance(message, FairMoved):
             marks[message.market] = message.net * message.delta_per_dollar * message.spot * 1e-4
             most = max(most, abs(sum(marks.values())))
 
