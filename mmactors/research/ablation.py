@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mmactors import config
+from mmactors.backtest import workers
+from mmactors.backtest.session_metrics import PARTS, SessionFigures, mean_ci, summary
 from mmactors.config import DURATIONS, Config
 from mmactors.ops.format import shown
-from mmactors.research import pool
 from mmactors.research.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.league import OURS
-from mmactors.research.tally import PARTS, SessionFigures, mean_ci, summary
 
 DEFAULT = "default"
 """The strategy as it is, what every variant is compared with."""
@@ -285,7 +285,7 @@ def run(
         (world_of(configs[piece.variant, piece.condition], piece.seed, piece.task.world), piece.task)
         for piece in pieces
     ]
-    done = pool.play(_play, games, processes=processes, done=counted(len(pieces), progress))
+    done = workers.play(_play, games, processes=processes, done=counted(len(pieces), progress))
     found.complete = len(done) == len(pieces)
     for at, piece in enumerate(pieces):
         for each in done.get(at, []):
@@ -296,7 +296,7 @@ def run(
     return found
 
 
-def _play(game: tuple[Config, Task], _stopped: pool.Stopped) -> list[SessionFigures]:
+def _play(game: tuple[Config, Task], _stopped: workers.Stopped) -> list[SessionFigures]:
     """Play a whole world: half of one has no pairs to be compared with."""
     return play(*game)
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmactors.backtest import workers
+from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.environment import START_NS
+from mmactors.backtest.links import ACCOUNT
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.config import DURATIONS, Config
-from mmactors.research import pool
-from mmactors.research.connection import ACCOUNT
-from mmactors.research.direct import DirectRun
 from mmactors.research.excerpts import Excerpt, cut
 from mmactors.research.field import Competitor
 from mmactors.research.league import OURS, Arena
 from mmactors.research.rivals import RIVALS
-from mmactors.research.stage import START_NS
-from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND
@@ -50,7 +50,7 @@ def play(
     config: Config,
     task: Task,
     excerpt: Excerpt | None = None,
-    stopped: pool.Stopped = lambda: False,
+    stopped: workers.Stopped = lambda: False,
     warm_up_s: int = WARM_UP_S,
 ) -> list[SessionFigures]:
     """Let one entrant play one world, of synthetic prices or an excerpt; return its sessions after the warm-up.
@@ -77,7 +77,7 @@ def play(
     return [replace(done[place], market=name) for place, name in excerpt.counted if place < len(done)]
 
 
-def _play_ours(config: Config, wanted: int, world: World | None, stopped: pool.Stopped) -> list[SessionFigures]:
+def _play_ours(config: Config, wanted: int, world: World | None, stopped: workers.Stopped) -> list[SessionFigures]:
     tally = Tally(ACCOUNT)
     run = DirectRun(config, tally, world)
     tally.world = run.venue.world
@@ -153,7 +153,7 @@ def run(
     tasks = [Task(name, world, count) for world, count in enumerate(counts) for name in entrants]
     began = time.perf_counter()
     games = [(world_of(config, seed, task.world), task, excerpts[task.world] if excerpts else None) for task in tasks]
-    found = pool.play(_play, games, processes=processes, done=counted(len(tasks), progress))
+    found = workers.play(_play, games, processes=processes, done=counted(len(tasks), progress))
     done = {tasks[index]: figures for index, figures in found.items()}
     arena.complete = all(len(done.get(task, ())) == task.sessions for task in tasks)
     if not arena.complete:
@@ -182,7 +182,7 @@ def counted(worlds: int, progress: Callable[[str], None]) -> Callable[[object], 
     return played
 
 
-def _play(game: tuple[Config, Task, Excerpt | None], stopped: pool.Stopped) -> list[SessionFigures]:
+def _play(game: tuple[Config, Task, Excerpt | None], stopped: workers.Stopped) -> list[SessionFigures]:
     return play(*game, stopped)
 
 

@@ -174,15 +174,16 @@ def _backtest(args: argparse.Namespace) -> int:
         must_be_file(args.prices)
         options["--prices"] = {"MM__simulator__world__prices": json.dumps(str(args.prices))}
     config = configured(args.conf, options)
+    from mmactors.backtest import results
+    from mmactors.backtest import runner as backtest
     from mmactors.ops.event_log import EventLog
-    from mmactors.research import backtest, findings
     from mmactors.simulator.models.latency import LatenciesError
     from mmactors.simulator.prices.recording import PricesError
 
     try:
         if args.out is not None:
-            findings.check_ending(args.out)
-    except findings.CannotWrite as error:
+            results.check_ending(args.out)
+    except results.CannotWrite as error:
         raise Unusable(f"--out {error}", USAGE) from None
     worlds = len(backtest.cut(config, args.sessions))
     for option in ("interleaving", "events"):
@@ -210,8 +211,8 @@ def _backtest(args: argparse.Namespace) -> int:
         raise Unusable(str(error), BAD_CONFIG) from None
     if args.out is not None:
         try:
-            findings.write(args.out, found.rows())
-        except findings.CannotWrite as error:
+            results.write(args.out, found.rows())
+        except results.CannotWrite as error:
             raise Unusable(f"--out {error}", UNAVAILABLE) from None
     if args.json:
         announce(json.dumps({**found.figures(), "per_session": found.rows()}, indent=2))

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.environment import START_NS
+from mmactors.backtest.links import ACCOUNT
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.config import Config
 from mmactors.research.arena import WARM_UP_S, on_excerpt, world_of
-from mmactors.research.connection import ACCOUNT
-from mmactors.research.direct import DirectRun
 from mmactors.research.excerpts import cut
-from mmactors.research.stage import START_NS
-from mmactors.research.tally import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.ledger import Fill

@@ -13,6 +13,8 @@ from typing import Any
 import jwt
 import msgspec
 
+from mmactors.backtest.environment import Stage, Timeline
+from mmactors.backtest.links import ACCOUNT, Deliver, TwinFeed
 from mmactors.messages import (
     BatchReported,
     BatchWritten,
@@ -33,8 +35,6 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.research.connection import ACCOUNT, Deliver, TwinFeed
-from mmactors.research.stage import Stage, Timeline
 from mmactors.research.trouble import Trouble
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.server.hub import Latency

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from mmactors import __version__
+from mmactors.backtest.session_metrics import SessionFigures, mean_ci, summary
 from mmactors.ops.format import shown
-from mmactors.research.tally import SessionFigures, mean_ci, summary
 
 OURS = "ours"
 

@@ -13,14 +13,14 @@ from functools import partial
 
 from mmactors.actors import addresses
 from mmactors.audit import Auditor, Rules, Violation
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.audit_tap import Tap
+from mmactors.backtest.environment import START_NS
+from mmactors.backtest.links import ACCOUNT
 from mmactors.config import Config
 from mmactors.messages import OrderFilled
-from mmactors.research.connection import ACCOUNT
 from mmactors.research.faults import FaultyFeed, FaultyLink
-from mmactors.research.stage import START_NS
-from mmactors.research.tap import Tap
 from mmactors.research.trouble import KINDS, Kind, Trouble, draw
-from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mmactors import __version__
+from mmactors.backtest.session_metrics import CLOSE_F, MARKOUTS_S, PARTS
 from mmactors.config import DURATIONS, Config
 from mmactors.core.params import InventoryParams
 from mmactors.core.quoting.schedule import EARLY_F, LEAN_F, close_at_ns, room
@@ -23,7 +24,6 @@ from mmactors.research.league import OURS, Arena
 from mmactors.research.page import Section, Table, page
 from mmactors.research.plots import HIGHLIGHTS, Line, Picture, Schedule
 from mmactors.research.rivals import RIVALS
-from mmactors.research.tally import CLOSE_F, MARKOUTS_S, PARTS
 from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import Nanos, nanos
 

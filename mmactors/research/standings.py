@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmactors.backtest.session_metrics import MARKOUTS_S, SessionFigures, mean_ci, summary
 from mmactors.config import DURATIONS
 from mmactors.ops.format import shown
 from mmactors.research.grid import Grid, ParameterSet
-from mmactors.research.tally import MARKOUTS_S, SessionFigures, mean_ci, summary
 
 SETS, SESSIONS = "sets.parquet", "sessions.parquet"
 

@@ -8,10 +8,11 @@ import pykka
 import pytest
 
 from mmactors.actors import addresses
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import Twin
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
-from mmactors.research import arena, backtest
-from mmactors.research.twin import Twin
+from mmactors.research import arena
 from mmactors.simulator.venue.participants import fair_of, fair_value
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
@@ -111,7 +112,7 @@ def test_what_is_still_held_of_an_averaged_session_is_worked_off_to_its_close(se
 
 @pytest.mark.parametrize("interleaving", [None, 1])
 def test_averaged_sessions_break_no_rule_and_lose_no_fortune(interleaving):
-    found = backtest.run(config(7, SHORT), 4, interleaving=interleaving)
+    found = runner.run(config(7, SHORT), 4, interleaving=interleaving)
     assert found.complete
     assert {name: count for name, count in found.violations.items() if count} == {}, found.examples
     assert (found.dead_letters, found.restarts) == (0, 0)

@@ -9,12 +9,12 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.core_run import DirectRun
 from mmactors.config import Config, load
 from mmactors.feeds.binance import BinanceParser
 from mmactors.messages import SpotTicked
-from mmactors.research import backtest
-from mmactors.research.direct import DirectRun
-from mmactors.research.twin import Twin
 from mmactors.simulator.feeds.binance import Ticker
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -39,7 +39,7 @@ def config(seed: int, sessions: str, **more: str) -> Config:
 def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> dict[str, object]:
     """Run one of the two and return all that both can be compared by."""
     auditor = Auditor(None, account=None)
-    tap = backtest.Tap(auditor)
+    tap = runner.Tap(auditor)
     run = Twin(config, recorder=tap, trace=False) if kind is Twin else DirectRun(config, tap)
     tap.world = run.venue.world
     run.run(seconds)
@@ -101,7 +101,7 @@ def test_another_seed_is_another_hash():
 def test_the_backtests_figures_are_the_same_but_for_speed_and_trace():
     figures = []
     for runtime in ("actors", "core"):
-        found = backtest.run(config(8, "[{asset: BTC, duration: 1M}]"), 1, runtime=runtime).figures()
+        found = runner.run(config(8, "[{asset: BTC, duration: 1M}]"), 1, runtime=runtime).figures()
         assert found.pop("runtime") == runtime
         for name in [name for name in found if "second" in name and name != "virtual_seconds"]:
             del found[name]
@@ -114,7 +114,7 @@ def test_the_backtests_figures_are_the_same_but_for_speed_and_trace():
 @pytest.mark.parametrize("more", [{"interleaving": 1}, {"events": object()}])
 def test_what_only_actors_can_do_is_refused(more):
     with pytest.raises(ValueError, match="use the actors"):
-        backtest.run(config(8, ONE_5M), 1, runtime="core", **more)
+        runner.run(config(8, ONE_5M), 1, runtime="core", **more)
 
 
 @dataclass

@@ -9,13 +9,13 @@ from pathlib import Path
 import pykka
 import pytest
 
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.environment import START_NS
 from mmactors.config import Config, load
 from mmactors.messages import OrderAccepted, OrderUnknown
 from mmactors.research import faults, oracle
 from mmactors.research.faults import FaultyFeed, FaultyLink
-from mmactors.research.stage import START_NS
 from mmactors.research.trouble import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, Trouble, draw
-from mmactors.research.twin import Twin
 from mmactors.units import SECOND, nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

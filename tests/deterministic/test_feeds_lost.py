@@ -10,10 +10,10 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.audit_tap import Tap
+from mmactors.backtest.links import Deliver, TwinCoinbase, TwinFeed
 from mmactors.config import Config, load
-from mmactors.research.connection import Deliver, TwinCoinbase, TwinFeed
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
 from mmactors.units import MILLISECOND
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

@@ -8,10 +8,10 @@ import pytest
 from loguru import logger
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.audit_tap import Tap
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
 from mmactors.simulator.venue.book import Market
 from mmactors.simulator.venue.interventions import Alteration
 from mmactors.units import MILLISECOND, SECOND, Nanos

@@ -7,10 +7,10 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.audit_tap import Tap
+from mmactors.backtest.core_run import DirectRun
 from mmactors.config import Config, load
-from mmactors.research.direct import DirectRun
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 

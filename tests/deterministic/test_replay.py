@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from mmactors.__main__ import main
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import Twin
 from mmactors.config import Config, load
 from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged
 from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
-from mmactors.research import backtest, replay
+from mmactors.research import replay
 from mmactors.research.contrast import contrast
-from mmactors.research.twin import Twin
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"
@@ -186,9 +187,9 @@ def test_a_death_is_recorded_and_happens_again(tmp_path, monkeypatch):
 
 
 def test_a_backtest_that_is_recorded_is_the_same_backtest(tmp_path):
-    plain = backtest.run(config(4), 1)
+    plain = runner.run(config(4), 1)
     log = EventLog(tmp_path / "log", run=0, config="{}")
-    recorded = backtest.run(config(4), 1, events=log)
+    recorded = runner.run(config(4), 1, events=log)
     assert plain.complete
     assert recorded.complete
     assert recorded.reports == plain.reports

@@ -7,10 +7,10 @@ import pykka
 import pytest
 
 from mmactors.actors import addresses
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import Twin
 from mmactors.config import Config, load
 from mmactors.messages import FairMoved, Stop
-from mmactors.research import backtest
-from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 from mmactors.units import Nanos
 
@@ -78,7 +78,7 @@ def test_an_assets_exposure_is_limited_over_all_its_markets_together():
 @pytest.mark.parametrize("interleaving", [None, 1, 2])
 @pytest.mark.parametrize("seed", [3, 7])
 def test_whole_sessions_break_no_rule_in_any_order_of_events(seed, interleaving):
-    found = backtest.run(config(seed), 3, interleaving=interleaving)
+    found = runner.run(config(seed), 3, interleaving=interleaving)
     assert found.complete
     assert len(found.reports) == 3
     assert {name: count for name, count in found.violations.items() if count} == {}, found.examples

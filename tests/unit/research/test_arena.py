@@ -12,11 +12,11 @@ from random import Random
 import pytest
 from loguru import logger
 
+from mmactors.backtest.session_metrics import SessionFigures, mean_ci, summary
 from mmactors.config import load
 from mmactors.research import arena, sensitivity
 from mmactors.research.excerpts import cut
 from mmactors.research.field import Competitor
-from mmactors.research.tally import SessionFigures, mean_ci, summary
 from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"

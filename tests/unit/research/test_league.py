@@ -5,8 +5,8 @@ import math
 import msgspec
 import pytest
 
+from mmactors.backtest.session_metrics import SessionFigures
 from mmactors.research.league import Arena, ArenaFileError
-from mmactors.research.tally import SessionFigures
 
 
 def an_arena():

@@ -11,11 +11,11 @@ import pytest
 from loguru import logger
 
 from mmactors.__main__ import main
+from mmactors.backtest.session_metrics import PARTS, SessionFigures
 from mmactors.config import load
 from mmactors.research import arena, calibrate, excerpts, narrative, report
 from mmactors.research.example import choose, play_again
 from mmactors.research.league import Arena
-from mmactors.research.tally import PARTS, SessionFigures
 from mmactors.units import YEAR_S
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"

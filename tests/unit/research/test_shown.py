@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from mmactors.__main__ import main
+from mmactors.backtest.results import Backtest, Played
+from mmactors.backtest.session_metrics import PARTS, SessionFigures
 from mmactors.ops.format import Figure, shown
 from mmactors.research import marketmid
 from mmactors.research.ablation import DEFAULT, VARIANTS, Ablation
-from mmactors.research.findings import Backtest, Played
 from mmactors.research.league import Arena
 from mmactors.research.sensitivity import AS_COMMITTED, Sensitivity
-from mmactors.research.tally import PARTS, SessionFigures
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 NAN = re.compile(r"\bnan\b|\binf\b", re.I)

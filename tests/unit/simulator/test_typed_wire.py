@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from venue_fixture import CENT, MARKET, T0, Trading
 
+from mmactors.backtest.object_links import TypedCodec, TypedVoice, trade
 from mmactors.messages import CancelItem, Outcome, PlaceItem, ReplaceItem
-from mmactors.research.typed import TypedCodec, TypedVoice, trade
 from mmactors.simulator.server.encoder import TextVoice
 from mmactors.simulator.venue.operations import Desk
 from mmactors.units import Contracts, Micros

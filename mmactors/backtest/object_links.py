@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from mmactors.backtest.environment import Stage
+from mmactors.backtest.links import SOURCE, Deliver, TwinFeed, TwinLink
 from mmactors.messages import (
     AccountReported,
     CancelItem,
@@ -21,8 +23,6 @@ from mmactors.messages import (
     VenueFill,
     VenueOrder,
 )
-from mmactors.research.connection import SOURCE, Deliver, TwinFeed, TwinLink
-from mmactors.research.stage import Stage
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
 from mmactors.simulator.venue import replies

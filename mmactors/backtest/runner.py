@@ -12,16 +12,16 @@ from functools import partial
 from hashlib import blake2b
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest import workers
+from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.audit_tap import LINES_AT_ONCE, Tap
+from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.environment import START_NS
+from mmactors.backtest.links import ACCOUNT
+from mmactors.backtest.results import Backtest, Played, RuntimeName
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, Tally
 from mmactors.config import DURATIONS, Config
 from mmactors.ops.event_log import EventLog
-from mmactors.research import pool
-from mmactors.research.connection import ACCOUNT
-from mmactors.research.direct import DirectRun
-from mmactors.research.findings import Backtest, Played, RuntimeName
-from mmactors.research.stage import START_NS
-from mmactors.research.tally import LOOK_EVERY_MS, Tally
-from mmactors.research.tap import LINES_AT_ONCE, Tap
-from mmactors.research.twin import Twin
 from mmactors.simulator.prices.recording import Recording, load_prices
 from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND, SECOND
@@ -108,11 +108,11 @@ def run(
         Task(at, world_of(config, at), count, runtime, rules, interleaving, recordings, warm_up_of(config) if at else 0)
         for at, count in enumerate(counts)
     ]
-    taking_part = min(processes or pool.cores(), len(tasks))
+    taking_part = min(processes or workers.cores(), len(tasks))
     told = _Progress(sessions, progress)
     began = time.perf_counter()
     work = play if taking_part > 1 else partial(play, events=events, told=told.on)
-    found = pool.play(work, tasks, processes=taking_part, done=told.done)
+    found = workers.play(work, tasks, processes=taking_part, done=told.done)
     wall_s = time.perf_counter() - began
     if events is not None:
         events.close()
@@ -150,7 +150,7 @@ def world_of(config: Config, world: int) -> Config:
 
 def play(
     task: Task,
-    stopped: pool.Stopped,
+    stopped: workers.Stopped,
     *,
     events: EventLog | None = None,
     told: Callable[[int, float], None] = lambda _sessions, _virtual_s: None,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import jwt
 import msgspec
 
+from mmactors.backtest.environment import Stage, Timeline
 from mmactors.feeds.binance import BinanceParser
 from mmactors.feeds.coinbase import CoinbaseParser
 from mmactors.feeds.frames import Parser
@@ -33,7 +34,6 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.research.stage import Stage, Timeline
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.feeds.coinbase import Product

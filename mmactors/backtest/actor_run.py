@@ -18,13 +18,13 @@ from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
+from mmactors.backtest.environment import PREFIX, START_NS, Stage
+from mmactors.backtest.links import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import MakerStarted, MakerStepped, MarketResolved, SessionReport
 from mmactors.ops.event_log import EventLog
-from mmactors.research.connection import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
-from mmactors.research.stage import PREFIX, START_NS, Stage
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.lanes import Lane

@@ -14,11 +14,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
+from mmactors.backtest.session_metrics import SessionFigures, summary
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
 from mmactors.ops.format import shown
 from mmactors.research import compiled
-from mmactors.research.tally import SessionFigures, summary
 
 RuntimeName = Literal["actors", "core"]
 

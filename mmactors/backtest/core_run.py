@@ -11,6 +11,9 @@ from typing import Any
 
 from mmactors.actors import addresses, gateway, market, reference, risk, supervisor
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
+from mmactors.backtest.environment import PREFIX, START_NS, Stage
+from mmactors.backtest.links import SOURCE
+from mmactors.backtest.object_links import TypedFeed, TypedLink, TypedVoice
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.quoting.maker import Command, Maker
@@ -47,9 +50,6 @@ from mmactors.messages import (
     VenuePosition,
     VenueStatus,
 )
-from mmactors.research.connection import SOURCE
-from mmactors.research.stage import PREFIX, START_NS, Stage
-from mmactors.research.typed import TypedFeed, TypedLink, TypedVoice
 from mmactors.runtime.event_loop import Post, Timeline
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
