@@ -12,10 +12,11 @@ import pytest
 from mmactors.backtest.actor_run import Twin
 from mmactors.backtest.environment import START_NS
 from mmactors.config import Config, load
+from mmactors.faults import links as faults
+from mmactors.faults import search
+from mmactors.faults.links import FaultyFeed, FaultyLink
+from mmactors.faults.schedule import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, Trouble, draw
 from mmactors.messages import OrderAccepted, OrderUnknown
-from mmactors.research import faults, oracle
-from mmactors.research.faults import FaultyFeed, FaultyLink
-from mmactors.research.trouble import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, Trouble, draw
 from mmactors.units import SECOND, nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -191,7 +192,7 @@ def test_new_orders_are_in_doubt_not_only_moved_ones():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_program_comes_through_every_kind_of_fault(kind):
-    finding = oracle.run(config(), 1, 72.0, kinds=[kind])
+    finding = search.run(config(), 1, 72.0, kinds=[kind])
     assert finding.rule is None, finding
 
 

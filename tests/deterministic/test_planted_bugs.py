@@ -19,9 +19,9 @@ from mmactors.core.desk.reconciliation import Reconciliation
 from mmactors.core.ledger.inventory import Inventory
 from mmactors.core.quoting.maker import Maker
 from mmactors.core.reference.reference import Reference
+from mmactors.faults import search
+from mmactors.faults.search import Finding
 from mmactors.messages import OrderCancelled, OrderFetched, OrderRejected, Outcome
-from mmactors.research import oracle
-from mmactors.research.oracle import Finding
 from mmactors.units import SECOND
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -51,7 +51,7 @@ def config() -> Config:
 
 
 def checked(seed: int) -> Finding:
-    return oracle.run(config(), seed, SESSION_S)
+    return search.run(config(), seed, SESSION_S)
 
 
 unplanted = cache(checked)

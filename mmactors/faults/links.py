@@ -15,6 +15,7 @@ import msgspec
 
 from mmactors.backtest.environment import Stage, Timeline
 from mmactors.backtest.links import ACCOUNT, Deliver, TwinFeed
+from mmactors.faults.schedule import Trouble
 from mmactors.messages import (
     BatchReported,
     BatchWritten,
@@ -35,7 +36,6 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.research.trouble import Trouble
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.server.hub import Latency
 from mmactors.simulator.server.venue_socket import VenueSocket

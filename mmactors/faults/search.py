@@ -18,9 +18,9 @@ from mmactors.backtest.audit_tap import Tap
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.config import Config
+from mmactors.faults.links import FaultyFeed, FaultyLink
+from mmactors.faults.schedule import KINDS, Kind, Trouble, draw
 from mmactors.messages import OrderFilled
-from mmactors.research.faults import FaultyFeed, FaultyLink
-from mmactors.research.trouble import KINDS, Kind, Trouble, draw
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
 
