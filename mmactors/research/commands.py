@@ -354,15 +354,15 @@ def _sweep(args: argparse.Namespace) -> int:
 def _replay(args: argparse.Namespace) -> int:
     config = None if args.config is None else configured(args.config)
     from mmactors.ops.event_log import EVENTS, EventLogError
-    from mmactors.research import contrast, replay
+    from mmactors.replay import replay, what_if
 
     log = args.log / EVENTS if args.log.is_dir() else args.log
     try:
-        found: replay.Replay | contrast.Contrast
+        found: replay.Replay | what_if.Contrast
         if config is None:
             found = replay.prove(log, market=args.market, progress=say)
         else:
-            found = contrast.contrast(log, config, market=args.market, progress=say)
+            found = what_if.contrast(log, config, market=args.market, progress=say)
     except EventLogError as error:
         raise Unusable(str(error), error.exit_code) from None
     for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():

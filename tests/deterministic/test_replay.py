@@ -18,8 +18,8 @@ from mmactors.config import Config, load
 from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged
 from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
-from mmactors.research import replay
-from mmactors.research.contrast import contrast
+from mmactors.replay import replay
+from mmactors.replay.what_if import contrast
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"

@@ -15,7 +15,7 @@ from mmactors.core.quoting.maker import Maker
 from mmactors.messages import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderReplaced, QuoteIntent
 from mmactors.ops.event_log import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
 from mmactors.ops.market_log import plain
-from mmactors.research.replay import Progress, life_of, open_log, records
+from mmactors.replay.replay import Progress, life_of, open_log, records
 from mmactors.units import Contracts, Nanos
 
 _ORDER_EVENTS = get_args(OrderEvent)
