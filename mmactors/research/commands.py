@@ -233,8 +233,8 @@ def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise Unusable("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     from mmactors.config import DURATIONS
-    from mmactors.research import calibrate, marketmid
-    from mmactors.research.league import as_json
+    from mmactors.research.arena.league_table import as_json
+    from mmactors.research.calibration import calibrate, market_mid
     from mmactors.simulator.prices.recording import PricesError
 
     wanted = args.session.upper().split(",")
@@ -246,18 +246,18 @@ def _calibrate(args: argparse.Namespace) -> int:
         if args.prices is not None:
             found = calibrate.calibrate(args.prices, {name: DURATIONS[name] for name in wanted}, params, args.asset)
         if args.sessions is not None:
-            found["market"] = marketmid.compare(args.sessions, args.prices, params)
+            found["market"] = market_mid.compare(args.sessions, args.prices, params)
     except PricesError as error:
         raise Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
-    told = calibrate.lines(found) + (marketmid.lines(found["market"]) if "market" in found else [])
+    told = calibrate.lines(found) + (market_mid.lines(found["market"]) if "market" in found else [])
     for line in [as_json(found)] if args.json else told:
         announce(line)
     return 0
 
 
 def _arena(args: argparse.Namespace) -> int:
-    from mmactors.research import arena, sensitivity
-    from mmactors.research.league import OURS, Arena, as_json
+    from mmactors.research.arena import arena, sensitivity
+    from mmactors.research.arena.league_table import OURS, Arena, as_json
     from mmactors.simulator.prices.recording import PricesError
 
     everybody = (OURS,) if args.sensitivity else arena.ENTRANTS
@@ -289,23 +289,24 @@ def _arena(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from mmactors.research import league, report
+    from mmactors.research.arena import league_table
+    from mmactors.research.report import report
 
     log_only("ERROR")
     try:
-        arena = league.Arena.load(args.arena)
+        arena = league_table.Arena.load(args.arena)
         calibration = None if args.calibration is None else report.read_calibration(args.calibration)
         for path in report.make(arena, args.out, calibration, prices=args.prices, say=say):
             announce(str(path))
-    except (league.ArenaFileError, report.ReportError) as error:
+    except (league_table.ArenaFileError, report.ReportError) as error:
         raise Unusable(str(error), error.exit_code) from None
     return 0
 
 
 def _ablate(args: argparse.Namespace) -> int:
     from mmactors import config
-    from mmactors.research import ablation
-    from mmactors.research.league import as_json
+    from mmactors.research.arena import ablation
+    from mmactors.research.arena.league_table import as_json
 
     asked = ["terms", "values"] if args.only is None else [name.strip() for name in args.only.split(",")]
     if unknown := [name for name in asked if name not in ablation.GROUPS]:
@@ -329,7 +330,7 @@ def _ablate(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace) -> int:
     from mmactors.config.loading import ConfigError
-    from mmactors.research import crew, grid, sweep
+    from mmactors.research.sweep import executors, grid, sweep
 
     if args.scheduler is not None and args.processes is not None:
         raise Unusable("--processes are this machine's; a --scheduler has workers of its own", USAGE)
@@ -340,9 +341,9 @@ def _sweep(args: argparse.Namespace) -> int:
     folder = args.out or Path("var/sweep") / args.grid.stem
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        workers = crew.Processes(args.processes) if args.scheduler is None else crew.Cluster(args.scheduler)
+        workers = executors.Processes(args.processes) if args.scheduler is None else executors.Cluster(args.scheduler)
         found = sweep.run(wanted, folder, workers, progress=say)
-    except crew.SweepStopped as stopped:
+    except executors.SweepStopped as stopped:
         raise Unusable(str(stopped), stopped.exit_code) from None
     except KeyboardInterrupt:
         raise Unusable(f"interrupted; {folder} keeps what is done, the same command goes on", INTERRUPTED) from None

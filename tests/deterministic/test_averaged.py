@@ -12,7 +12,7 @@ from mmactors.backtest import runner
 from mmactors.backtest.actor_run import Twin
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
-from mmactors.research import arena
+from mmactors.research.arena import arena
 from mmactors.simulator.venue.participants import fair_of, fair_value
 from mmactors.units import MILLISECOND, SECOND, Nanos
 

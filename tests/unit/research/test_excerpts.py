@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from mmactors.research.calibrate import grid_of
-from mmactors.research.excerpts import cut, realised
+from mmactors.research.arena.recorded_worlds import cut, realised
+from mmactors.research.calibration.calibrate import grid_of
 from mmactors.simulator.prices.recording import PricesError
 
 FIRST_S = 1_780_000_200  # 20:30 UTC

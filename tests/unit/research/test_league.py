@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mmactors.backtest.session_metrics import SessionFigures
-from mmactors.research.league import Arena, ArenaFileError
+from mmactors.research.arena.league_table import Arena, ArenaFileError
 
 
 def an_arena():

@@ -14,8 +14,8 @@ from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.config import Config
-from mmactors.research.arena import WARM_UP_S, on_excerpt, world_of
-from mmactors.research.excerpts import cut
+from mmactors.research.arena.arena import WARM_UP_S, on_excerpt, world_of
+from mmactors.research.arena.recorded_worlds import cut
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.ledger import Fill

@@ -14,7 +14,7 @@ from typing import Any
 from mmactors.backtest.session_metrics import MARKOUTS_S, SessionFigures, mean_ci, summary
 from mmactors.config import DURATIONS
 from mmactors.ops.format import shown
-from mmactors.research.grid import Grid, ParameterSet
+from mmactors.research.sweep.grid import Grid, ParameterSet
 
 SETS, SESSIONS = "sets.parquet", "sessions.parquet"
 

@@ -14,7 +14,7 @@ from mmactors.config import Config
 from mmactors.core.pricing.binary import fair_value
 from mmactors.core.reference.volatility import Volatility
 from mmactors.messages import SettlementRule
-from mmactors.research.rivals import RIVALS, Rival, View, Wanted
+from mmactors.research.arena.strategies import RIVALS, Rival, View, Wanted
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.book import LIVE, Market, Outcome
 from mmactors.simulator.venue.ledger import NewOrder, OrderEvent

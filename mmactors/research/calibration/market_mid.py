@@ -16,7 +16,7 @@ from mmactors.core.params import VolatilityParams
 from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import Outcome, SettlementRule
 from mmactors.ops.format import shown
-from mmactors.research.calibrate import (
+from mmactors.research.calibration.calibrate import (
     EARLIEST_MS,
     LEAP,
     LEAST,
@@ -29,7 +29,7 @@ from mmactors.research.calibrate import (
     reliability,
     usable_prices,
 )
-from mmactors.research.estimators import Array, ours
+from mmactors.research.calibration.estimators import Array, ours
 from mmactors.simulator.prices.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mmactors.research.calibrate import GAP_S, Grid, grid_of, sessions_of
-from mmactors.research.estimators import Array
+from mmactors.research.calibration.calibrate import GAP_S, Grid, grid_of, sessions_of
+from mmactors.research.calibration.estimators import Array
 from mmactors.simulator.prices.recording import SIGMA_FLOOR, PricesError, Recording, read_prices
 from mmactors.units import YEAR_S
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from mmactors.research.plots import DARK, LIGHT, Picture
+from mmactors.research.report.charts import DARK, LIGHT, Picture
 
 
 @dataclass(frozen=True)

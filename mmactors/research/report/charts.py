@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
-from mmactors.research.example import Example
+from mmactors.research.report.sample_session import Example
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

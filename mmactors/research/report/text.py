@@ -10,10 +10,10 @@ from itertools import accumulate
 from typing import Any
 
 from mmactors.backtest.session_metrics import MARKOUTS_S, PARTS, SessionFigures
-from mmactors.research.calibrate import DEFAULT, SCORED_F
-from mmactors.research.example import CANDIDATES, Example
-from mmactors.research.league import OURS, Arena
-from mmactors.research.plots import Panel
+from mmactors.research.arena.league_table import OURS, Arena
+from mmactors.research.calibration.calibrate import DEFAULT, SCORED_F
+from mmactors.research.report.charts import Panel
+from mmactors.research.report.sample_session import CANDIDATES, Example
 
 LENGTHS = {"1M": "one-minute", "5M": "five-minute", "15M": "fifteen-minute", "1H": "one-hour"}
 SPECIFICATION = "specification"

@@ -16,8 +16,8 @@ from mmactors.backtest import workers
 from mmactors.backtest.session_metrics import PARTS, SessionFigures, mean_ci, summary
 from mmactors.config import DURATIONS, Config
 from mmactors.ops.format import shown
-from mmactors.research.arena import WORLD_SESSIONS, Task, counted, play, world_of
-from mmactors.research.league import OURS
+from mmactors.research.arena.arena import WORLD_SESSIONS, Task, counted, play, world_of
+from mmactors.research.arena.league_table import OURS
 
 DEFAULT = "default"
 """The strategy as it is, what every variant is compared with."""

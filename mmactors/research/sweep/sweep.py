@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mmactors.research.crew import USAGE, Crew, Played, SweepStopped, Unit, unit
-from mmactors.research.grid import Grid
-from mmactors.research.standings import SetPlayed, Standings
+from mmactors.research.sweep.executors import USAGE, Crew, Played, SweepStopped, Unit, unit
+from mmactors.research.sweep.grid import Grid
+from mmactors.research.sweep.results import SetPlayed, Standings
 
 HELD = 75
 UNITS = "units.jsonl"

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from mmactors.core.params import VolatilityParams
-from mmactors.research import estimators
-from mmactors.research.estimators import RIVALS, Array
+from mmactors.research.calibration import estimators
+from mmactors.research.calibration.estimators import RIVALS, Array
 from mmactors.simulator.prices.recording import PricesError, read_prices
 from mmactors.units import YEAR_S
 

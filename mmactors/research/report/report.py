@@ -17,13 +17,14 @@ from mmactors.backtest.session_metrics import CLOSE_F, MARKOUTS_S, PARTS
 from mmactors.config import DURATIONS, Config
 from mmactors.core.params import InventoryParams
 from mmactors.core.quoting.schedule import EARLY_F, LEAN_F, close_at_ns, room
-from mmactors.research import narrative, plots
-from mmactors.research.arena import STEELMAN
-from mmactors.research.example import Example, play_again
-from mmactors.research.league import OURS, Arena
-from mmactors.research.page import Section, Table, page
-from mmactors.research.plots import HIGHLIGHTS, Line, Picture, Schedule
-from mmactors.research.rivals import RIVALS
+from mmactors.research.arena.arena import STEELMAN
+from mmactors.research.arena.league_table import OURS, Arena
+from mmactors.research.arena.strategies import RIVALS
+from mmactors.research.report import charts
+from mmactors.research.report import text as narrative
+from mmactors.research.report.charts import HIGHLIGHTS, Line, Picture, Schedule
+from mmactors.research.report.html import Section, Table, page
+from mmactors.research.report.sample_session import Example, play_again
 from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import Nanos, nanos
 
@@ -137,25 +138,25 @@ def _sections(
             "equity",
             "Equity, session by session",
             narrative.equity(arena, coloured),
-            plots.equity(_equity(arena, roles)),
+            charts.equity(_equity(arena, roles)),
         ),
         Section("time-left", "P&L and net by time left", narrative.by_time(arena), _by_time(arena, roles, schedule)),
     ]
     if example is not None:
-        told.append(Section("session", "One session", narrative.session(example), plots.session(example, schedule)))
+        told.append(Section("session", "One session", narrative.session(example), charts.session(example, schedule)))
     else:
         told.append(Section("session", "One session", [narrative.no_session(arena, given=given)]))
     if calibration is not None:
         panels = narrative.panels(calibration)
         told.append(
-            Section("calibration", "Calibration", narrative.calibration(calibration), plots.calibration(panels))
+            Section("calibration", "Calibration", narrative.calibration(calibration), charts.calibration(panels))
         )
     rows = []
     for name in ranked:
         figures = found["table"][name]
         later = {f"{each} s later": figures[f"markout_{each}s_cents"] for each in MARKOUTS_S}
         rows.append((name, roles.get(name, "rest"), {"at the fill": figures["edge_cents"], **later}))
-    told.append(Section("markouts", "What a fill is worth", narrative.markouts(found), plots.markouts(rows)))
+    told.append(Section("markouts", "What a fill is worth", narrative.markouts(found), charts.markouts(rows)))
     return told
 
 
@@ -180,7 +181,7 @@ def _by_time(arena: Arena, roles: Mapping[str, str], schedule: Schedule) -> Pict
             if played:
                 band = narrative.middle(columns) if name == OURS else None
                 lines.append(Line(name, roles.get(name, "rest"), lefts, narrative.means(columns), band))
-    return plots.by_time(pnl, nets, schedule)
+    return charts.by_time(pnl, nets, schedule)
 
 
 def _schedule(params: InventoryParams, duration_s: int) -> Schedule:

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from mmactors.config import Config
 from mmactors.ops.format import shown
-from mmactors.research import arena
-from mmactors.research.league import Arena
+from mmactors.research.arena import arena
+from mmactors.research.arena.league_table import Arena
 
 AnySection = TypeVar("AnySection", bound=BaseModel)
 

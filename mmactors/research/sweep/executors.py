@@ -26,8 +26,8 @@ from loguru import logger
 from mmactors import __version__
 from mmactors.config import Config
 from mmactors.research import compiled
-from mmactors.research.arena import Task, play, world_of
-from mmactors.research.league import OURS
+from mmactors.research.arena.arena import Task, play, world_of
+from mmactors.research.arena.league_table import OURS
 
 USAGE, UNAVAILABLE, DEFECT = 64, 69, 70
 

@@ -16,10 +16,10 @@ from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
 from mmactors.config import DURATIONS, Config
-from mmactors.research.excerpts import Excerpt, cut
-from mmactors.research.field import Competitor
-from mmactors.research.league import OURS, Arena
-from mmactors.research.rivals import RIVALS
+from mmactors.research.arena.league_table import OURS, Arena
+from mmactors.research.arena.recorded_worlds import Excerpt, cut
+from mmactors.research.arena.rival_run import Competitor
+from mmactors.research.arena.strategies import RIVALS
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND
