@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mmactors import __version__
+from mmactors.compiled import build
 from mmactors.ops.terminal import (
     BAD_CONFIG,
     DEFECT,
@@ -34,7 +35,6 @@ from mmactors.ops.terminal import (
     seconds,
 )
 from mmactors.research import commands as research
-from mmactors.research import compiled
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # help, version, or an error that has been told
         return end.code if isinstance(end.code, int) else 0
     if argv is None and getattr(args, "long", False):
-        compiled.take_over(sys.argv[1:])
+        build.take_over(sys.argv[1:])
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)

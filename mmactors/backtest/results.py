@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmactors.backtest.session_metrics import SessionFigures, summary
+from mmactors.compiled import build
 from mmactors.messages import SessionReport
 from mmactors.ops.console import Narrator
 from mmactors.ops.format import shown
-from mmactors.research import compiled
 
 RuntimeName = Literal["actors", "core"]
 
@@ -155,7 +155,7 @@ class Backtest:
             "trace_hash": self.trace_hash,
             "worlds": len(self.worlds),
             "processes": self.processes,
-            "compiled": compiled.is_running(),
+            "compiled": build.is_running(),
             "virtual_seconds": virtual_s,
             "wall_seconds": self.wall_s,
             "cpu_seconds": cpu_s,
@@ -207,7 +207,7 @@ class Backtest:
             f"({found['virtual_seconds_per_second']:.0f} a second with {self.processes} "
             f"process{'' if self.processes == 1 else 'es'}, "
             f"{found['virtual_seconds_per_cpu_second']:.0f} a second of processor time); "
-            f"runtime {self.runtime}, {'compiled' if compiled.is_running() else 'interpreted'}, "
+            f"runtime {self.runtime}, {'compiled' if build.is_running() else 'interpreted'}, "
             f"orders {self.orders_hash}{self.trace_hash and f', trace {self.trace_hash}'}",
         ]
 

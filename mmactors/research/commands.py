@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from mmactors.compiled import build
 from mmactors.ops.terminal import (
     BAD_CONFIG,
     INTERRUPTED,
@@ -29,7 +30,6 @@ from mmactors.ops.terminal import (
     seconds,
     told,
 )
-from mmactors.research import compiled
 
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -148,11 +148,11 @@ def _record(args: argparse.Namespace) -> int:
 
 
 def _compile(_args: argparse.Namespace) -> int:
-    if compiled.place() is None:
+    if build.place() is None:
         say("compiling the program for backtest, arena, ablate and sweep: a minute or two")
     try:
-        announce(f"compiled: {compiled.build()}")
-    except compiled.CannotCompile as error:
+        announce(f"compiled: {build.build()}")
+    except build.CannotCompile as error:
         raise Unusable(f"not compiled, the program is interpreted and slower: {error}", UNAVAILABLE) from None
     return 0
 

@@ -24,8 +24,8 @@ from typing import Any, Protocol
 from loguru import logger
 
 from mmactors import __version__
+from mmactors.compiled import build
 from mmactors.config import Config
-from mmactors.research import compiled
 from mmactors.research.arena.arena import Task, play, world_of
 from mmactors.research.arena.league_table import OURS
 
@@ -86,7 +86,7 @@ class Crew(Protocol):
 @cache
 def program_version() -> str:
     """Return the version and a digest of the program's source: results of another program are not these."""
-    return f"{__version__}+{compiled.digest()}"
+    return f"{__version__}+{build.digest()}"
 
 
 def unit(config: Config, seed: int, world: int, sessions: int, warm_up_s: int) -> Unit:

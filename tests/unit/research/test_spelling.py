@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mmactors.research.compiled import BASES, MODULES, PACKAGE
-from mmactors.research.spelling import CannotSpell, spelled_out
+from mmactors.compiled.build import BASES, MODULES, PACKAGE
+from mmactors.compiled.rewrite import CannotSpell, spelled_out
 
 SOURCE = '''
 """Records of every kind,

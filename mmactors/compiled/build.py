@@ -15,7 +15,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmactors.research.spelling import CannotSpell, spelled_out
+from mmactors.compiled.rewrite import CannotSpell, spelled_out
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PLACE = PACKAGE.parent / "build" / "compiled"
