@@ -134,20 +134,23 @@ def _run(args: argparse.Namespace) -> int:
     if args.prices is not None and config.simulator.world.live:
         raise Unusable("--prices has no use where simulator.world.live takes the prices from the feeds", USAGE)
     must_be_writable("--report", args.report)
-    from mmactors import app
+    from mmactors.app import live_run
 
-    return app.trade(config, prices=args.prices, stop_after_s=args.stop_after, report=args.report, environ=os.environ)
+    return live_run.trade(
+        config, prices=args.prices, stop_after_s=args.stop_after, report=args.report, environ=os.environ
+    )
 
 
 def _check(args: argparse.Namespace) -> int:
-    from mmactors import app, config
+    from mmactors import config
+    from mmactors.app import live_run
     from mmactors.config import describe as view
     from mmactors.runtime.clock import SystemClock
     from mmactors.venue.degen.credentials import MissingSecret
 
     try:
         found = config.resolve(args.conf, os.environ)
-        app.token_source(found.config, os.environ, SystemClock())
+        live_run.token_source(found.config, os.environ, SystemClock())
     except (config.ConfigError, MissingSecret) as error:
         wrong = error if isinstance(error, config.ConfigError) else config.ConfigError([str(error)], BAD_CONFIG)
         if args.json:
@@ -182,9 +185,9 @@ def _simulator(args: argparse.Namespace) -> int:
 
 def _cancel_all(args: argparse.Namespace) -> int:
     config = configured(args.conf)
-    from mmactors import app
+    from mmactors.app import live_run
 
-    return app.cancel_all(config, environ=os.environ)
+    return live_run.cancel_all(config, environ=os.environ)
 
 
 def _inspect(args: argparse.Namespace) -> int:

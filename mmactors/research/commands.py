@@ -131,8 +131,8 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _record(args: argparse.Namespace) -> int:
     config = configured(args.conf)
+    from mmactors.app.record import record
     from mmactors.feeds.recorder import CannotRecord
-    from mmactors.research.record import record
     from mmactors.simulator.process import SimulatorError
 
     log_only("WARNING")

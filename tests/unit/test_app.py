@@ -3,7 +3,7 @@
 import jwt
 import pytest
 
-from mmactors.app import ACCOUNT, DevelopmentKey, token_source
+from mmactors.app.live_run import ACCOUNT, DevelopmentKey, token_source
 from mmactors.config import Config
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator import DEVELOPMENT_SECRET
