@@ -7,8 +7,8 @@ from random import Random
 import pykka
 import pytest
 
-from mmactors.__main__ import main
 from mmactors.backtest import runner
+from mmactors.cli.main import main
 from mmactors.config import Config, ConfigError, load
 from mmactors.config.schema import SimulatorConfig
 from mmactors.simulator.models.latency import latency_of

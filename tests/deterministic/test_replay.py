@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.__main__ import main
 from mmactors.backtest import runner
 from mmactors.backtest.actor_run import Twin
+from mmactors.cli.main import main
 from mmactors.config import Config, load
 from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged

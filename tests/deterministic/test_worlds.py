@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pykka
 import pytest
 
-from mmactors.__main__ import main
 from mmactors.backtest import results, runner
+from mmactors.cli.main import main
 from mmactors.config import Config, load
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

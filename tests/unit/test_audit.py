@@ -12,8 +12,8 @@ from statistics import NormalDist, correlation
 import pytest
 
 import mmactors.audit
-from mmactors.__main__ import main
 from mmactors.audit import CHECKS, AuditError, Auditor, Limits, Rules
+from mmactors.cli.main import main
 from mmactors.simulator.venue.engine import Venue
 from mmactors.simulator.venue.venue_log import TruthLog
 

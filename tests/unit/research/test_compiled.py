@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmactors import __main__ as program
+from mmactors.cli import main as program
 from mmactors.compiled import build
 
 ROOT = Path(__file__).resolve().parents[3]

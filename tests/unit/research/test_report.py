@@ -10,8 +10,8 @@ from random import Random
 import pytest
 from loguru import logger
 
-from mmactors.__main__ import main
 from mmactors.backtest.session_metrics import PARTS, SessionFigures
+from mmactors.cli.main import main
 from mmactors.config import load
 from mmactors.research.arena import arena, recorded_worlds
 from mmactors.research.arena.league_table import Arena

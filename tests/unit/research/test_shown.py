@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.__main__ import main
 from mmactors.backtest.results import Backtest, Played
 from mmactors.backtest.session_metrics import PARTS, SessionFigures
+from mmactors.cli.main import main
 from mmactors.ops.format import Figure, shown
 from mmactors.research.arena.ablation import DEFAULT, VARIANTS, Ablation
 from mmactors.research.arena.league_table import Arena
