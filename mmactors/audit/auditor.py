@@ -7,10 +7,10 @@ are the judge's. It must not know files, tables or where lines come from.
 from collections.abc import Callable
 from typing import Any
 
-from mmactors.audit.judge import Judge, said
 from mmactors.audit.limits import CENT, UNREADABLE, AuditError, Rules
+from mmactors.audit.order_rules import Judge, said
+from mmactors.audit.result import Audit, Tally, Violation, totals
 from mmactors.audit.session import DOLLAR, Resting, Session, SessionFigures
-from mmactors.audit.verdict import Audit, Tally, Violation, totals
 
 HOUSE = "house-"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmactors.audit.limits import CENT
+from mmactors.audit.result import Tally
 from mmactors.audit.session import DOLLAR, Resting, Session
-from mmactors.audit.verdict import Tally
 
 _DEAD_WITHIN_MS = 1000
 _SIGMA_MARGIN = 1.5
