@@ -223,7 +223,3 @@ def _audit(args: argparse.Namespace) -> int:
         )
     except AuditError as error:
         raise Unusable(str(error), error.exit_code) from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

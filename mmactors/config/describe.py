@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from mmactors.config import DURATIONS, Resolved
 from mmactors.config.contradictions import effective, odd
 from mmactors.config.loading import masked, node_at, related
-from mmactors.config.schema import schema
+from mmactors.config.schema import json_schema
 
 WIDTH = 100
 _KEY, _VALUE, _ORIGIN = 20, 15, 8
@@ -54,7 +54,7 @@ def _rows(resolved: Resolved, section: BaseModel, path: tuple[str | int, ...]) -
             dotted = _dotted(key)
             by_skew = name in explicit and name not in section.model_fields_set
             origin = f"{_dotted(path)}.skew_factor" if by_skew else _origin(resolved.origins, dotted)
-            about = node_at(schema(), key).get("description", "")
+            about = node_at(json_schema(), key).get("description", "")
             yield Row(dotted, value, origin, about)
 
 

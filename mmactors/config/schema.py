@@ -721,10 +721,10 @@ def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
     """
     tree, problems = loading.read(path)
     origins = dict.fromkeys(loading.keys(tree), "file")
-    variables, unlaid = loading.overlay(tree, environ, schema())
+    variables, unlaid = loading.overlay(tree, environ, json_schema())
     problems += unlaid + loading.refuse_secrets(tree)
     given = frozenset(loading.keys(tree))
-    config, mistakes = loading.validated(Config, tree, schema())
+    config, mistakes = loading.validated(Config, tree, json_schema())
     problems += mistakes
     if config is not None:
         problems += loading.secret_values(config.model_dump(mode="json", exclude_unset=True))
@@ -749,6 +749,6 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
 
 
 @cache
-def schema() -> Schema:
+def json_schema() -> Schema:
     """Return the schema as JSON schema: what `load` words its errors from, and what a reader of the keys may print."""
     return Config.model_json_schema()
