@@ -7,7 +7,7 @@ from typing import Any, Protocol, get_args
 from mmactors.actors import addresses
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.core.desk.desk import OrderDesk, Step
-from mmactors.core.desk.stall_detector import Standstill
+from mmactors.core.desk.stall_detector import StallDetector
 from mmactors.messages import (
     BatchWritten,
     CancelAll,
@@ -69,7 +69,7 @@ class GatewayActor(Actor):
         self._latencies_us = latencies_us
         self._origins: dict[int, Nanos] = {}
         self._markets: dict[str, None] = {}
-        self._standstill = Standstill()
+        self._standstill = StallDetector()
         self._strangers_told = 0
         self._strangers_due_ns = Nanos(0)
 

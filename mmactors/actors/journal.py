@@ -17,7 +17,7 @@ from mmactors.messages import (
     TimePassed,
     TradingStateChanged,
 )
-from mmactors.ops.console import Narrator
+from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.market_log import MarketLogs
@@ -45,7 +45,7 @@ class JournalActor(Actor):
         incarnation: int,
         *,
         store: JournalStore,
-        narrator: Narrator,
+        narrator: ConsoleReporter,
         logs: MarketLogs,
         events: EventLog,
         sessions: dict[str, SessionReport],

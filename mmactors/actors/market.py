@@ -7,17 +7,17 @@ from mmactors.core.params import MakerParams
 from mmactors.core.quoting.maker import Decision, Maker
 from mmactors.messages import (
     FairMoved,
-    LadderDue,
     MakerStarted,
     MakerStep,
     MakerStepped,
     Market,
+    MarketHeartbeat,
     MarketHydrated,
-    MarketPulsed,
     MarketReady,
     MarketResolved,
     MarketRetired,
     QuoteIntent,
+    RequoteDue,
     SubscribeReference,
     TimePassed,
     UnsubscribeReference,
@@ -66,7 +66,7 @@ class MarketActor(Actor):
         subscription = SubscribeReference(self.name, self._market.settlement.prints)
         self.tell(addresses.reference(self._market.asset), subscription)
         self.every(LOOK_EVERY_NS, TimePassed())
-        self.every(PULSE_EVERY_NS, MarketPulsed(self._market.id, self.incarnation))
+        self.every(PULSE_EVERY_NS, MarketHeartbeat(self._market.id, self.incarnation))
 
     def on_end(self) -> None:
         self._hand_over()
@@ -74,7 +74,7 @@ class MarketActor(Actor):
 
     def receive(self, message: Any) -> None:
         now = self.clock.now()
-        if isinstance(message, MarketPulsed):
+        if isinstance(message, MarketHeartbeat):
             self.tell(addresses.GATEWAY, message)
             self._hand_over()
             return
@@ -94,8 +94,8 @@ class MarketActor(Actor):
             self.tell(addresses.SUPERVISOR, MarketRetired(self._market.id, self.incarnation))
 
     def _carry_out(self, decision: Decision) -> None:
-        if decision.look_again:
-            self.tell(self.name, LadderDue())
+        if decision.requote:
+            self.tell(self.name, RequoteDue())
         for command in decision.commands:
             match command:
                 case QuoteIntent():
@@ -109,7 +109,7 @@ class MarketActor(Actor):
     def _record(self, now: Nanos, event: object, decision: Decision | None) -> None:
         if not self._recorded:
             return
-        answer = (None, False) if decision is None else (decision.commands, decision.look_again)
+        answer = (None, False) if decision is None else (decision.commands, decision.requote)
         self._steps.append(MakerStep(now, event, *answer))
         if len(self._steps) >= MOST_STEPS:
             self._hand_over()

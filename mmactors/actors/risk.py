@@ -5,7 +5,7 @@ from typing import Any
 
 from mmactors.actors import addresses
 from mmactors.core.risk.trading_state import RiskRules
-from mmactors.messages import AssetExposed, RiskPulsed, TimePassed, TradingStateChanged
+from mmactors.messages import AssetExposed, RiskHeartbeat, TimePassed, TradingStateChanged
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, Nanos
@@ -34,7 +34,7 @@ class RiskActor(Actor):
             self._tell_changes(self._rules.handle(message, now))
 
     def _pulse(self) -> None:
-        self.tell(addresses.GATEWAY, RiskPulsed(self.clock.now()))
+        self.tell(addresses.GATEWAY, RiskHeartbeat(self.clock.now()))
 
     def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmactors.actors import addresses
 from mmactors.core.universe.selection import MIN_F, Candidate
-from mmactors.core.universe.universe import Roster
+from mmactors.core.universe.universe import MarketUniverse
 from mmactors.messages import (
     ActorDied,
     ActorReady,
@@ -99,7 +99,7 @@ class SupervisorActor(Actor):
         super().__init__(runtime, name, incarnation)
         self._factories: dict[str, ActorFactory] = dict(children)
         self._market_factory = market_factory
-        self._roster = Roster(assets, max_markets)
+        self._roster = MarketUniverse(assets, max_markets)
         self._rules = SupervisionRules(random)
         self._finished = finished
         self._told: set[str] = set()

@@ -36,10 +36,10 @@ from mmactors.feeds.source import feed_sockets, history_sources
 from mmactors.messages import PastSettlement, SessionReport, Stop
 from mmactors.net.backoff import Backoff
 from mmactors.net.proxies import is_direct
-from mmactors.net.tls import BadCertificates, Trust, trusted
-from mmactors.ops.console import Narrator
+from mmactors.net.tls import CertificatesError, Trust, trusted
+from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EVENTS, EventLog
-from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld
+from mmactors.ops.journal import DAY_NS, JournalError, JournalStore, LockHeldError
 from mmactors.ops.logs import set_up_logs
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import GB, Retention
@@ -51,13 +51,13 @@ from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threaded import ThreadedRuntime
-from mmactors.simulator import BadSecret, signing_secret
+from mmactors.simulator import BadSecretError, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.simulator.server.tokens import is_development
 from mmactors.units import SECOND, Micros, Nanos, nanos
 from mmactors.venue.degen.client import VenueLink
-from mmactors.venue.degen.credentials import Credentials, MissingSecret, TokenSource
-from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueRest, VenueUnreachableError
 from mmactors.venue.degen.wallet import VARIABLE as WALLET_VARIABLE
 from mmactors.venue.degen.wallet import WalletLogin, wallet_key
 
@@ -139,9 +139,9 @@ def trade(
     thread_logging.dump_threads_on()
     try:
         store = JournalStore.open(_made(config.folder) / "journal.sqlite")
-    except LockHeld as held:
+    except LockHeldError as held:
         return _refuse(75, held)
-    except JournalFailed as failed:
+    except JournalError as failed:
         return _refuse(78, failed)
     except OSError as failed:
         return _refuse(78, _unwritable(config.folder, failed))
@@ -151,7 +151,7 @@ def trade(
     finally:
         try:
             store.close()
-        except JournalFailed as failed:
+        except JournalError as failed:
             code = _refuse(code or 70, f"the last {store.pending} rows are not in the journal: {failed}")
     return code
 
@@ -187,7 +187,7 @@ def _begin(
         return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
     except SimulatorError as failed:
         return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
-    except (MissingSecret, BadCertificates, JournalFailed) as unusable:
+    except (MissingSecretError, CertificatesError, JournalError) as unusable:
         return _refuse(78, unusable)
     finally:
         if simulator is not None:
@@ -210,7 +210,7 @@ def _trade(
     run = Run()
     life = _life(config, store, number)
     urls = config.urls(None if simulator is None else simulator.address.port)
-    narrator = Narrator(_say, colour=sys.stdout.isatty())
+    narrator = ConsoleReporter(_say, colour=sys.stdout.isatty())
     params = cache(config.maker_params)
     desk = OrderDesk(
         lambda market: params(market.asset, market.duration_s),
@@ -313,7 +313,7 @@ def _children(
     token: Credentials,
     trust: tuple[Trust, Trust],
     desk: OrderDesk,
-    narrator: Narrator,
+    narrator: ConsoleReporter,
     run: Run,
 ) -> dict[str, ActorFactory]:
     """Name every actor that is not a market, with its factory, in starting order."""
@@ -376,7 +376,7 @@ def _children(
     return children
 
 
-class DevelopmentKey(MissingSecret):
+class DevelopmentKeyError(MissingSecretError):
     """The simulator's development key would go to a venue that is not on this machine."""
 
 
@@ -384,7 +384,8 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
     """Return where the venue's token comes from: environment, file or wallet; for our own simulator, made here.
 
     Raises:
-        MissingSecret: the secret to sign with is too short, or (DevelopmentKey) everybody's, for a venue elsewhere.
+        MissingSecretError: the secret to sign with is too short, or is the
+            development one (DevelopmentKeyError) although the venue is elsewhere.
     """
     venue = config.venue
     ours = venue.rest_url is None and venue.ws_url is None
@@ -394,8 +395,8 @@ def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock)
         claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
         try:
             made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
-        except BadSecret as bad:
-            raise MissingSecret(str(bad)) from None
+        except BadSecretError as bad:
+            raise MissingSecretError(str(bad)) from None
         return Credentials(lambda: made, where="the simulator's own token", rotates=False)
     stored = TokenSource(venue.api_key_env, venue.api_key_file, environ)
     _keep_development_key_here(config, stored)
@@ -417,11 +418,11 @@ def _keep_development_key_here(config: Config, source: Callable[[], str]) -> Non
     away = [url for url in (urls.rest_url, urls.ws_url) if not is_direct(url)]
     try:
         token = source()
-    except MissingSecret:  # said when it is needed; the file may come later
+    except MissingSecretError:  # said when it is needed; the file may come later
         return
     if away and is_development(token):
         text = f"{away[0]}: not on this machine, but the token is signed with the simulator's development secret"
-        raise DevelopmentKey(f"{text}; set {config.venue.api_key_env} to the venue's own token")
+        raise DevelopmentKeyError(f"{text}; set {config.venue.api_key_env} to the venue's own token")
 
 
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
@@ -430,7 +431,7 @@ def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
     try:
         token = token_source(config, environ, clock)
         trusted(config.venue_ca)
-    except (MissingSecret, BadCertificates) as unusable:
+    except (MissingSecretError, CertificatesError) as unusable:
         return _refuse(78, f"cancel-all: {unusable}")
     return _cancel_by_rest(config, config.urls(), token, clock)
 
@@ -439,13 +440,13 @@ def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: Syste
     rest = _rest(config, urls, token, clock)
     try:
         cancelled = rest.cancel_all()
-    except VenueUnreachable as failed:
+    except VenueUnreachableError as failed:
         return _refuse(69, f"cancel-all: {failed}")
-    except RefusedByVenue as failed:
+    except VenueRefusedError as failed:
         return _refuse(69, f"cancel-all: {failed}")
-    except CredentialsRefused as failed:
+    except CredentialsRefusedError as failed:
         return _refuse(77, f"cancel-all: {failed}")
-    except MissingSecret as missing:
+    except MissingSecretError as missing:
         return _refuse(78, f"cancel-all: {missing}")
     finally:
         rest.close()
@@ -473,7 +474,7 @@ def _check(
     """Compare our ledger with the venue's: its log if it is our own simulator, else what it says over REST."""
     try:
         fills, cash = store.fills(since_run=number), desk.account.cash_micros
-    except JournalFailed as failed:
+    except JournalError as failed:
         logger.error("the ledger could not be checked against the venue: {}", failed)
         return None
     if simulator is not None:
@@ -487,7 +488,7 @@ def _check(
     try:
         balance, _ = rest.balance()
         return check_rest(rest.open_orders(), rest.fills(desk.start_seq), balance, fills=fills, cash_micros=cash)
-    except (VenueUnreachable, RefusedByVenue, CredentialsRefused, MissingSecret) as failed:
+    except (VenueUnreachableError, VenueRefusedError, CredentialsRefusedError, MissingSecretError) as failed:
         logger.error("the ledger could not be checked against the venue: {}", failed)
         return None
     finally:

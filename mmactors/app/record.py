@@ -32,7 +32,7 @@ def record(
         say: takes the line that tells what was recorded.
 
     Raises:
-        CannotRecord: the file cannot be written.
+        RecordingError: the file cannot be written.
         SimulatorError: the simulator did not start, or ended.
     """
     ended = threading.Event()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmactors.audit.limits import CENT
-from mmactors.audit.result import Tally
+from mmactors.audit.result import CheckCounts
 from mmactors.audit.session import DOLLAR, Resting, Session
 
 _DEAD_WITHIN_MS = 1000
@@ -20,7 +20,7 @@ _GRACE_MS = 1000
 """How long an order may outlive the reason for its cancel: a stale price, a room that shrank, a lost connection."""
 
 
-class Judge:
+class OrderRules:
     """Holds one life of the venue to the rules.
 
     Attributes:
@@ -29,7 +29,7 @@ class Judge:
         back: when one last came up.
     """
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: CheckCounts) -> None:
         self.ticks: dict[str, int] = {}
         self.away = False
         self.back = 0

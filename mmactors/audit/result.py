@@ -98,7 +98,7 @@ class Audit:
         return asdict(self)
 
 
-class Tally:
+class CheckCounts:
     """Counts broken rules and keeps the first examples.
 
     Args:

@@ -18,8 +18,8 @@ from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
 from mmactors.actors.risk import RiskActor
 from mmactors.actors.supervisor import SupervisorActor
-from mmactors.backtest.environment import PREFIX, START_NS, Stage
-from mmactors.backtest.links import SOURCE, Deliver, TwinCoinbase, TwinFeed, TwinLink
+from mmactors.backtest.environment import PREFIX, START_NS, Environment
+from mmactors.backtest.links import SOURCE, Deliver, VirtualCoinbaseFeed, VirtualFeed, VirtualLink
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.risk.trading_state import RiskRules
@@ -34,7 +34,7 @@ from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
 
 
-class TapeActor(Actor):
+class ResultsActor(Actor):
     """Stands where the journal is: keeps the sessions' reports, and the event log if there is one."""
 
     drains = True
@@ -64,7 +64,7 @@ class TapeActor(Actor):
 
 
 @dataclass
-class Twin:
+class ActorRun:
     """A whole program and its venue in virtual time.
 
     Args:
@@ -84,8 +84,8 @@ class Twin:
     trace: bool = True
     observer: Observer | None = None
     events: EventLog | None = None
-    link: Callable[..., Link] = TwinLink
-    feed: Callable[..., TwinFeed] = TwinFeed
+    link: Callable[..., Link] = VirtualLink
+    feed: Callable[..., VirtualFeed] = VirtualFeed
     world: World | None = None
     sessions: dict[str, SessionReport] = field(default_factory=dict)
     ended: list[tuple[int, str]] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Twin:
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
         self.latencies_us: deque[float] = deque(maxlen=100)
-        self.stage = Stage(config, self.runtime, self.recorder, world=self.world)
+        self.stage = Environment(config, self.runtime, self.recorder, world=self.world)
         self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
         self.runtime.spawn(
             addresses.SUPERVISOR,
@@ -146,7 +146,7 @@ class Twin:
         config, stage = self.config, self.stage
         risk = config.risk_params()
         return {
-            addresses.JOURNAL: partial(TapeActor, sessions=self.sessions, events=self.events),
+            addresses.JOURNAL: partial(ResultsActor, sessions=self.sessions, events=self.events),
             addresses.GATEWAY: partial(
                 GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(self.link, stage)
             ),
@@ -164,5 +164,5 @@ class Twin:
             **{addresses.feed(source): partial(FeedActor, connect=self._feed(source)) for source in stage.exchanges},
         }
 
-    def _feed(self, source: str) -> Callable[[Deliver], TwinFeed]:
-        return partial(self.feed if source == SOURCE else TwinCoinbase, self.stage)
+    def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
+        return partial(self.feed if source == SOURCE else VirtualCoinbaseFeed, self.stage)

@@ -11,13 +11,13 @@ import msgspec
 from mmactors.audit import Auditor
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.replies import Json
-from mmactors.simulator.venue.venue_log import TruthLog
+from mmactors.simulator.venue.venue_log import VenueLog
 
 LINES_AT_ONCE = 500
 """How many lines of the truth log wait for the auditor: one piece of work done often in a row is done faster."""
 
 
-class Tap(TruthLog):
+class AuditTap(VenueLog):
     """The venue's truth log, told to an auditor and digested instead of written, so many lines at once."""
 
     def __init__(self, auditor: Auditor, lines_at_once: int = 1) -> None:

@@ -11,35 +11,35 @@ from typing import Any
 
 from mmactors.actors import addresses, gateway, market, reference, risk, supervisor
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
-from mmactors.backtest.environment import PREFIX, START_NS, Stage
+from mmactors.backtest.environment import PREFIX, START_NS, Environment
 from mmactors.backtest.links import SOURCE
-from mmactors.backtest.object_links import TypedFeed, TypedLink, TypedVoice
+from mmactors.backtest.object_links import ObjectEncoder, ObjectFeed, ObjectLink
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.quoting.maker import Command, Maker
 from mmactors.core.reference.reference import Reference
 from mmactors.core.risk.trading_state import RiskRules
-from mmactors.core.universe.universe import Roster
+from mmactors.core.universe.universe import MarketUniverse
 from mmactors.messages import (
     ActorDied,
     ActorReady,
     AssetExposed,
     FairMoved,
     IndexSettled,
-    LadderDue,
     Market,
     MarketChanged,
+    MarketHeartbeat,
     MarketHydrated,
     MarketListed,
     MarketOverdue,
-    MarketPulsed,
     MarketReady,
     MarketResolved,
     MarketRetired,
     QuoteIntent,
     ReferenceLost,
     ReferenceMoved,
-    RiskPulsed,
+    RequoteDue,
+    RiskHeartbeat,
     SessionReport,
     SpotTicked,
     SubscribeReference,
@@ -50,7 +50,7 @@ from mmactors.messages import (
     VenuePosition,
     VenueStatus,
 )
-from mmactors.runtime.event_loop import Post, Timeline
+from mmactors.runtime.event_loop import LoopMailbox, Timeline
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import Nanos, nanos
@@ -58,7 +58,7 @@ from mmactors.units import Nanos, nanos
 REPORTS = frozenset(gateway.REPORTS)
 
 
-class DirectRun:
+class CoreRun:
     """A whole program and its venue in virtual time, without actors.
 
     Args:
@@ -78,7 +78,7 @@ class DirectRun:
             raise ValueError(f"the core follows {SOURCE} alone; switch off feeds.coinbase, or use the actors")
         self.config = config
         self.runtime = Timeline(START_NS)
-        self.stage = Stage(config, self.runtime, recorder, TypedVoice(), world)
+        self.stage = Environment(config, self.runtime, recorder, ObjectEncoder(), world)
         self.desk, self.venue = self.stage.desk, self.stage.venue
         self.sessions: dict[str, SessionReport] = {}
         self.ended: list[tuple[int, str]] = []
@@ -122,10 +122,10 @@ class DirectRun:
 
 
 class _SupervisorPart:
-    def __init__(self, run: DirectRun) -> None:
+    def __init__(self, run: CoreRun) -> None:
         self._run = run
-        self._roster = Roster(frozenset(run.config.assets), run.config.risk.max_markets)
-        self.post = Post(run.runtime, self._begin, self._receive)
+        self._roster = MarketUniverse(frozenset(run.config.assets), run.config.risk.max_markets)
+        self.post = LoopMailbox(run.runtime, self._begin, self._receive)
 
     def _begin(self) -> None:
         self._run.begin()
@@ -173,12 +173,12 @@ class _SupervisorPart:
 
 
 class _GatewayPart:
-    def __init__(self, run: DirectRun) -> None:
+    def __init__(self, run: CoreRun) -> None:
         self._run = run
         self._desk = run.desk
-        self._known: dict[str, Post] = {}
-        self.post = Post(run.runtime, self._begin, self._receive)
-        self._link = TypedLink(run.stage, self.post.tell, self.post.tell_last)
+        self._known: dict[str, LoopMailbox] = {}
+        self.post = LoopMailbox(run.runtime, self._begin, self._receive)
+        self._link = ObjectLink(run.stage, self.post.tell, self.post.tell_last)
 
     def _begin(self) -> None:
         # The journal only writes down; nobody is there for it.
@@ -216,8 +216,8 @@ class _GatewayPart:
                     post.tell(event)
                 last.tell_last(told_last)
 
-    def _hearers(self, event: object) -> list[Post]:
-        found: list[Post] = []
+    def _hearers(self, event: object) -> list[LoopMailbox]:
+        found: list[LoopMailbox] = []
         for hearer in HEARERS[type(event)]:
             if hearer == MARKET:
                 post = self._known.get(market_of(event))
@@ -231,22 +231,22 @@ class _GatewayPart:
 
 
 class _RiskPart:
-    def __init__(self, run: DirectRun) -> None:
+    def __init__(self, run: CoreRun) -> None:
         self._run = run
         self._rules = RiskRules(run.config.risk_params())
         self.fairs = self._rules.fairs
-        self.post = Post(run.runtime, self._begin, self._receive)
+        self.post = LoopMailbox(run.runtime, self._begin, self._receive)
 
     def _begin(self) -> None:
         now = self._run.runtime.clock.now()
         self._tell_changes(self._rules.judge(now))
-        self._run.gateway.post.tell(RiskPulsed(now))
+        self._run.gateway.post.tell(RiskHeartbeat(now))
         self.post.every(risk.PULSE_EVERY_NS, TimePassed())
 
     def _receive(self, message: Any, now: Nanos) -> None:
         if type(message) is TimePassed:
             self._tell_changes(self._rules.judge(now))
-            self._run.gateway.post.tell_last(RiskPulsed(now))
+            self._run.gateway.post.tell_last(RiskHeartbeat(now))
         else:
             self._tell_changes(self._rules.handle(message, now))
 
@@ -258,12 +258,12 @@ class _RiskPart:
 
 
 class _ReferencePart:
-    def __init__(self, run: DirectRun, asset: str) -> None:
+    def __init__(self, run: CoreRun, asset: str) -> None:
         params, stale_after_ns = run.config.volatility_params(asset), run.config.risk_params().stale_after_ns
         self._reference = Reference(asset, params, stale_after_ns, run.config.reference_params())
         self._run = run
-        self._subscribers: dict[str, Post] = {}
-        self.post = Post(run.runtime, self._begin, self._receive)
+        self._subscribers: dict[str, LoopMailbox] = {}
+        self.post = LoopMailbox(run.runtime, self._begin, self._receive)
 
     def _begin(self) -> None:
         self.post.every(reference.LOOK_EVERY_NS, TimePassed())
@@ -296,10 +296,10 @@ class _ReferencePart:
 class _FeedPart:
     """Hands prices straight on: when one arrives, nothing else waits that a turn of its own could let by."""
 
-    def __init__(self, run: DirectRun) -> None:
+    def __init__(self, run: CoreRun) -> None:
         self._posts = {asset: part.post for asset, part in run.references.items()}
-        socket = TypedFeed(run.stage, self._heard)
-        Post(run.runtime, socket.start, lambda _message, _now: None)
+        socket = ObjectFeed(run.stage, self._heard)
+        LoopMailbox(run.runtime, socket.start, lambda _message, _now: None)
 
     def _heard(self, message: Any) -> None:
         if type(message) is SpotTicked and message.asset in self._posts:
@@ -307,21 +307,21 @@ class _FeedPart:
 
 
 class _MarketPart:
-    def __init__(self, run: DirectRun, listed: Market, incarnation: int) -> None:
+    def __init__(self, run: CoreRun, listed: Market, incarnation: int) -> None:
         self._run = run
         self._market = listed
         self.incarnation = incarnation
         self._maker = Maker(listed.id, incarnation, f"{PREFIX}-{incarnation}", run.stage.params(listed))
         self._settled_ns: Nanos | None = None
         self._gateway, self._risk = run.gateway.post, run.risk.post
-        self.post = Post(run.runtime, self._begin, self._receive, self._end)
+        self.post = LoopMailbox(run.runtime, self._begin, self._receive, self._end)
 
     def _begin(self) -> None:
         name = self._market.id
         self._gateway.tell(MarketReady(name, self.incarnation))
         self._run.references[self._market.asset].post.tell(SubscribeReference(name, self._market.settlement.prints))
         self.post.every(market.LOOK_EVERY_NS, TimePassed())
-        self.post.every(market.PULSE_EVERY_NS, MarketPulsed(name, self.incarnation))
+        self.post.every(market.PULSE_EVERY_NS, MarketHeartbeat(name, self.incarnation))
         self._run.supervisor.post.tell(ActorReady(name, self.incarnation))
 
     def _end(self) -> None:
@@ -330,14 +330,14 @@ class _MarketPart:
 
     def _receive(self, message: Any, now: Nanos) -> None:
         kind = type(message)
-        if kind is MarketPulsed:
+        if kind is MarketHeartbeat:
             self._gateway.tell_last(message)
             return
         if kind is MarketResolved or (kind is MarketHydrated and message.market.resolution is not None):
             self._settled_ns = now
         decision = self._maker.handle(message, now)
-        if decision.look_again:
-            self.post.tell(LadderDue())
+        if decision.requote:
+            self.post.tell(RequoteDue())
         settled_ns = self._settled_ns
         if settled_ns is not None and now - settled_ns > market.GRACE_NS and self._maker.done:
             self._settled_ns = None

@@ -17,8 +17,8 @@ from mmactors.runtime.clock import Clock
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.prices.exchange import exchange
 from mmactors.simulator.prices.world import World
-from mmactors.simulator.server.encoder import Voice
-from mmactors.simulator.server.hub import Floor
+from mmactors.simulator.server.encoder import FrameEncoder
+from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.venue.simulation import SimulatedVenue, SpotRecorder
 from mmactors.units import MILLISECOND, Nanos, nanos
 
@@ -52,7 +52,7 @@ class VenueClock:
         return self._clock.now() // MILLISECOND
 
 
-class Stage:
+class Environment:
     """The venue with its floor and the tickers, moved on by a timeline from now on; and the program's order desk.
 
     Args:
@@ -68,14 +68,14 @@ class Stage:
         config: Config,
         timeline: Timeline,
         recorder: SpotRecorder | None = None,
-        voice: Voice | None = None,
+        voice: FrameEncoder | None = None,
         world: World | None = None,
     ) -> None:
         self.config = config
         self.timeline = timeline
         clock = VenueClock(timeline.clock)
         self.venue = SimulatedVenue(config.simulator, clock.start_ms, world=world, recorder=recorder, run="twin")
-        self.floor = Floor(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
+        self.floor = VenueHub(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
         feeds, seed = config.simulator.feeds, config.simulator.world.seed
         self.start_ms = clock.start_ms
         self.exchanges = {

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import jwt
 import msgspec
 
-from mmactors.backtest.environment import Stage, Timeline
+from mmactors.backtest.environment import Environment, Timeline
 from mmactors.feeds.binance import BinanceParser
 from mmactors.feeds.coinbase import CoinbaseParser
 from mmactors.feeds.frames import Parser
@@ -43,7 +43,7 @@ from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND
 from mmactors.venue.degen.codec import Codec
-from mmactors.venue.degen.protocol import Conversation, Tally, Terms
+from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerms
 
 ACCOUNT = "mmactors"
 SOURCE = "binance"
@@ -57,7 +57,7 @@ _FETCHES = frozenset((FetchFills, FetchOrder, FetchMarkets, MergePairs))
 Deliver = Callable[[object], None]
 
 
-class Way:
+class DelayedChannel:
     """One direction of a connection: everything arrives late by a draw of the latency, in order."""
 
     def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
@@ -81,7 +81,7 @@ class _Speaker:
 
     closing = False
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: DelayedChannel) -> None:
         self._way = way
 
     def put(self, frame: Any, _book: str | None = None) -> None:
@@ -91,16 +91,16 @@ class _Speaker:
         self.closing = True
 
 
-class TwinLink:
+class VirtualLink:
     """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
 
-    def __init__(self, stage: Stage, deliver: Deliver, codec: Codec | None = None) -> None:
+    def __init__(self, stage: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
         config, timeline = stage.config, stage.timeline
         simulator = config.simulator
 
-        def way(name: str, arrive: Callable[[Any], None]) -> Way:
+        def way(name: str, arrive: Callable[[Any], None]) -> DelayedChannel:
             latency = latency_of(simulator, simulator.order_latency_ms, stage.random(name))
-            return Way(timeline, latency, arrive)
+            return DelayedChannel(timeline, latency, arrive)
 
         self._timeline = timeline
         self._floor = stage.floor
@@ -109,8 +109,8 @@ class TwinLink:
         self._out = way("out", self._reach_venue)
         self._socket = VenueSocket(stage.floor, Latency(0, 0, stage.random("unused")), 1)
         self._socket.speak_through(_Speaker(way("in", self._reach_us)))
-        terms = Terms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
-        self._talk = Conversation(terms, self._out.send, deliver, set(), Tally(), codec)
+        terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
+        self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
         self._live = False
 
     def start(self) -> None:
@@ -190,12 +190,12 @@ class TwinLink:
             self._talk.hear(frame, self._timeline.clock.now())
 
 
-class TwinFeed:
+class VirtualFeed:
     """Binance's socket: the exchange's frames through the feed's own parser, without a socket."""
 
     source: ClassVar[str] = SOURCE
 
-    def __init__(self, stage: Stage, deliver: Deliver) -> None:
+    def __init__(self, stage: Environment, deliver: Deliver) -> None:
         self._exchange = stage.exchanges[self.source]
         self._parser: Parser
         self.counters: dict[str, int] = {}
@@ -209,9 +209,9 @@ class TwinFeed:
         delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
         label = "feed" if self.source == SOURCE else f"feed:{self.source}"
         latency = latency_of(simulator, delay_ms, stage.random(label))
-        self._way = Way(stage.timeline, latency, self._arrive)
+        self._way = DelayedChannel(stage.timeline, latency, self._arrive)
 
-    def _prepare(self, stage: Stage, trades_per_s: float) -> None:
+    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
         self._tickers = {
             asset: Ticker(asset, path, stage.random(f"ticker:{asset}"), stage.start_ms, trades_per_s)
             for asset, path in self._exchange.paths.items()
@@ -262,12 +262,12 @@ class TwinFeed:
             self.counters[kind] = self.counters.get(kind, 0) + 1
 
 
-class TwinCoinbase(TwinFeed):
+class VirtualCoinbaseFeed(VirtualFeed):
     """Coinbase's socket, likewise."""
 
     source: ClassVar[str] = "coinbase"
 
-    def _prepare(self, stage: Stage, trades_per_s: float) -> None:
+    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
         self._products = {
             asset: Product(asset, path, stage.random(f"product:{asset}"), stage.start_ms, trades_per_s)
             for asset, path in self._exchange.paths.items()

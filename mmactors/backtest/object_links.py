@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from mmactors.backtest.environment import Stage
-from mmactors.backtest.links import SOURCE, Deliver, TwinFeed, TwinLink
+from mmactors.backtest.environment import Environment
+from mmactors.backtest.links import SOURCE, Deliver, VirtualFeed, VirtualLink
 from mmactors.messages import (
     AccountReported,
     CancelItem,
@@ -29,7 +29,7 @@ from mmactors.simulator.venue import replies
 from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.engine import Venue
 from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
@@ -57,7 +57,7 @@ class BatchAck:
     answers: dict[Action, list[Order | bytes]]
 
 
-class TypedVoice:
+class ObjectEncoder:
     """The venue's voice: what happens to orders and books goes as it is, all else as text."""
 
     def account_event(self, event: OrderEvent | AccountEvent) -> Any:
@@ -79,8 +79,8 @@ class TypedVoice:
         return encode(message)
 
 
-class TypedCodec(Codec):
-    """The client's codec for a venue that speaks through `TypedVoice`."""
+class ObjectCodec(Codec):
+    """The client's codec for a venue that speaks through `ObjectEncoder`."""
 
     def batch(
         self,
@@ -181,8 +181,8 @@ class TypedCodec(Codec):
         return ItemReply(self.order_of(told), None)
 
 
-class TypedLink(TwinLink):
-    """The gateway's link to a floor that speaks through `TypedVoice`.
+class ObjectLink(VirtualLink):
+    """The gateway's link to a floor that speaks through `ObjectEncoder`.
 
     Args:
         stage: where the floor is.
@@ -190,11 +190,11 @@ class TypedLink(TwinLink):
         deliver_last: takes the last report of a frame.
     """
 
-    def __init__(self, stage: Stage, deliver: Deliver, deliver_last: Deliver) -> None:
+    def __init__(self, stage: Environment, deliver: Deliver, deliver_last: Deliver) -> None:
         self._hearing = False
         self._reports: list[object] = []
         self._tell, self._tell_last = deliver, deliver_last
-        super().__init__(stage, self._collect, TypedCodec(stage.config.venue.wire_asks))
+        super().__init__(stage, self._collect, ObjectCodec(stage.config.venue.wire_asks))
 
     def _collect(self, report: object) -> None:
         if self._hearing:
@@ -251,11 +251,11 @@ def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session
 def _answer(operate: Callable[..., Order], *args: Any) -> Order | bytes:
     try:
         return operate(*args).snapshot()
-    except Refusal as refusal:
+    except RefusalError as refusal:
         return msgspec.json.encode({"ok": False, "error": replies.error_json(refusal)})
 
 
-class TypedFeed(TwinFeed):
+class ObjectFeed(VirtualFeed):
     """The feed's socket, its prices unwritten."""
 
     def _send(self, asset: str, ticker: Ticker, now_ms: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from mmactors.backtest.session_metrics import SessionFigures, summary
 from mmactors.compiled import build
 from mmactors.messages import SessionReport
-from mmactors.ops.console import Narrator
+from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.format import shown
 
 RuntimeName = Literal["actors", "core"]
@@ -28,7 +28,7 @@ _NOT_TOLD = frozenset(("market", "net_by_part", "pnl_by_part", "markouts"))
 _TOLD = tuple(field.name for field in fields(SessionFigures) if field.name not in _NOT_TOLD)
 
 
-class CannotWrite(Exception):  # noqa: N818
+class WriteError(Exception):
     """The file of sessions cannot be written; the text is one line that says why."""
 
 
@@ -189,7 +189,7 @@ class Backtest:
         if self.exhausted:
             short = "the recorded prices end: "
         return [
-            *Narrator(lambda _line: None).summary(self.reports),
+            *ConsoleReporter(lambda _line: None).summary(self.reports),
             short and f"{short}{len(self.reports)} sessions of {self.wanted} are settled",
             f"P&L per session ${found['pnl_mean']:+.2f}{interval}, sd {found['pnl_sd']:.2f}, "
             f"Sharpe {found['sharpe']:.3f}, worst 1 % {found['worst_1pct_mean']:+.0f}",
@@ -216,21 +216,21 @@ def check_ending(path: Path) -> None:
     """Make sure, before the work is done, that its sessions could be written there.
 
     Raises:
-        CannotWrite: the name ends otherwise, Parquet's library is not there, or the folder cannot be written to.
+        WriteError: the name ends otherwise, Parquet's library is not there, or the folder cannot be written to.
     """
     if path.suffix not in ENDINGS:
-        raise CannotWrite(f"{path}: the name must end in {' or '.join(ENDINGS)}")
+        raise WriteError(f"{path}: the name must end in {' or '.join(ENDINGS)}")
     if path.suffix == ".parquet":
         _parquet(path)
     if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise CannotWrite(f"{path}: not a file in a folder that can be written to")
+        raise WriteError(f"{path}: not a file in a folder that can be written to")
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write sessions as CSV or Parquet, by the name's ending.
 
     Raises:
-        CannotWrite: as `check_ending`, or the disk is full, say.
+        WriteError: as `check_ending`, or the disk is full, say.
     """
     check_ending(path)
     try:
@@ -243,7 +243,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise WriteError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def _parquet(path: Path) -> tuple[Any, Any]:
@@ -252,7 +252,7 @@ def _parquet(path: Path) -> tuple[Any, Any]:
         import pyarrow.parquet as pq
     except ImportError:
         why = "Parquet needs the research extra (pip install 'mmactors[research]'); .csv needs nothing"
-        raise CannotWrite(f"{path}: {why}") from None
+        raise WriteError(f"{path}: {why}") from None
     return pa, pq
 
 

@@ -1,7 +1,7 @@
 """Backtest: many sessions of the whole program in virtual time, judged by the independent auditor as they happen.
 
 Owns the cutting of a run into worlds, the playing of one, and their putting together. The program under test is
-`twin.Twin` or `direct.DirectRun`; what truly happened is told line by line to `mmactors.audit`, which shares no code
+`twin.ActorRun` or `direct.CoreRun`; what truly happened is told line by line to `mmactors.audit`, which shares no code
 with them, and to the arena's ruler, `tally.py`.
 """
 
@@ -13,13 +13,13 @@ from hashlib import blake2b
 
 from mmactors.audit import Auditor, Rules
 from mmactors.backtest import workers
-from mmactors.backtest.actor_run import Twin
-from mmactors.backtest.audit_tap import LINES_AT_ONCE, Tap
-from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import LINES_AT_ONCE, AuditTap
+from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.backtest.results import Backtest, Played, RuntimeName
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, Tally
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionMetrics
 from mmactors.config import DURATIONS, Config
 from mmactors.ops.event_log import EventLog
 from mmactors.simulator.prices.recording import Recording, load_prices
@@ -158,15 +158,15 @@ def play(
     """Play one world to its end, or until told to stop; `told` hears of its sessions and virtual seconds so far."""
     config = task.config
     auditor = Auditor(task.rules)
-    tap = Tap(auditor, LINES_AT_ONCE)
-    tally = Tally(ACCOUNT, chained=tap)
+    tap = AuditTap(auditor, LINES_AT_ONCE)
+    tally = SessionMetrics(ACCOUNT, chained=tap)
     cpu_began = time.process_time()
     world = build_world(config.simulator, START_NS // MILLISECOND, task.recordings)
-    twin: Twin | DirectRun
+    twin: ActorRun | CoreRun
     if task.runtime == "actors":
-        twin = Twin(config, interleaving=task.interleaving, recorder=tally, events=events, world=world)
+        twin = ActorRun(config, interleaving=task.interleaving, recorder=tally, events=events, world=world)
     else:
-        twin = DirectRun(config, tally, world)
+        twin = CoreRun(config, tally, world)
     tap.world = tally.world = world
     ends = [path.end_ms for path in world.paths.values() if path.end_ms is not None]
     last_ns = max(ends) * MILLISECOND + AFTER_NS if ends else None

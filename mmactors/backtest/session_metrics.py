@@ -80,7 +80,7 @@ class _Open:
         return self.yes - self.no
 
 
-class Tally(SpotRecorder):
+class SessionMetrics(SpotRecorder):
     """Measures one account; to be looked at with `look` after every step of the world.
 
     Args:

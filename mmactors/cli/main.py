@@ -25,7 +25,7 @@ from mmactors.ops.terminal import (
     INTERRUPTED,
     NO_INPUT,
     USAGE,
-    Unusable,
+    UsageError,
     announce,
     configured,
     count,
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         return command(args)
-    except Unusable as error:
+    except UsageError as error:
         say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
@@ -130,9 +130,9 @@ def _run(args: argparse.Namespace) -> int:
     config = configured(args.conf)
     must_be_file(args.prices)
     if args.prices is not None and not config.simulator.embedded:
-        raise Unusable("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
+        raise UsageError("--prices drives the embedded simulator, but simulator.embedded is false", USAGE)
     if args.prices is not None and config.simulator.world.live:
-        raise Unusable("--prices has no use where simulator.world.live takes the prices from the feeds", USAGE)
+        raise UsageError("--prices has no use where simulator.world.live takes the prices from the feeds", USAGE)
     must_be_writable("--report", args.report)
     from mmactors.app import live_run
 
@@ -146,12 +146,12 @@ def _check(args: argparse.Namespace) -> int:
     from mmactors.app import live_run
     from mmactors.config import describe as view
     from mmactors.runtime.clock import SystemClock
-    from mmactors.venue.degen.credentials import MissingSecret
+    from mmactors.venue.degen.credentials import MissingSecretError
 
     try:
         found = config.resolve(args.conf, os.environ)
         live_run.token_source(found.config, os.environ, SystemClock())
-    except (config.ConfigError, MissingSecret) as error:
+    except (config.ConfigError, MissingSecretError) as error:
         wrong = error if isinstance(error, config.ConfigError) else config.ConfigError([str(error)], BAD_CONFIG)
         if args.json:
             announce(json.dumps({"file": str(args.conf), "valid": False, "errors": wrong.lines}, indent=2))
@@ -172,8 +172,8 @@ def _simulator(args: argparse.Namespace) -> int:
 
     try:
         secret = simulator.signing_secret(os.environ)
-    except simulator.BadSecret as bad:
-        raise Unusable(str(bad), BAD_CONFIG) from None
+    except simulator.BadSecretError as bad:
+        raise UsageError(str(bad), BAD_CONFIG) from None
     return simulator.run(
         config,
         prices=args.prices,
@@ -199,8 +199,8 @@ def _inspect(args: argparse.Namespace) -> int:
         folder = configured(args.conf or (default if default.is_file() else None)).folder
     try:
         paths = market_log_table.find(folder, args.market)
-    except market_log_table.NoSuchMarket as error:
-        raise Unusable(str(error), NO_INPUT) from None
+    except market_log_table.NoSuchMarketError as error:
+        raise UsageError(str(error), NO_INPUT) from None
     lines = market_log_table.as_json(paths, args.last) if args.json else market_log_table.table(paths, args.last)
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
@@ -222,4 +222,4 @@ def _audit(args: argparse.Namespace) -> int:
             as_json=args.json,
         )
     except AuditError as error:
-        raise Unusable(str(error), error.exit_code) from None
+        raise UsageError(str(error), error.exit_code) from None

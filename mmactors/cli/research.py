@@ -17,7 +17,7 @@ from mmactors.ops.terminal import (
     NO_INPUT,
     UNAVAILABLE,
     USAGE,
-    Unusable,
+    UsageError,
     announce,
     configured,
     count,
@@ -132,18 +132,18 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 def _record(args: argparse.Namespace) -> int:
     config = configured(args.conf)
     from mmactors.app.record import record
-    from mmactors.feeds.recorder import CannotRecord
+    from mmactors.feeds.recorder import RecordingError
     from mmactors.simulator.process import SimulatorError
 
     log_only("WARNING")
     try:
         heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=announce)
-    except CannotRecord as error:
-        raise Unusable(f"--out {error}", USAGE) from None
+    except RecordingError as error:
+        raise UsageError(f"--out {error}", USAGE) from None
     except SimulatorError as error:
         if not str(error):  # it has said why itself
             return error.exit_code
-        raise Unusable(str(error), error.exit_code) from None
+        raise UsageError(str(error), error.exit_code) from None
     return 0 if heard else UNAVAILABLE
 
 
@@ -152,22 +152,22 @@ def _compile(_args: argparse.Namespace) -> int:
         say("compiling the program for backtest, arena, ablate and sweep: a minute or two")
     try:
         announce(f"compiled: {build.build()}")
-    except build.CannotCompile as error:
-        raise Unusable(f"not compiled, the program is interpreted and slower: {error}", UNAVAILABLE) from None
+    except build.CompileError as error:
+        raise UsageError(f"not compiled, the program is interpreted and slower: {error}", UNAVAILABLE) from None
     return 0
 
 
 def _backtest(args: argparse.Namespace) -> int:
     for option in ("interleaving", "events"):
         if args.runtime != "actors" and getattr(args, option) is not None:
-            raise Unusable(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
+            raise UsageError(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
     options: dict[str, dict[str, str]] = {}
     if args.seed is not None:
         options["--seed"] = {"MM__simulator__world__seed": str(args.seed)}
     if args.feeds == "binance":
         options["--feeds binance"] = {"MM__feeds__coinbase__enabled": "false"}
     elif args.runtime == "core":
-        raise Unusable("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
+        raise UsageError("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
     if args.session is not None:
         options["--session"] = {"MM__assets": "[BTC]", **_series(args.session)}
     if args.prices is not None:
@@ -183,8 +183,8 @@ def _backtest(args: argparse.Namespace) -> int:
     try:
         if args.out is not None:
             results.check_ending(args.out)
-    except results.CannotWrite as error:
-        raise Unusable(f"--out {error}", USAGE) from None
+    except results.WriteError as error:
+        raise UsageError(f"--out {error}", USAGE) from None
     worlds = len(backtest.cut(config, args.sessions))
     for option in ("interleaving", "events"):
         if worlds > 1 and config.simulator.world.prices is None and getattr(args, option) is not None:
@@ -193,7 +193,7 @@ def _backtest(args: argparse.Namespace) -> int:
     if args.events is not None:
         events = EventLog(args.events, run=0, config=config.model_dump_json(exclude_unset=True))
         if events.failed:
-            raise Unusable(f"--events {args.events}: {events.failed}", USAGE)
+            raise UsageError(f"--events {args.events}: {events.failed}", USAGE)
     log_only("ERROR")
     try:
         found = backtest.run(
@@ -206,14 +206,14 @@ def _backtest(args: argparse.Namespace) -> int:
             processes=args.processes,
         )
     except PricesError as error:
-        raise Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
+        raise UsageError(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     except LatenciesError as error:
-        raise Unusable(str(error), BAD_CONFIG) from None
+        raise UsageError(str(error), BAD_CONFIG) from None
     if args.out is not None:
         try:
             results.write(args.out, found.rows())
-        except results.CannotWrite as error:
-            raise Unusable(f"--out {error}", UNAVAILABLE) from None
+        except results.WriteError as error:
+            raise UsageError(f"--out {error}", UNAVAILABLE) from None
     if args.json:
         announce(json.dumps({**found.figures(), "per_session": found.rows()}, indent=2))
     else:
@@ -231,7 +231,7 @@ def _series(length: str) -> dict[str, str]:
 
 def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
-        raise Unusable("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
+        raise UsageError("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     from mmactors.config import DURATIONS
     from mmactors.research.arena.league_table import as_json
     from mmactors.research.calibration import calibrate, market_mid
@@ -239,7 +239,7 @@ def _calibrate(args: argparse.Namespace) -> int:
 
     wanted = args.session.upper().split(",")
     if unknown := [name for name in wanted if name not in DURATIONS]:
-        raise Unusable(f"--session {','.join(unknown)}: lengths are {', '.join(DURATIONS)}", USAGE)
+        raise UsageError(f"--session {','.join(unknown)}: lengths are {', '.join(DURATIONS)}", USAGE)
     params = configured(args.conf).volatility_params(args.asset)
     found: dict[str, Any] = {}
     try:
@@ -248,7 +248,7 @@ def _calibrate(args: argparse.Namespace) -> int:
         if args.sessions is not None:
             found["market"] = market_mid.compare(args.sessions, args.prices, params)
     except PricesError as error:
-        raise Unusable(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
+        raise UsageError(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
     told = calibrate.lines(found) + (market_mid.lines(found["market"]) if "market" in found else [])
     for line in [as_json(found)] if args.json else told:
         announce(line)
@@ -263,7 +263,7 @@ def _arena(args: argparse.Namespace) -> int:
     everybody = (OURS,) if args.sensitivity else arena.ENTRANTS
     names = everybody if args.only is None else tuple(dict.fromkeys(args.only.split(",")))
     if unknown := [name for name in names if name not in arena.ENTRANTS]:
-        raise Unusable(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
+        raise UsageError(f"--only {','.join(unknown)}: entrants are {', '.join(arena.ENTRANTS)}", USAGE)
     options: dict[str, dict[str, str]] = {}
     if args.session is not None:
         options["--session"] = _series(args.session)
@@ -271,7 +271,7 @@ def _arena(args: argparse.Namespace) -> int:
         both = ("MM__simulator__feed_latency_ms", "MM__simulator__order_latency_ms")
         options["--latency-ms"] = dict.fromkeys(both, f"{args.latency_ms}")
     if args.save is not None and args.sensitivity:
-        raise Unusable("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
+        raise UsageError("--save keeps one arena, and --sensitivity plays many: leave one of them out", USAGE)
     must_be_writable("--save", args.save)
     config = configured(args.conf, options)
     log_only("ERROR")
@@ -280,7 +280,7 @@ def _arena(args: argparse.Namespace) -> int:
     try:
         found = (sensitivity if args.sensitivity else arena).run(config, names, args.sessions, args.seed, **how)
     except PricesError as error:
-        raise Unusable(f"--prices {error}", NO_INPUT if error.missing else BAD_CONFIG) from None
+        raise UsageError(f"--prices {error}", NO_INPUT if error.missing else BAD_CONFIG) from None
     for line in [as_json(found.figures())] if args.json else found.lines():
         announce(line)
     if isinstance(found, Arena) and args.save is not None:
@@ -299,7 +299,7 @@ def _report(args: argparse.Namespace) -> int:
         for path in report.make(arena, args.out, calibration, prices=args.prices, say=say):
             announce(str(path))
     except (league_table.ArenaFileError, report.ReportError) as error:
-        raise Unusable(str(error), error.exit_code) from None
+        raise UsageError(str(error), error.exit_code) from None
     return 0
 
 
@@ -310,19 +310,19 @@ def _ablate(args: argparse.Namespace) -> int:
 
     asked = ["terms", "values"] if args.only is None else [name.strip() for name in args.only.split(",")]
     if unknown := [name for name in asked if name not in ablation.GROUPS]:
-        raise Unusable(f"--only {','.join(unknown)}: there are {', '.join(ablation.GROUPS)}", USAGE)
+        raise UsageError(f"--only {','.join(unknown)}: there are {', '.join(ablation.GROUPS)}", USAGE)
     names = {name for group in asked for name in ablation.GROUPS[group]}
     try:
         seeds = tuple(dict.fromkeys(int(seed) for seed in args.seed.split(",")))
     except ValueError:
-        raise Unusable(f"--seed {args.seed}: not whole numbers with commas between", USAGE) from None
+        raise UsageError(f"--seed {args.seed}: not whole numbers with commas between", USAGE) from None
     options = {} if args.session is None else {"--session": _series(args.session)}
     environ, variants = overridden(options), [each for each in ablation.VARIANTS if each.name in names]
     configured(args.conf, options)
     try:
         found = ablation.run(args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=say)
     except config.ConfigError as error:
-        raise Unusable(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
+        raise UsageError(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
     for line in [as_json(found.figures())] if args.json else found.lines():
         announce(line)
     return 0
@@ -333,7 +333,7 @@ def _sweep(args: argparse.Namespace) -> int:
     from mmactors.research.sweep import executors, grid, sweep
 
     if args.scheduler is not None and args.processes is not None:
-        raise Unusable("--processes are this machine's; a --scheduler has workers of its own", USAGE)
+        raise UsageError("--processes are this machine's; a --scheduler has workers of its own", USAGE)
     try:
         wanted = grid.load(args.grid, os.environ)
     except ConfigError as error:
@@ -343,10 +343,10 @@ def _sweep(args: argparse.Namespace) -> int:
     try:
         workers = executors.Processes(args.processes) if args.scheduler is None else executors.Cluster(args.scheduler)
         found = sweep.run(wanted, folder, workers, progress=say)
-    except executors.SweepStopped as stopped:
-        raise Unusable(str(stopped), stopped.exit_code) from None
+    except executors.SweepStoppedError as stopped:
+        raise UsageError(str(stopped), stopped.exit_code) from None
     except KeyboardInterrupt:
-        raise Unusable(f"interrupted; {folder} keeps what is done, the same command goes on", INTERRUPTED) from None
+        raise UsageError(f"interrupted; {folder} keeps what is done, the same command goes on", INTERRUPTED) from None
     for line in [json.dumps(found.figures(), indent=2)] if args.json else [*found.lines(), f"written to {folder}"]:
         announce(line)
     return 0
@@ -365,7 +365,7 @@ def _replay(args: argparse.Namespace) -> int:
         else:
             found = what_if.contrast(log, config, market=args.market, progress=say)
     except EventLogError as error:
-        raise Unusable(str(error), error.exit_code) from None
+        raise UsageError(str(error), error.exit_code) from None
     for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():
         announce(line)
     return 1 if isinstance(found, replay.Replay) and not found.identical else 0

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmactors.compiled.rewrite import CannotSpell, spelled_out
+from mmactors.compiled.rewrite import RewriteError, spelled_out
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PLACE = PACKAGE.parent / "build" / "compiled"
@@ -28,7 +28,7 @@ KEPT = 3
 """How many sources' results stay: an earlier one may still be running."""
 
 MODULES = (
-    "messages",
+    "messages/*",
     "units",
     "core/**/*",
     "runtime/lanes",
@@ -72,8 +72,8 @@ MODULES = (
 BASES = {
     "simulator/venue/matching": ("Recorder",),
     "simulator/venue/simulation": ("SpotRecorder",),
-    "backtest/links": ("TwinFeed",),
-    "backtest/session_metrics": ("Tally",),
+    "backtest/links": ("VirtualFeed",),
+    "backtest/session_metrics": ("SessionMetrics",),
 }
 """Their classes that others inherit from which are not compiled."""
 
@@ -103,7 +103,7 @@ build.run()
 """
 
 
-class CannotCompile(Exception):  # noqa: N818
+class CompileError(Exception):
     """There is nothing to compile with, or it failed; says what to do."""
 
 
@@ -142,17 +142,17 @@ def build() -> Path:
     """Compile this source, which takes a minute or two; return where it is.
 
     Raises:
-        CannotCompile: mypyc or a C compiler is missing, or one of them refused.
+        CompileError: mypyc or a C compiler is missing, or one of them refused.
     """
     found = place()
     if found is not None:
         return found
     if not SETTINGS.exists():
-        raise CannotCompile("this is an installed package: compile in a checkout of the project")
+        raise CompileError("this is an installed package: compile in a checkout of the project")
     if find_spec("mypyc") is None or find_spec("setuptools") is None:
-        raise CannotCompile("mypy and setuptools are needed for it: run `make install`")
+        raise CompileError("mypy and setuptools are needed for it: run `make install`")
     if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None:
-        raise CannotCompile("a C compiler is needed for it: install gcc, as by `apt-get install gcc`")
+        raise CompileError("a C compiler is needed for it: install gcc, as by `apt-get install gcc`")
     wanted = PLACE / digest()
     work = PLACE / f"making-{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
@@ -167,16 +167,16 @@ def build() -> Path:
         command = [sys.executable, "-c", BUILD, *(str(path.relative_to(work)) for path in paths)]
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
-            raise CannotCompile(_last_words(done.stdout + done.stderr))
+            raise CompileError(_last_words(done.stdout + done.stderr))
         for path in (work / "build", work / ".mypy_cache"):
             shutil.rmtree(path, ignore_errors=True)
         work.rename(wanted)
         made = sorted((path for path in PLACE.iterdir() if "-" not in path.name), key=lambda path: path.stat().st_mtime)
         for old in made[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
-    except (CannotSpell, OSError) as error:
+    except (RewriteError, OSError) as error:
         if not wanted.is_dir():  # another process may have been first
-            raise CannotCompile(str(error)) from None
+            raise CompileError(str(error)) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return wanted

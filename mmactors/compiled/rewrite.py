@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
-class CannotSpell(Exception):  # noqa: N818
+class RewriteError(Exception):
     """A class is declared in a way that nothing here knows of; says where."""
 
 
@@ -34,7 +34,7 @@ def spelled_out(source: str, bases: Iterable[str] = ()) -> str:
         bases: its classes that others inherit from which are not compiled.
 
     Raises:
-        CannotSpell: a class has keywords, and is not a struct.
+        RewriteError: a class has keywords, and is not a struct.
     """
     open_to = frozenset(bases)
     lines = source.splitlines()
@@ -43,7 +43,7 @@ def spelled_out(source: str, bases: Iterable[str] = ()) -> str:
     for node in sorted(classes, key=lambda each: each.lineno, reverse=True):
         is_struct = any(ast.unparse(base) == "msgspec.Struct" for base in node.bases)
         if node.keywords and not is_struct:
-            raise CannotSpell(f"class {node.name} has keywords in line {node.lineno}, which mypyc would drop")
+            raise RewriteError(f"class {node.name} has keywords in line {node.lineno}, which mypyc would drop")
         if node.name in open_to:
             lines.insert(node.lineno - 1, "@mypyc_attr(allow_interpreted_subclasses=True)")
         end = node.end_lineno or node.lineno

@@ -136,7 +136,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[Problem]]:
         raise ConfigError([f"cannot be read: {error.strerror}"], NO_INPUT) from None
     try:
         tree, twice = yaml.parse(text)
-    except yaml.Malformed as error:
+    except yaml.MalformedError as error:
         raise ConfigError([masked(str(error))], INVALID) from None
     tree = {} if tree is None else tree
     if not isinstance(tree, dict):
@@ -212,7 +212,7 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], schema: Schema) ->
         try:
             value, twice = yaml.parse(environ[variable])
             key = _put(tree, parts, value, schema)
-        except yaml.Malformed as error:
+        except yaml.MalformedError as error:
             problems.append(Problem((), f"{without_tokens(variable)}: the value is not YAML ({masked(error.why)})"))
             continue
         except KeyError as error:

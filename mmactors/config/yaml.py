@@ -18,7 +18,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _MOST_VALUES, _DEEPEST, _LONGEST_INTEGER = 20_000, 40, 40
 
 
-class Malformed(Exception):  # noqa: N818 - named for what the text is
+class MalformedError(Exception):
     """The text is not YAML that can be used; says where and why, without quoting it at length."""
 
     def __init__(self, mark: yaml.Mark | None, why: str) -> None:
@@ -51,7 +51,7 @@ def parse(text: str) -> tuple[Any, list[tuple[Key, int, int]]]:
     """Return a document's value, and each key given twice in one section with the lines it stands in.
 
     Raises:
-        Malformed: no YAML, more than one document, or a value that plain configuration cannot have.
+        MalformedError: no YAML, more than one document, or a value that plain configuration cannot have.
     """
     twice: list[tuple[Key, int, int]] = []
     try:
@@ -60,12 +60,12 @@ def parse(text: str) -> tuple[Any, list[tuple[Key, int, int]]]:
     except yaml.MarkedYAMLError as error:
         why = error.problem or "unreadable"
         hint = " (indent with spaces)" if "'\\t'" in why else ""
-        raise Malformed(error.problem_mark or error.context_mark, why + hint) from None
+        raise MalformedError(error.problem_mark or error.context_mark, why + hint) from None
     except yaml.reader.ReaderError as error:
         line, column = text.count("\n", 0, error.position), error.position - text.rfind("\n", 0, error.position) - 1
-        raise Malformed(yaml.Mark("", 0, line, column, None, 0), error.reason) from None
+        raise MalformedError(yaml.Mark("", 0, line, column, None, 0), error.reason) from None
     except RecursionError:
-        raise Malformed(None, "nested too deeply") from None
+        raise MalformedError(None, "nested too deeply") from None
 
 
 class _Builder:
@@ -78,9 +78,9 @@ class _Builder:
     def build(self, node: yaml.Node, key: Key, inside: tuple[int, ...]) -> Any:
         self._count += 1
         if id(node) in inside:
-            raise Malformed(node.start_mark, "an anchor that contains itself")
+            raise MalformedError(node.start_mark, "an anchor that contains itself")
         if self._count > _MOST_VALUES or len(inside) > _DEEPEST:
-            raise Malformed(node.start_mark, "nested too deeply, or too many values")
+            raise MalformedError(node.start_mark, "nested too deeply, or too many values")
         inside = (*inside, id(node))
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.ScalarNode):
@@ -89,7 +89,7 @@ class _Builder:
             return [self.build(child, (*key, index), inside) for index, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode) and kind == "map":
             return self._mapping(node, key, inside)
-        raise Malformed(node.start_mark, "a tag; write plain values")
+        raise MalformedError(node.start_mark, "a tag; write plain values")
 
     def _mapping(self, node: yaml.MappingNode, key: Key, inside: tuple[int, ...]) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class _Builder:
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise Malformed(key_node.start_mark, "a key must be a word")
+                raise MalformedError(key_node.start_mark, "a key must be a word")
             name, line = key_node.value, key_node.start_mark.line + 1
             value = self.build(value_node, (*key, name), inside)
             if key_node.tag == _TAG + "merge":
@@ -114,7 +114,7 @@ class _Builder:
 def _sections(value: Any, mark: yaml.Mark) -> Iterator[dict[str, Any]]:
     for section in value if isinstance(value, list) else [value]:
         if not isinstance(section, dict):
-            raise Malformed(mark, "<< merges sections only")
+            raise MalformedError(mark, "<< merges sections only")
         yield section
 
 
@@ -122,7 +122,7 @@ def _scalar(node: yaml.ScalarNode, kind: str) -> object:
     text = node.value
     if kind == "int" and _LEADING_ZERO.match(text):
         why = "a number with a leading zero: write it without, octal as 0o..., text in quotes"
-        raise Malformed(node.start_mark, why)
+        raise MalformedError(node.start_mark, why)
     try:
         if kind == "null":
             return None
@@ -134,7 +134,7 @@ def _scalar(node: yaml.ScalarNode, kind: str) -> object:
         if kind == "float":
             return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
     except (ValueError, KeyError):
-        raise Malformed(node.start_mark, f"not what its tag says ({kind})") from None
+        raise MalformedError(node.start_mark, f"not what its tag says ({kind})") from None
     if kind in ("str", "merge"):
         return text
-    raise Malformed(node.start_mark, "a tag; write plain values")
+    raise MalformedError(node.start_mark, "a tag; write plain values")

@@ -13,9 +13,9 @@ from typing import Any
 import jwt
 import msgspec
 
-from mmactors.backtest.environment import Stage, Timeline
-from mmactors.backtest.links import ACCOUNT, Deliver, TwinFeed
-from mmactors.faults.schedule import Trouble
+from mmactors.backtest.environment import Environment, Timeline
+from mmactors.backtest.links import ACCOUNT, Deliver, VirtualFeed
+from mmactors.faults.schedule import FaultSchedule
 from mmactors.messages import (
     BatchReported,
     BatchWritten,
@@ -44,7 +44,7 @@ from mmactors.units import MILLISECOND, nanos
 from mmactors.venue.degen.batches import items_of
 from mmactors.venue.degen.client import NOT_SENT
 from mmactors.venue.degen.codec import Codec
-from mmactors.venue.degen.protocol import Conversation, ConversationOver, Tally, Terms
+from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
 OVERLAP = 50
 """A page of fills begins so far before what was asked for, as a careless venue's does."""
@@ -58,7 +58,7 @@ _Call = SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs
 _FLAWED = {"code": "INTERNAL", "message": "injected"}
 
 
-class _Way:
+class _FaultyChannel:
     """One direction of a connection, in order and late; closed, it loses what is on it."""
 
     def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
@@ -83,7 +83,7 @@ class _Calls:
 
     def __init__(
         self,
-        trouble: Trouble,
+        trouble: FaultSchedule,
         timeline: Timeline,
         latency: Latency,
         answer: Callable[[_Call], list[VenueReport]],
@@ -142,10 +142,10 @@ class _Speaker:
 class FaultyLink:
     """The gateway's link with everything that can happen to it; its connections come and go."""
 
-    def __init__(self, trouble: Trouble, stage: Stage, deliver: Deliver) -> None:
+    def __init__(self, trouble: FaultSchedule, stage: Environment, deliver: Deliver) -> None:
         """Args:
         trouble: what goes wrong.
-        stage, deliver: as `TwinLink` has them.
+        stage, deliver: as `VirtualLink` has them.
         """
         config = stage.config
         self._trouble = trouble
@@ -154,7 +154,7 @@ class FaultyLink:
         self._deliver = deliver
         self._codec = Codec(config.venue.wire_asks)
         venue, simulator = config.venue, config.simulator
-        self._terms = Terms("twin", venue.wire_asks, venue.heartbeat_ms, venue.cod_timeout_ms)
+        self._terms = SessionTerms("twin", venue.wire_asks, venue.heartbeat_ms, venue.cod_timeout_ms)
         self._latencies = {
             name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, stage.random(name))
             for name in ("out", "in", "rest")
@@ -163,8 +163,8 @@ class FaultyLink:
         self._audits = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
         self._cancels = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
         self._watched: set[str] = set()
-        self._tally = Tally()
-        self._talk: Conversation | None = None
+        self._tally = Counters()
+        self._talk: SessionProtocol | None = None
         self._lives = 0
         self._stopped = False
 
@@ -213,12 +213,12 @@ class FaultyLink:
             return
         self._lives += 1
         self._socket = VenueSocket(self._floor, self._latencies["out"], self._lives)
-        self._out = _Way(self._timeline, self._latencies["out"], self._reach_venue)
-        self._in = _Way(self._timeline, self._latencies["in"], self._reach_us)
+        self._out = _FaultyChannel(self._timeline, self._latencies["out"], self._reach_venue)
+        self._in = _FaultyChannel(self._timeline, self._latencies["in"], self._reach_us)
         self._speaker = _Speaker(partial(self._say, self._in))
         self._socket.speak_through(self._speaker)
         self._floor.listeners.add(self._socket)
-        self._talk = Conversation(self._terms, self._out.send, self._deliver, self._watched, self._tally)
+        self._talk = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._tally)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._talk.begin(token, self._timeline.clock.now())
         self._tend(self._talk)
@@ -243,12 +243,12 @@ class FaultyLink:
     def _retry(self, from_ns: int) -> None:
         self._timeline.call_at(from_ns + nanos(self._trouble.random.uniform(*RECONNECT_S)), self._connect)
 
-    def _tend(self, talk: Conversation) -> None:
+    def _tend(self, talk: SessionProtocol) -> None:
         if talk is not self._talk:
             return
         try:
             due = talk.tend(self._timeline.clock.now())
-        except ConversationOver as over:
+        except SessionOverError as over:
             self._break(over.reason)
         else:
             self._timeline.call_at(due + MILLISECOND, partial(self._tend, talk))  # as the real session's wait
@@ -269,7 +269,7 @@ class FaultyLink:
             self._socket.session.last_frame_ms = now_ms
         self._socket.hear(frame)
 
-    def _say(self, way: _Way, text: str) -> None:
+    def _say(self, way: _FaultyChannel, text: str) -> None:
         now = self._timeline.clock.now()
         lost_news = self._trouble.now("lost_news", now) is not None
         if lost_news and '"type":"order"' in text:
@@ -286,7 +286,7 @@ class FaultyLink:
         if self._talk is not None:
             try:
                 self._talk.hear(text.encode(), self._timeline.clock.now())
-            except ConversationOver as over:
+            except SessionOverError as over:
                 self._break(over.reason)
 
     def _answer(self, request: _Call) -> list[VenueReport]:
@@ -331,10 +331,10 @@ class FaultyLink:
         return []
 
 
-class FaultyFeed(TwinFeed):
+class FaultyFeed(VirtualFeed):
     """The feed's socket, silent at times though it stands."""
 
-    def __init__(self, trouble: Trouble, stage: Stage, deliver: Deliver) -> None:
+    def __init__(self, trouble: FaultSchedule, stage: Environment, deliver: Deliver) -> None:
         super().__init__(stage, deliver)
         self._trouble = trouble
 

@@ -53,7 +53,7 @@ class Fault:
     until_ns: int
 
 
-class Trouble:
+class FaultSchedule:
     """A schedule of faults, in order of time; `random` is for what they leave to chance."""
 
     def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
@@ -73,7 +73,7 @@ class Trouble:
         return not any(fault.from_ns <= now < fault.until_ns + for_ns for fault in faults)
 
 
-def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KINDS) -> Trouble:
+def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KINDS) -> FaultSchedule:
     """Draw the faults of a run: one after the other, of these kinds; REST is often away or slow beside a lost answer.
 
     What empties the book is often followed at once by what leaves orders in doubt: everybody comes back when we do.
@@ -98,4 +98,4 @@ def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KIND
             ends_s = max(ends_s, at_s + random.uniform(*LENGTHS_S[rest]))
             faults.append(Fault(rest, start_ns + nanos(at_s), start_ns + nanos(ends_s)))
         at_s = ends_s + random.uniform(*PAUSE_S)
-    return Trouble(faults, seed)
+    return FaultSchedule(faults, seed)

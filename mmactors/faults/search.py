@@ -13,13 +13,13 @@ from functools import partial
 
 from mmactors.actors import addresses
 from mmactors.audit import Auditor, Rules, Violation
-from mmactors.backtest.actor_run import Twin
-from mmactors.backtest.audit_tap import Tap
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.config import Config
 from mmactors.faults.links import FaultyFeed, FaultyLink
-from mmactors.faults.schedule import KINDS, Kind, Trouble, draw
+from mmactors.faults.schedule import KINDS, FaultSchedule, Kind, draw
 from mmactors.messages import OrderFilled
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
@@ -49,7 +49,7 @@ class Finding:
 class Ledgers:
     """Compares the program's books with the venue's. Its `saw` observes the runtime."""
 
-    def __init__(self, twin: Twin, trouble: Trouble) -> None:
+    def __init__(self, twin: ActorRun, trouble: FaultSchedule) -> None:
         self._twin = twin
         self._trouble = trouble
         self._journal: Counter[str] = Counter()
@@ -126,14 +126,14 @@ def run(
             violations.append(violation)
 
     rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-    tap = Tap(Auditor(rules, account=ACCOUNT, on_violation=saw_broken))
+    tap = AuditTap(Auditor(rules, account=ACCOUNT, on_violation=saw_broken))
     ledgers: Ledgers | None = None
 
     def saw(now: Nanos, name: str, message: object) -> None:
         if ledgers is not None:
             ledgers.saw(now, name, message)
 
-    twin = Twin(
+    twin = ActorRun(
         config,
         interleaving=interleaving,
         recorder=tap,

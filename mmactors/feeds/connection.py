@@ -18,7 +18,7 @@ from loguru import logger
 from mmactors.feeds.frames import Dropped, Ignored, Parser, Refused, ShutdownAnnounced
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.net.backoff import Backoff
-from mmactors.net.websocket import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
+from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
 from mmactors.units import Nanos, nanos, seconds
 
 FeedMessage = FeedConnected | SpotTicked | FeedLived | FeedWentStale
@@ -148,7 +148,7 @@ class FeedSocket:
             dial, self._dial = self._dial, None
             try:
                 self._connected(dial.socket(), now)
-            except ConnectFailed as failed:
+            except ConnectError as failed:
                 self._refused(failed, now)
         newest = max(self._last_ns.values())
         if self._live is not None and now - max(newest, self._connected_ns) >= nanos(self._timing.silence):
@@ -186,7 +186,7 @@ class FeedSocket:
             return
         try:
             socket.send(self._subscribe)
-        except SocketLost as lost:
+        except SocketLostError as lost:
             self._on_lost(socket, lost)
 
     def _announce(self, now: Nanos) -> None:
@@ -195,7 +195,7 @@ class FeedSocket:
             for asset in self._last_ns:
                 self._deliver(FeedConnected(self._source, asset, now))
 
-    def _refused(self, failed: ConnectFailed, now: Nanos) -> None:
+    def _refused(self, failed: ConnectError, now: Nanos) -> None:
         self._count("refused")
         reason, url = failed.reason, self._urls[self._url_at % len(self._urls)]
         pause_s = self._backoff.next_s()
@@ -218,7 +218,7 @@ class FeedSocket:
             messages = socket.receive(self._now())
             if socket.unsent:
                 socket.flush()
-        except SocketLost as lost:
+        except SocketLostError as lost:
             self._on_lost(socket, lost)
             return
         now = self._now()
@@ -247,7 +247,7 @@ class FeedSocket:
             self._drop(parsed.reason)
         elif isinstance(parsed, Refused):
             self._count("refused_subscriptions")
-            self._on_lost(socket, SocketLost(f"the exchange refuses: {parsed.reason}"))
+            self._on_lost(socket, SocketLostError(f"the exchange refuses: {parsed.reason}"))
         elif socket is self._live:
             assert isinstance(parsed, ShutdownAnnounced)
             self._count("shutdowns")
@@ -265,7 +265,7 @@ class FeedSocket:
         self._live, self._fresh, self._connected_ns = self._fresh, None, now
         logger.info("feed {}: changed over to a new connection", self._source)
 
-    def _on_lost(self, socket: FrameSocket, lost: SocketLost) -> None:
+    def _on_lost(self, socket: FrameSocket, lost: SocketLostError) -> None:
         now = self._now()
         self._count("lost")
         if socket is self._fresh:

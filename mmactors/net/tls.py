@@ -12,7 +12,7 @@ _UNKNOWN_ISSUER = (18, 19, 20, 21)
 """OpenSSL's codes for a chain that ends nowhere known: self-signed, or issued by nobody we trust."""
 
 
-class BadCertificates(Exception):  # noqa: N818 - read as a sentence where it is caught
+class CertificatesError(Exception):
     """The file of trusted certificates cannot be used."""
 
 
@@ -33,14 +33,14 @@ def trusted(ca_file: Path | None = None) -> Trust:
     """Trust the certificates in a PEM file and nothing else, or without one the system's authorities.
 
     Raises:
-        BadCertificates: the file cannot be read, or holds no certificate.
+        CertificatesError: the file cannot be read, or holds no certificate.
     """
     try:
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except ssl.SSLError:
-        raise BadCertificates(f"ca_file {ca_file} holds no certificate in PEM form") from None
+        raise CertificatesError(f"ca_file {ca_file} holds no certificate in PEM form") from None
     except OSError as error:
-        raise BadCertificates(f"ca_file {ca_file} cannot be read: {error.strerror}") from None
+        raise CertificatesError(f"ca_file {ca_file} cannot be read: {error.strerror}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is not None:
         return Trust(context, str(ca_file))

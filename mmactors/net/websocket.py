@@ -34,7 +34,7 @@ _READ_BYTES = 65_536
 _NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class SocketLost(Exception):  # noqa: N818
+class SocketLostError(Exception):
     """The connection is gone; `code` is the close frame's, None without one."""
 
     def __init__(self, reason: str, code: int | None = None) -> None:
@@ -43,7 +43,7 @@ class SocketLost(Exception):  # noqa: N818
         self.code = code
 
 
-class ConnectFailed(Exception):  # noqa: N818
+class ConnectError(Exception):
     """No connection came about; `status` is the HTTP status of a refused handshake."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -95,7 +95,7 @@ class FrameSocket:
         """Connect, blocking for at most about `timeout_s` per step.
 
         Raises:
-            ConnectFailed: nobody answered, or not with a WebSocket.
+            ConnectError: nobody answered, or not with a WebSocket.
         """
         try:
             self._ws: Any = websocket.create_connection(
@@ -108,16 +108,16 @@ class FrameSocket:
                 **_around_proxies(url),
             )
         except websocket.WebSocketBadStatusException as error:
-            raise ConnectFailed(f"HTTP {error.status_code} at the handshake", error.status_code) from None
+            raise ConnectError(f"HTTP {error.status_code} at the handshake", error.status_code) from None
         except websocket.WebSocketProxyException as error:
             wants = " (it wants a user and a password)" if "407" in str(error) else ""
-            raise ConnectFailed(f"the proxy named by {proxy_variable(url)} refuses: {error}{wants}") from None
+            raise ConnectError(f"the proxy named by {proxy_variable(url)} refuses: {error}{wants}") from None
         except (websocket.WebSocketException, OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else None
             by = proxy_variable(url)
             through = f", through the proxy named by {by}" if by else ""
             plain = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
-            raise ConnectFailed((trouble(error) or said or plain or type(error).__name__) + through) from None
+            raise ConnectError((trouble(error) or said or plain or type(error).__name__) + through) from None
         self._ws.settimeout(0)
         self._ws.frame_buffer.recv = self._take
         self._sock: Any = self._ws.sock
@@ -132,7 +132,7 @@ class FrameSocket:
         self._ping: bytes | None = None
         self._pong_at_ns = 0
         self._more = False
-        self._lost: SocketLost | None = None
+        self._lost: SocketLostError | None = None
         self.oversized = 0
 
     def fileno(self) -> int:
@@ -156,7 +156,7 @@ class FrameSocket:
         """Send one text message, or queue what the peer is not ready for.
 
         Raises:
-            SocketLost: the connection is gone, or the peer reads nothing.
+            SocketLostError: the connection is gone, or the peer reads nothing.
         """
         self._queue(payload, ABNF.OPCODE_TEXT)
         self.flush()
@@ -165,7 +165,7 @@ class FrameSocket:
         """Write what is queued, as far as the peer takes it.
 
         Raises:
-            SocketLost: the connection is gone, or the peer reads nothing.
+            SocketLostError: the connection is gone, or the peer reads nothing.
         """
         try:
             while self._outbound:
@@ -173,15 +173,15 @@ class FrameSocket:
                 del self._outbound[:sent]
         except _NOT_READY:
             if len(self._outbound) > MAX_UNSENT_BYTES:
-                raise SocketLost("the peer does not read") from None
+                raise SocketLostError("the peer does not read") from None
         except OSError as error:
-            raise SocketLost(f"write failed: {error}") from None
+            raise SocketLostError(f"write failed: {error}") from None
 
     def receive(self, now: Nanos, most: int = 256) -> list[bytes]:
         """Return the whole messages at hand, from at most `most` frames; answer pings.
 
         Raises:
-            SocketLost: the connection is gone; messages that came before were returned by the call before.
+            SocketLostError: the connection is gone; messages that came before were returned by the call before.
         """
         if self._lost is not None:
             raise self._lost
@@ -194,17 +194,17 @@ class FrameSocket:
                     messages.append(message)
         except _NOT_READY:
             self._more = False
-        except SocketLost as lost:
+        except SocketLostError as lost:
             self._lost = lost
         except (websocket.WebSocketException, OSError) as error:
-            self._lost = SocketLost(str(error) or type(error).__name__)
+            self._lost = SocketLostError(str(error) or type(error).__name__)
         if self._ping is not None and self._lost is None and now - self._pong_at_ns >= PONG_SPACING_NS:
             self._queue(self._ping, ABNF.OPCODE_PONG)
             self._ping = None
             self._pong_at_ns = now
             try:
                 self.flush()
-            except SocketLost as lost:
+            except SocketLostError as lost:
                 self._lost = lost
         if self._lost is not None and not messages:
             raise self._lost
@@ -216,7 +216,7 @@ class FrameSocket:
             try:
                 self._queue(b"\x03\xe8", ABNF.OPCODE_CLOSE)  # 1000
                 self.flush()
-            except SocketLost:
+            except SocketLostError:
                 pass
         self._ws.shutdown()
 
@@ -229,7 +229,7 @@ class FrameSocket:
             return None
         try:
             frame = self._ws.recv_frame()
-        except _TooLong as error:
+        except _FrameTooLongError as error:
             self._skip_bytes = error.bytes
             final = bool(self._ws.frame_buffer.header[0])
             self._ws.frame_buffer.clear()
@@ -240,7 +240,7 @@ class FrameSocket:
         elif frame.opcode == ABNF.OPCODE_CLOSE:
             code = int.from_bytes(frame.data[:2], "big") if len(frame.data) >= 2 else None
             text = frame.data[2:].decode("utf-8", "replace")
-            raise SocketLost(f"closed by the peer ({code or 'no code'}{': ' + text if text else ''})", code)
+            raise SocketLostError(f"closed by the peer ({code or 'no code'}{': ' + text if text else ''})", code)
         elif frame.opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT):
             return self._join(frame.data, bool(frame.fin))
         return None
@@ -270,18 +270,18 @@ class FrameSocket:
     def _take(self, most: int) -> bytes:
         buffer = self._ws.frame_buffer
         if buffer.length is not None and buffer.length > self._max_bytes and buffer.mask_value is not None:
-            raise _TooLong(buffer.length)
+            raise _FrameTooLongError(buffer.length)
         if self._inbound_at >= len(self._inbound):
             self._inbound = self._sock.recv(_READ_BYTES)
             self._inbound_at = 0
             if not self._inbound:
-                raise SocketLost("the peer hung up")
+                raise SocketLostError("the peer hung up")
         taken = self._inbound[self._inbound_at : self._inbound_at + most]
         self._inbound_at += len(taken)
         return taken
 
 
-class _TooLong(Exception):  # noqa: N818
+class _FrameTooLongError(Exception):
     def __init__(self, length: int) -> None:
         self.bytes = length
 
@@ -292,7 +292,7 @@ class Dial:
     def __init__(self, url: str, wake: Wake, timeout_s: float, sslopt: dict[str, Any] | None = None) -> None:
         self._lock = threading.Lock()
         self._abandoned = False
-        self._outcome: FrameSocket | ConnectFailed | None = None
+        self._outcome: FrameSocket | ConnectError | None = None
         thread = threading.Thread(target=self._run, args=(url, wake, timeout_s, sslopt), name="dial", daemon=True)
         thread.start()
 
@@ -304,10 +304,10 @@ class Dial:
         """Return the connected socket, which is the caller's from now on.
 
         Raises:
-            ConnectFailed: no connection came about.
+            ConnectError: no connection came about.
         """
         assert self._outcome is not None
-        if isinstance(self._outcome, ConnectFailed):
+        if isinstance(self._outcome, ConnectError):
             raise self._outcome
         return self._outcome
 
@@ -319,13 +319,13 @@ class Dial:
                 self._outcome.close()
 
     def _run(self, url: str, wake: Wake, timeout_s: float, sslopt: dict[str, Any] | None) -> None:
-        outcome: FrameSocket | ConnectFailed
+        outcome: FrameSocket | ConnectError
         try:
             outcome = FrameSocket(url, timeout_s, sslopt)
-        except ConnectFailed as error:
+        except ConnectError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
-            outcome = ConnectFailed(repr(error))
+            outcome = ConnectError(repr(error))
         with self._lock:
             if self._abandoned and isinstance(outcome, FrameSocket):
                 outcome.close()

@@ -44,6 +44,9 @@ _LARGEST_BLOCK = 1 << 26
 _BLOCK = 1 << 20
 """Bytes waiting to be written beyond which they do not wait for the second to be over."""
 
+RECORDED_NAMES = {"RequoteDue": "LadderDue"}
+"""Messages that a log calls by an earlier name: what was recorded stays readable, and is written alike."""
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -114,9 +117,9 @@ class RecordedMaker:
     params: MakerParams
 
 
-def encoded_answer(commands: Sequence[object] | None, look_again: bool) -> bytes:
+def encoded_answer(commands: Sequence[object] | None, requote: bool) -> bytes:
     """Return a Maker's answer as bytes; equal answers give equal bytes. Without commands: it died."""
-    return _encode(_answer(commands, look_again))
+    return _encode(_answer(commands, requote))
 
 
 def decoded_answer(answer: bytes) -> tuple[bool, list[tuple[str, dict[str, Any]]]] | None:
@@ -154,7 +157,7 @@ class EventLog:
             record: object = ("maker", message.market, message.incarnation, message.prefix, message.params)
         else:
             steps = [
-                (step.at_ns, type(step.event).__name__, step.event, _answer(step.commands, step.look_again))
+                (step.at_ns, _recorded_name(type(step.event)), step.event, _answer(step.commands, step.requote))
                 for step in message.steps
             ]
             record = ("steps", message.market, message.incarnation, steps)
@@ -293,12 +296,16 @@ class EventLogReader:
         raise EventLogError(f"{self._path}: {why}", UNREADABLE)
 
 
-def _answer(commands: Sequence[object] | None, look_again: bool) -> object:
-    return None if commands is None else (look_again, [(type(command).__name__, command) for command in commands])
+def _answer(commands: Sequence[object] | None, requote: bool) -> object:
+    return None if commands is None else (requote, [(_recorded_name(type(command)), command) for command in commands])
+
+
+def _recorded_name(kind: type) -> str:
+    return RECORDED_NAMES.get(kind.__name__, kind.__name__)
 
 
 @cache
 def _decoders() -> dict[str, "msgspec.msgpack.Decoder[Any]"]:
     """Return how to decode each message, by the name of its type."""
     kinds = (kind for kind in vars(messages).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind))
-    return {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in kinds}
+    return {_recorded_name(kind): msgspec.msgpack.Decoder(kind) for kind in kinds}

@@ -31,7 +31,7 @@ def edge_of(fill: OrderFilled, fair: float | None) -> float | None:
 
 
 @dataclass(slots=True)
-class Tally:
+class FillStats:
     """The sums of some fills.
 
     Attributes:
@@ -78,7 +78,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Doubts:
+class UnconfirmedOrders:
     """Orders of one market whose fate became unknown since the last line: why, and the name of the first."""
 
     first: str

@@ -24,7 +24,7 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
 )
-from mmactors.ops.market_records import MarketStory
+from mmactors.ops.market_records import MarketLogBuilder
 from mmactors.units import SECOND, Nanos
 
 MARKETS = "markets"
@@ -102,7 +102,7 @@ class MarketLogs:
         self.lost = 0
         self._folder = folder
         self._run = run
-        self._stories: dict[str, MarketStory] = {}
+        self._stories: dict[str, MarketLogBuilder] = {}
         self._open: dict[str, _Files] = {}
         self._closed: set[str] = set()
         self._flushed_ns = Nanos(0)
@@ -123,7 +123,7 @@ class MarketLogs:
                 market = getattr(event, "market", None)
                 name = market.id if isinstance(market, Market) else market
                 if isinstance(name, str):
-                    story = self._stories.get(name) or MarketStory()
+                    story = self._stories.get(name) or MarketLogBuilder()
                     told = story.told(event, now)
                     if told is not None:
                         self._stories[name] = story

@@ -38,7 +38,7 @@ _HEADINGS = (
 _LEFT = frozenset({"bids", "asks", "phase: why"})
 
 
-class NoSuchMarket(Exception):  # noqa: N818 - named for what happened
+class NoSuchMarketError(Exception):
     """No log, or more than one, is meant by a name; the text says which there are."""
 
 
@@ -48,13 +48,13 @@ def find(folder: Path, name: str) -> list[Path]:
     `folder` is an instance's (with its runs), a run's, or the folder of market logs itself.
 
     Raises:
-        NoSuchMarket: none or several; with the nearest ids.
+        NoSuchMarketError: none or several; with the nearest ids.
     """
     logs: dict[str, list[Path]] = {}
     for path in sorted(_logs(folder), reverse=True):
         logs.setdefault(unquote(path.stem), []).append(path)
     if not logs:
-        raise NoSuchMarket(f"no market logs in {folder}")
+        raise NoSuchMarketError(f"no market logs in {folder}")
     exact = logs.get(unquote(file_stem(name)))
     if exact is not None:
         return exact
@@ -62,11 +62,11 @@ def find(folder: Path, name: str) -> list[Path]:
     if len(begins) == 1:
         return logs[begins[0]]
     if begins:
-        raise NoSuchMarket(f"{name!r} is the beginning of {len(begins)} markets: {_listed(begins)}")
+        raise NoSuchMarketError(f"{name!r} is the beginning of {len(begins)} markets: {_listed(begins)}")
     near = difflib.get_close_matches(name, logs, n=5, cutoff=0.5)
     newest = sorted(logs, key=lambda known: logs[known][0].stat().st_mtime, reverse=True)
     words = "nearest" if near else "newest"
-    raise NoSuchMarket(f"no market {name!r} in {folder}; {words}: {_listed(near or newest)}")
+    raise NoSuchMarketError(f"no market {name!r} in {folder}; {words}: {_listed(near or newest)}")
 
 
 def _logs(folder: Path) -> list[Path]:

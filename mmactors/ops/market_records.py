@@ -30,7 +30,7 @@ from mmactors.messages import (
     Resolution,
     SessionReport,
 )
-from mmactors.ops.fill_stats import Tally, edge_of, price_of
+from mmactors.ops.fill_stats import FillStats, edge_of, price_of
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks, dollars
 
 Record = dict[str, Any]
@@ -46,7 +46,7 @@ _OF_THE_REASON = (
 _YES_PAYS = {Resolution.YES: 1.0, Resolution.NO: 0.0, Resolution.VOID: 0.5}
 
 
-class MarketStory:
+class MarketLogBuilder:
     """One market as its log has told it so far."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class MarketStory:
         self._half: float | None = None
         self._fair: float | None = None
         self._held: Inventory | None = None
-        self._tally, self._later = Tally(), Tally()
+        self._tally, self._later = FillStats(), FillStats()
         self._awaited: deque[tuple[int, OrderFilled]] = deque()
         self._orders: dict[str, tuple[Outcome, Ticks, Contracts]] = {}
         self._standing: tuple[object, ...] | None = None

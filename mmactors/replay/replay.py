@@ -178,7 +178,7 @@ def _step(found: Replay, life: _Life, step: RecordedStep) -> None:
         answer = encoded_answer(None, False)
     else:
         died = ""
-        answer = encoded_answer(decision.commands, decision.look_again)
+        answer = encoded_answer(decision.commands, decision.requote)
         found.commands += len(decision.commands)
         found.ladder_changes += sum(isinstance(command, QuoteIntent) for command in decision.commands)
     if answer == step.answer:
@@ -207,14 +207,14 @@ def _told(answer: bytes) -> str:
     told = decoded_answer(answer)
     if told is None:
         return "died"
-    look_again, commands = told
+    requote, commands = told
     words = [
         f"{kind} ({', '.join(f'{len(fields[what])} {what}' for what in ('cancels', 'replaces', 'places'))})"
         if kind == QuoteIntent.__name__
         else kind
         for kind, fields in commands
     ]
-    return ", ".join(words + ["to look again"] * look_again) or "nothing"
+    return ", ".join(words + ["to look again"] * requote) or "nothing"
 
 
 def _tree(answer: bytes) -> Any:

@@ -1,9 +1,9 @@
 """Virtual time without actors: what is due when, and who is told what in which order.
 
 Owns the order of events, which is the canonical order of `runtime/deterministic.py`: every message is handled at the
-instant it arrives, first come first served, with all its consequences, before the next thing due. A `Post` keeps the
-rules of a mailbox (`runtime/lanes.py` says which messages are conflated), so the same program told the same things does
-the same. Nothing is contained: an error ends the run. It knows no message but by its type's lane.
+instant it arrives, first come first served, with all its consequences, before the next thing due. A `LoopMailbox` keeps
+the rules of a mailbox (`runtime/lanes.py` says which messages are conflated), so the same program given the same
+messages does the same. Nothing is contained: an error ends the run. It knows no message but by its type's lane.
 """
 
 from collections import deque
@@ -72,7 +72,7 @@ class _Timer:
         self.period_ns = period_ns
 
 
-class Post:
+class LoopMailbox:
     """Where one part of the program is told things.
 
     Args:

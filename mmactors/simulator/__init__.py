@@ -20,7 +20,7 @@ SHORTEST_SECRET = 32
 """Fewer characters are no key for HS256 (RFC 7518, 3.2)."""
 
 
-class BadSecret(Exception):  # noqa: N818
+class BadSecretError(Exception):
     """The secret given for signing cannot be used; the text does not show it."""
 
 
@@ -28,11 +28,13 @@ def signing_secret(environ: Mapping[str, str]) -> str:
     """Return what tokens are signed with.
 
     Raises:
-        BadSecret: the environment's is too short.
+        BadSecretError: the environment's is too short.
     """
     secret = environ.get(SECRET_VARIABLE) or DEVELOPMENT_SECRET
     if len(secret.encode()) < SHORTEST_SECRET:
-        raise BadSecret(f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves")
+        raise BadSecretError(
+            f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves"
+        )
     return secret
 
 

@@ -78,7 +78,7 @@ def test_only_what_is_subscribed_to_comes_until_it_is_unsubscribed() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ("nonsense", "Malformed JSON"),
+        ("nonsense", "MalformedError JSON"),
         ("[]", "Type has to be"),
         ('{"type":"dance"}', "Type has to be"),
         ('{"type":"subscribe"}', "No channels provided"),

@@ -9,7 +9,7 @@ import pytest
 
 from mmactors.actors import addresses
 from mmactors.backtest import runner
-from mmactors.backtest.actor_run import Twin
+from mmactors.backtest.actor_run import ActorRun
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
 from mmactors.research.arena import arena
@@ -41,7 +41,7 @@ class Watch:
     """Compares every price we name with the venue's own of the same moment; has the last minute apart."""
 
     def __init__(self) -> None:
-        self.twin: Twin | None = None
+        self.twin: ActorRun | None = None
         self.off: list[float] = []
         self.late: list[float] = []
         self.late_as_spot: list[float] = []
@@ -68,9 +68,9 @@ class Watch:
             self.late_as_spot.append(abs(message.reason.fair - spot))
 
 
-def watched(given: Config, seconds: float) -> tuple[Twin, Watch]:
+def watched(given: Config, seconds: float) -> tuple[ActorRun, Watch]:
     watch = Watch()
-    watch.twin = twin = Twin(given, observer=watch.saw)
+    watch.twin = twin = ActorRun(given, observer=watch.saw)
     twin.run(seconds)
     return twin, watch
 
@@ -96,7 +96,7 @@ def test_an_averaged_session_is_quoted_to_its_close_and_settled_as_the_venue_say
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_what_is_still_held_of_an_averaged_session_is_worked_off_to_its_close(seed):
-    twin = Twin(config(seed))
+    twin = ActorRun(config(seed))
     twin.run(260)
     (market,) = [each for each in twin.venue.venue.markets.values() if each.status == "OPEN"]
     rests = []

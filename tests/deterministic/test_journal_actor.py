@@ -17,7 +17,7 @@ from mmactors.messages import (
     Outcome,
     SessionReport,
 )
-from mmactors.ops.console import Narrator
+from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.market_log import MarketLogs
@@ -45,7 +45,7 @@ class Stage:
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=Narrator(self.lines.append),
+                narrator=ConsoleReporter(self.lines.append),
                 logs=MarketLogs(folder / "markets", run),
                 events=EventLog(folder / "events.mmlog", run=run, config="{}"),
                 sessions=self.sessions,
@@ -123,7 +123,7 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
         lambda *life: JournalActor(
             *life,
             store=store,
-            narrator=Narrator(lambda line: None),
+            narrator=ConsoleReporter(lambda line: None),
             logs=MarketLogs(tmp_path / "markets", 1),
             events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
             sessions={},

@@ -8,12 +8,12 @@ import pytest
 from loguru import logger
 
 from mmactors.audit import Auditor, Rules
-from mmactors.backtest.actor_run import Twin
-from mmactors.backtest.audit_tap import Tap
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
 from mmactors.simulator.venue.book import Market
-from mmactors.simulator.venue.interventions import Alteration
+from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -41,9 +41,9 @@ class Scene:
     def __init__(self, interleaving: int | None = None, **more: str) -> None:
         settings = config(**more)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
-        tap = Tap(self.auditor)
+        tap = AuditTap(self.auditor)
         self.intents: list[tuple[Nanos, QuoteIntent]] = []
-        self.twin = Twin(settings, interleaving=interleaving, recorder=tap, trace=False, observer=self._watch)
+        self.twin = ActorRun(settings, interleaving=interleaving, recorder=tap, trace=False, observer=self._watch)
         tap.world = self.twin.venue.world
         self.desk = self.twin.desk
         self.account = self.twin.venue.account("mmactors")
@@ -62,7 +62,7 @@ class Scene:
         return next(m for m in self.twin.venue.venue.markets.values() if m.status in ("OPEN", "HALTED"))
 
     def alter(self, market: Market, kind: str, **more: object) -> None:
-        self.twin.venue.alter(market.id, Alteration(kind, **more), self.now_ms)  # type: ignore[arg-type]
+        self.twin.venue.alter(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
 
     def resting(self, market: Market) -> list[str]:
         return [order.outcome for order in self.account.live.values() if order.market == market.id]

@@ -36,7 +36,7 @@ from mmactors.messages import (
     VenueConnected,
     VenueFill,
 )
-from mmactors.ops.console import Narrator
+from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import DAY_NS, JournalStore, Settlement
 from mmactors.ops.market_log import MarketLogs
@@ -101,7 +101,7 @@ class Life:
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=Narrator(self.said.append),
+                narrator=ConsoleReporter(self.said.append),
                 logs=MarketLogs(folder / f"markets{self.run}", self.run),
                 events=EventLog(folder / f"events{self.run}", run=self.run, config="{}"),
                 sessions=self.sessions,

@@ -180,5 +180,5 @@ def test_sessions_go_to_a_file(two_sessions, ending, tmp_path):
     ("name", "why"), [("sessions.txt", "must end in .parquet or .csv"), ("none/sessions.csv", "can be written to")]
 )
 def test_a_file_that_cannot_be_is_refused_before_anything_is_played(name, why, tmp_path):
-    with pytest.raises(results.CannotWrite, match=why):
+    with pytest.raises(results.WriteError, match=why):
         results.check_ending(tmp_path / name)

@@ -15,7 +15,7 @@ import mmactors.audit
 from mmactors.audit import CHECKS, AuditError, Auditor, Limits, Rules
 from mmactors.cli.main import main
 from mmactors.simulator.venue.engine import Venue
-from mmactors.simulator.venue.venue_log import TruthLog
+from mmactors.simulator.venue.venue_log import VenueLog
 
 DOLLAR, CENT = 1_000_000, 10_000
 T0 = 1_795_000_000_000
@@ -772,7 +772,7 @@ def test_it_reads_what_the_simulator_writes():
     from mmactors.simulator.venue.ledger import NewOrder
 
     file = BytesIO()
-    truth = TruthLog(file, lambda asset: STRIKE)
+    truth = VenueLog(file, lambda asset: STRIKE)
     truth.begin("r", 7, T0)
     venue = Venue(recorder=truth)
     market = Market(MARKET, "BTC", duration_s=100, opens_at=T0, expires_at=T0 + 100_000, maker_bps=1.5, taker_bps=10)

@@ -14,7 +14,7 @@ from mmactors.core.desk.portfolio import Portfolio
 from mmactors.core.ledger.account import with_fees
 from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import MakerParams
-from mmactors.core.risk.trading_state import Proposal, gate
+from mmactors.core.risk.trading_state import OrderCheck, gate
 from mmactors.messages import (
     Market,
     OrderCancelled,
@@ -149,7 +149,7 @@ class Admission:
             contracts, ticks = order.cost_of_move(item.ticks, remaining)
         cost = with_fees(market, ticks * market.tick_micros, contracts)
         objection = gate(
-            Proposal(
+            OrderCheck(
                 market,
                 context.params,
                 outcome,

@@ -16,7 +16,7 @@ from mmactors.core.desk.admission import Admission, Conditions
 from mmactors.core.desk.order_entry import OrderEntry, Step
 from mmactors.core.desk.portfolio import Portfolio
 from mmactors.core.desk.reconciliation import ASK_AGAIN_NS, Reconciliation
-from mmactors.core.desk.recovery import Past
+from mmactors.core.desk.recovery import Recovery
 from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import MakerParams
 from mmactors.messages import (
@@ -35,10 +35,10 @@ from mmactors.messages import (
     FillsFetched,
     Market,
     MarketChanged,
+    MarketHeartbeat,
     MarketHydrated,
     MarketListed,
     MarketOverdue,
-    MarketPulsed,
     MarketReady,
     MarketReported,
     MarketResolved,
@@ -53,7 +53,7 @@ from mmactors.messages import (
     PastHolding,
     PastSettlement,
     QuoteIntent,
-    RiskPulsed,
+    RiskHeartbeat,
     StreamGapped,
     TradingState,
     TradingStateChanged,
@@ -138,7 +138,7 @@ class OrderDesk:
         self._cash_told = Micros(0)
         self._merge_again_ns = Nanos(0)
         self._looks_back = False
-        self._past = Past(self.account)
+        self._past = Recovery(self.account)
         self._stopping = self._stop_acked = self._stop_told = False
         self._stop_op = 0
 
@@ -177,9 +177,9 @@ class OrderDesk:
                 self._waiting[message.market] = None
                 self._past.tend(message.market)
                 self._cancel_market(message.market, now, step)
-            case MarketPulsed() if self._incarnations.get(message.market) == message.incarnation:
+            case MarketHeartbeat() if self._incarnations.get(message.market) == message.incarnation:
                 self._heard_ns[message.market] = now
-            case RiskPulsed():
+            case RiskHeartbeat():
                 self._pulse_ns = now
             case TradingStateChanged() if not self._stopping:
                 self.state = message.state

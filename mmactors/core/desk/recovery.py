@@ -37,7 +37,7 @@ GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
 
 
 @dataclass(slots=True)
-class _Left:
+class _OrphanedHolding:
     """One market.
 
     `held`: it was not paid when this run began, so what it pays is booked as any other's. `tended`: it has an actor of
@@ -66,7 +66,7 @@ class _Left:
         self.merged = Contracts(self.merged - pairs)
 
 
-class Past:
+class Recovery:
     """What earlier runs left; empty as soon as all of it is settled.
 
     Args:
@@ -75,7 +75,7 @@ class Past:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._left: dict[str, _Left] = {}
+        self._left: dict[str, _OrphanedHolding] = {}
         self._start_seq = 0
         self._began_ns: Nanos | None = None
         self._asked_ns = Nanos(0)
@@ -86,7 +86,7 @@ class Past:
 
     def recall(self, holding: PastHolding) -> None:
         """Take in what the journal knows of one market."""
-        left = self._left[holding.market] = _Left(holding.pairs)
+        left = self._left[holding.market] = _OrphanedHolding(holding.pairs)
         for fill in holding.fills:
             left.add(fill)
         left.merge()
@@ -169,7 +169,7 @@ class Past:
             else:
                 self._settle(name, left, now, step)
 
-    def _settle(self, name: str, left: _Left, now: Nanos, step: Step) -> None:
+    def _settle(self, name: str, left: _OrphanedHolding, now: Nanos, step: Step) -> None:
         if not self._fills_in or left.end is None or left.end.resolution is None:
             return
         del self._left[name]

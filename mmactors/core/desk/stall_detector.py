@@ -14,7 +14,7 @@ FEWEST = 10
 """Refusals: fewer may be one market that has reached its room."""
 
 
-class Standstill:
+class StallDetector:
     """Watches what becomes of orders, all markets together."""
 
     def __init__(self) -> None:

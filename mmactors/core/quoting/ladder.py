@@ -3,8 +3,8 @@
 Owns the formula of the quotes in integer ticks and the words for why they are what they are. Pure; knows no order ids,
 no diff, no account. A YES ask at p leaves as a NO buy at 1 - p: both sides of a ladder are purchases.
 
-The formula has three parts: the `Aim` (prices, from the underlying), the `Allowance` (contracts, from time and
-position), and the levels that follow from both. The first two are cheap and change at every look; the third is not
+The formula has three parts: the `TargetQuote` (prices, from the underlying), the `SideCapacity` (contracts, from time
+and position), and the levels that follow from both. The first two are cheap and change at every look; the third is not
 and seldom does, see `standing`.
 """
 
@@ -91,7 +91,7 @@ class QuoteInputs:
 
 
 @dataclass(slots=True)
-class Aim:
+class TargetQuote:
     """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
 
     `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in; `uncertainty` as in the inputs;
@@ -117,7 +117,7 @@ class Aim:
 
 
 @dataclass(slots=True)
-class Allowance:
+class SideCapacity:
     """How many contracts either side may yet have resting, and why."""
 
     phase: Phase
@@ -140,8 +140,8 @@ class Ladder:
     best_bid: Ticks
     best_ask: Ticks
     short_of_cash: bool
-    aim: Aim
-    allowed: Allowance
+    aim: TargetQuote
+    allowed: SideCapacity
     net: int
 
     @property
@@ -217,7 +217,7 @@ class Quoter:
         """Whether these figures make a price."""
         return self._sound and tau_ns > 0 and 0.0 < spot < math.inf and 0.0 < sigma < math.inf
 
-    def aim(self, inputs: QuoteInputs) -> Aim:
+    def aim(self, inputs: QuoteInputs) -> TargetQuote:
         """Return where the best prices should be.
 
         Raises:
@@ -267,9 +267,9 @@ class Quoter:
         elif net < 0 and raw_bid < 1 <= highest * self.per_dollar:
             raw_bid, raw_ask = 1.0, max(raw_ask, 1 + 2 * self._least * self.per_dollar)
         halves = half_bid, half_ask
-        return Aim(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty, tau_s)
+        return TargetQuote(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty, tau_s)
 
-    def allowance(self, inputs: QuoteInputs) -> Allowance:
+    def allowance(self, inputs: QuoteInputs) -> SideCapacity:
         """Return how many contracts either side may have resting."""
         limits, net = self.params.inventory, inputs.net
         f_room = schedule.f(inputs.room_tau_ns, self.duration_ns)
@@ -296,9 +296,11 @@ class Quoter:
             phase = _DEAD_SIDE
         elif reduce_only:
             phase = _REDUCE_ONLY
-        return Allowance(phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0)
+        return SideCapacity(
+            phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0
+        )
 
-    def ladder(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> Ladder:
+    def ladder(self, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity) -> Ladder:
         """Return the ladder for these inputs, of which `aim` and `allowed` are made."""
         bid, ask = self.with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask)
         bids = self._levels(bid, -self._spacing, allowed.yes_left)
@@ -337,7 +339,12 @@ class Quoter:
         return -high, -low
 
     def crossing(
-        self, inputs: QuoteInputs, aim: Aim, allowed: Allowance, best_bid: Ticks | None, best_ask: Ticks | None
+        self,
+        inputs: QuoteInputs,
+        aim: TargetQuote,
+        allowed: SideCapacity,
+        best_bid: Ticks | None,
+        best_ask: Ticks | None,
     ) -> tuple[Outcome, Ticks, Contracts] | None:
         """Return the immediate purchase that flattens, late, when the book's price is fair enough; None if none is.
 

@@ -8,13 +8,13 @@ best ticks stay. The formula is quoting's alone; nothing of it is repeated here.
 
 import math
 
-from mmactors.core.quoting.ladder import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
+from mmactors.core.quoting.ladder import Ladder, Level, QuoteInputs, Quoter, SideCapacity, TargetQuote
 from mmactors.units import Ticks
 
 _ANY = (-math.inf, math.inf)
 
 
-class Standing:
+class LadderCache:
     """A ladder's levels, and what they depend on.
 
     Args:
@@ -41,7 +41,7 @@ class Standing:
         self._no_left = min(ladder.allowed.no_left, full)
         self._beside: tuple[Ticks | None, Ticks | None] | None = None  # the book's ladder that the ranges are for
 
-    def holds(self, inputs: QuoteInputs, aim: Aim, allowed: Allowance) -> bool:
+    def holds(self, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity) -> bool:
         """Whether the quoter would make the same levels of these."""
         full = self._full
         if (

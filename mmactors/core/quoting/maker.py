@@ -13,13 +13,12 @@ from mmactors.core.params import MakerParams
 from mmactors.core.pricing.binary import delta_per_dollar
 from mmactors.core.pricing.fixings import PriceLog, Prints
 from mmactors.core.quoting import schedule
-from mmactors.core.quoting.ladder import Aim, Allowance, Ladder, Level, QuoteInputs, Quoter
-from mmactors.core.quoting.ladder_cache import Standing
+from mmactors.core.quoting.ladder import Ladder, Level, QuoteInputs, Quoter, SideCapacity, TargetQuote
+from mmactors.core.quoting.ladder_cache import LadderCache
 from mmactors.core.quoting.side import Side
 from mmactors.messages import (
     BookChanged,
     FairMoved,
-    LadderDue,
     Market,
     MarketChanged,
     MarketHydrated,
@@ -42,6 +41,7 @@ from mmactors.messages import (
     QuoteReason,
     ReferenceLost,
     ReferenceMoved,
+    RequoteDue,
     Resolution,
     SessionReport,
     TimePassed,
@@ -78,17 +78,17 @@ Taking = tuple[Outcome, Ticks, Contracts]
 class Decision:
     """What to tell whom (the message's type says), and why.
 
-    `look_again` asks for a `LadderDue` once everything already known is in: a sweep that fills three orders is answered
-    once, not three times.
+    `requote` asks for a `RequoteDue` once everything already known is in: a sweep that fills three orders is
+    answered once, not three times.
     """
 
     commands: tuple[Command, ...] = ()
     reason: QuoteReason | None = None
-    look_again: bool = False
+    requote: bool = False
 
 
 NOTHING = Decision()
-LOOK_AGAIN = Decision(look_again=True)
+LOOK_AGAIN = Decision(requote=True)
 
 
 class Maker:
@@ -120,7 +120,7 @@ class Maker:
         self._lost = "no reference price yet"
         self._looked_ns = self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
         self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
-        self._standing: Standing | None = None
+        self._standing: LadderCache | None = None
         self._runs_until = self._look_ahead_ns = 0
         self._two_sided = False
         self._prints: Prints | None = None  # of a market that settles on an average
@@ -138,7 +138,7 @@ class Maker:
             case TimePassed():
                 if now - self._looked_ns < LOOK_EVERY_NS:
                     return NOTHING
-            case LadderDue():
+            case RequoteDue():
                 pass
             case BookChanged():
                 self._book = event
@@ -217,7 +217,7 @@ class Maker:
                 standing = self._standing
                 if standing is None or not standing.holds(inputs, aim, allowed):
                     ladder = quoter.ladder(inputs, aim, allowed)
-                    self._standing = standing = Standing(ladder, inputs, quoter)
+                    self._standing = standing = LadderCache(ladder, inputs, quoter)
                 bids, asks = self._yes.below_cap(standing.bids, now), self._no.below_cap(standing.asks, now)
                 if aim.f <= quoter.cross_f:
                     taking = self._crossing(quoter, inputs, aim, allowed, now)
@@ -294,7 +294,9 @@ class Maker:
             return "prints of the average not known"
         return None if priced else "the figures make no price"
 
-    def _crossing(self, quoter: Quoter, inputs: QuoteInputs, aim: Aim, allowed: Allowance, now: Nanos) -> Taking | None:
+    def _crossing(
+        self, quoter: Quoter, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity, now: Nanos
+    ) -> Taking | None:
         bid, ask = self._book.bid_ticks, self._book.ask_ticks
         others_bid = None if bid is None or self._yes.reaches(bid) else bid
         others_ask = None if ask is None or self._no.reaches(quoter.per_dollar - ask) else ask
@@ -382,7 +384,7 @@ class Maker:
         phase = "CLOSED" if obstacle == "closing" else allowed.phase
         return QuoteReason(why, spot, strike, f, *figures, bids, offered, phase)
 
-    def _mark(self, market: Market, inputs: QuoteInputs, aim: Aim, now: Nanos) -> FairMoved:
+    def _mark(self, market: Market, inputs: QuoteInputs, aim: TargetQuote, now: Nanos) -> FairMoved:
         self._marked_ns = now
         delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(aim.left_s, 0.5))
         return FairMoved(self.name, market.asset, aim.fair, delta, inputs.net, inputs.spot)

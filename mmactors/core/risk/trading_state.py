@@ -1,7 +1,8 @@
 """Risk: the gate every order passes last, and the rules that decide what the account may do.
 
-The gate is a tuple of named rules over one `Proposal`; the first that objects denies the order. It is called where the
-orders leave (the desk), so nothing races it. `RiskRules` decides the trading state from equity and reports exposure.
+The gate is a tuple of named rules over one `OrderCheck`; the first that objects denies the order. It is called where
+the orders leave (the desk), so nothing races it. `RiskRules` decides the trading state from equity and
+reports exposure.
 """
 
 import math
@@ -49,7 +50,7 @@ DAY_NS = 86_400 * SECOND
 
 
 @dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
-class Proposal:
+class OrderCheck:
     """One order about to leave, and all that the rules may know of its surroundings.
 
     Attributes:
@@ -107,46 +108,46 @@ _YES, _NO = Outcome.YES, Outcome.NO
 _OPEN = MarketStatus.OPEN
 _ACTIVE, _REDUCING = TradingState.ACTIVE, TradingState.REDUCING
 
-Rule = Callable[[Proposal], str | None]
+Rule = Callable[[OrderCheck], str | None]
 
 
-def _synced(p: Proposal) -> str | None:
+def _synced(p: OrderCheck) -> str | None:
     return None if p.synced else "the account is not reconciled with the venue"
 
 
-def _state(p: Proposal) -> str | None:
+def _state(p: OrderCheck) -> str | None:
     if p.state is _ACTIVE or (p.state is _REDUCING and p.reduces):
         return None
     return f"the account is {p.state}"
 
 
-def _pulse(p: Proposal) -> str | None:
+def _pulse(p: OrderCheck) -> str | None:
     if p.pulse_age_ns <= PULSE_LIMIT_NS or p.reduces:
         return None
     return "risk is silent"
 
 
-def _market_open(p: Proposal) -> str | None:
+def _market_open(p: OrderCheck) -> str | None:
     return None if p.market.status is _OPEN else f"the market is {p.market.status}"
 
 
-def _close(p: Proposal) -> str | None:
+def _close(p: OrderCheck) -> str | None:
     if p.venue_tau_ns > schedule.close_at_ns(p.market.duration_ns, p.params.inventory):
         return None
     return "past the closing threshold"
 
 
-def _stale(p: Proposal) -> str | None:
+def _stale(p: OrderCheck) -> str | None:
     limit_ns = p.params.risk.stale_after_ns
     on_the_way_ns = min(ON_THE_WAY_NS, limit_ns // 8)
     return None if p.priced_age_ns <= limit_ns - on_the_way_ns else "the reference is stale"
 
 
-def _price(p: Proposal) -> str | None:
+def _price(p: OrderCheck) -> str | None:
     return None if 1 <= p.ticks < p.market.ticks_per_dollar else f"{p.ticks} ticks is no price"
 
 
-def _size(p: Proposal) -> str | None:
+def _size(p: OrderCheck) -> str | None:
     if p.remaining <= 0:
         return "all of it has filled"
     if p.market.min_size <= p.size <= p.market.max_size:
@@ -154,19 +155,19 @@ def _size(p: Proposal) -> str | None:
     return f"a size of {p.size} is outside {p.market.min_size}..{p.market.max_size}"
 
 
-def _room(p: Proposal) -> str | None:
+def _room(p: OrderCheck) -> str | None:
     room = schedule.room(p.f, p.params.inventory)
     reach = p.signed_net + p.same + p.remaining
     return None if reach <= room or p.reduces else f"could take the position to {reach}, room {room}"
 
 
-def _reduce_only(p: Proposal) -> str | None:
+def _reduce_only(p: OrderCheck) -> str | None:
     if p.f > p.params.inventory.reduce_only_f or p.reduces:
         return None
     return "late in the session only |net| may be cut"
 
 
-def _dead_side(p: Proposal) -> str | None:
+def _dead_side(p: OrderCheck) -> str | None:
     inv = p.params.inventory
     losing = _NO if p.d2 > 0 else _YES
     if p.f > inv.dead_f or abs(p.d2) < inv.dead_d2 or p.outcome is not losing:
@@ -176,7 +177,7 @@ def _dead_side(p: Proposal) -> str | None:
     return "the losing outcome gets no bids"
 
 
-def _spread(p: Proposal) -> str | None:
+def _spread(p: OrderCheck) -> str | None:
     if p.opposing_ticks is None:
         return None
     own = p.market.ticks_per_dollar - p.ticks - p.opposing_ticks
@@ -184,18 +185,18 @@ def _spread(p: Proposal) -> str | None:
     return None if own >= least else f"own spread would be {own} ticks, least {least}"
 
 
-def _cash(p: Proposal) -> str | None:
+def _cash(p: OrderCheck) -> str | None:
     return None if p.cost <= p.cash_free else f"costs ${dollars(p.cost):.2f}, free ${dollars(p.cash_free):.2f}"
 
 
-def _exposure(p: Proposal) -> str | None:
+def _exposure(p: OrderCheck) -> str | None:
     limit = p.params.risk.max_exposure
     if p.exposure_after <= limit or p.reduces:
         return None
     return f"worst-case loss ${dollars(p.exposure_after):.2f}, limit ${dollars(limit):.2f}"
 
 
-def _asset(p: Proposal) -> str | None:
+def _asset(p: OrderCheck) -> str | None:
     if not p.barred or (p.barred > 0) != (p.outcome is Outcome.YES) or p.reduces:
         return None
     return f"the exposure to {p.market.asset} is at its limit, ${p.params.risk.max_asset_delta:g} per bp"
@@ -220,7 +221,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 
 
-def gate(proposal: Proposal) -> tuple[str, str] | None:
+def gate(proposal: OrderCheck) -> tuple[str, str] | None:
     """Return the name and the words of the first rule that objects, or None: the order may leave."""
     for name, rule in RULES:
         objection = rule(proposal)

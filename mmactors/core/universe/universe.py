@@ -14,7 +14,7 @@ from mmactors.units import Nanos
 _PENDING, _OPEN = MarketStatus.PENDING, MarketStatus.OPEN
 
 
-class Roster:
+class MarketUniverse:
     """The markets known.
 
     Args:

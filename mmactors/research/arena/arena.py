@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmactors.backtest import workers
-from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, SessionMetrics
 from mmactors.config import DURATIONS, Config
 from mmactors.research.arena.league_table import OURS, Arena
 from mmactors.research.arena.recorded_worlds import Excerpt, cut
@@ -78,8 +78,8 @@ def play(
 
 
 def _play_ours(config: Config, wanted: int, world: World | None, stopped: workers.Stopped) -> list[SessionFigures]:
-    tally = Tally(ACCOUNT)
-    run = DirectRun(config, tally, world)
+    tally = SessionMetrics(ACCOUNT)
+    run = CoreRun(config, tally, world)
     tally.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from random import Random
 
-from mmactors.backtest.session_metrics import Tally
+from mmactors.backtest.session_metrics import SessionMetrics
 from mmactors.config import Config
 from mmactors.core.pricing.binary import fair_value
 from mmactors.core.reference.volatility import Volatility
@@ -18,7 +18,7 @@ from mmactors.research.arena.strategies import RIVALS, Rival, View, Wanted
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.book import LIVE, Market, Outcome
 from mmactors.simulator.venue.ledger import NewOrder, OrderEvent
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.simulation import SimulatedVenue
 from mmactors.units import DOLLAR, MILLISECOND, Nanos
 
@@ -47,7 +47,7 @@ class Competitor:
 
     def __init__(self, config: Config, name: str, *, steelman: bool, start_ms: int, world: World | None = None) -> None:
         simulator = config.simulator
-        self.tally = Tally(ACCOUNT)
+        self.tally = SessionMetrics(ACCOUNT)
         self.simulation = SimulatedVenue(simulator, start_ms, world=world, recorder=self.tally, run="arena")
         self.tally.world = self.simulation.world
         self._account = self.simulation.account(ACCOUNT)
@@ -205,7 +205,7 @@ class Competitor:
             self.simulation.venue.place(
                 self._account, NewOrder(market.id, "bid", outcome, ticks * market.tick, min(size, market.max_size)), now
             )
-        except Refusal as refusal:
+        except RefusalError as refusal:
             if refusal.code != "INSUFFICIENT_FUNDS":
                 raise
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmactors.backtest.core_run import DirectRun
+from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, Tally
+from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, SessionMetrics
 from mmactors.config import Config
 from mmactors.research.arena.arena import WARM_UP_S, on_excerpt, world_of
 from mmactors.research.arena.recorded_worlds import cut
@@ -111,7 +111,7 @@ def play_again(
         config = on_excerpt(world_of(config, seed, piece), cuts[piece])
         world = build_world(config.simulator, START_NS // MILLISECOND, {asset: cuts[piece].recording})
     tape = _Tape(place)
-    run = DirectRun(config, tape, world)
+    run = CoreRun(config, tape, world)
     tape.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
@@ -134,7 +134,7 @@ def play_again(
     )
 
 
-class _Tape(Tally):
+class _Tape(SessionMetrics):
     """The ruler of every session, which also keeps one market, by its place, and our fills in it."""
 
     def __init__(self, place: int) -> None:
@@ -162,7 +162,7 @@ class _Tape(Tally):
                 self.fills.append(Bought(left_s, order.buys_yes, yes_ticks / market.ticks, size))
 
 
-def _sampled(run: DirectRun, market: Market, now_ms: int) -> Sample:
+def _sampled(run: CoreRun, market: Market, now_ms: int) -> Sample:
     account = run.venue.account(ACCOUNT)
     bid, ask = 0, market.ticks
     for order in account.live.values():

@@ -41,7 +41,7 @@ Played = list[dict[str, Any]]
 """The sessions of one unit, as plain values that survive JSON unchanged."""
 
 
-class SweepStopped(Exception):  # noqa: N818
+class SweepStoppedError(Exception):
     """A sweep cannot begin or go on; the text is one line, what is done is kept."""
 
     def __init__(self, line: str, exit_code: int) -> None:
@@ -68,14 +68,14 @@ class Result:
     failure: str = ""
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Plays units."""
 
     def play(self, units: Sequence[Unit]) -> Generator[Result | None, None, None]:
         """Yield each unit's result when it is there, in any order, and now and then None.
 
         Raises:
-            SweepStopped: nobody is left who could play.
+            SweepStoppedError: nobody is left who could play.
         """
 
     @property
@@ -125,7 +125,7 @@ class Processes:
         self._count = count or os.cpu_count() or 1
 
     def play(self, units: Sequence[Unit]) -> Generator[Result | None, None, None]:
-        """Yield results; see `Crew.play`."""
+        """Yield results; see `Executor.play`."""
         waiting = {unit.key: unit for unit in units}
         for left in range(NEW_POOLS, -1, -1):
             try:
@@ -137,7 +137,7 @@ class Processes:
                 self.note = f"a process was lost; {len(waiting)} units go on in new ones"
                 if left == 0:
                     line = f"processes were lost {NEW_POOLS + 1} times; too little memory for {self._count} at once?"
-                    raise SweepStopped(line, DEFECT) from None
+                    raise SweepStoppedError(line, DEFECT) from None
             else:
                 return
 
@@ -194,7 +194,7 @@ class Cluster:
         scheduler: its address, such as tcp://host:8786.
 
     Raises:
-        SweepStopped: there is no scheduler, or the extra is not installed.
+        SweepStoppedError: there is no scheduler, or the extra is not installed.
     """
 
     def __init__(self, scheduler: str) -> None:
@@ -202,7 +202,7 @@ class Cluster:
             import distributed
         except ImportError:
             why = "a Dask scheduler needs the cluster extra (pip install 'mmactors[cluster]')"
-            raise SweepStopped(f"--scheduler {scheduler}: {why}", USAGE) from None
+            raise SweepStoppedError(f"--scheduler {scheduler}: {why}", USAGE) from None
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what it has to say, an exception says, too
         self.note = ""
@@ -212,12 +212,14 @@ class Cluster:
             asyncio.run(_greet(scheduler))  # a client that fails to connect takes its time to go
             self._client = client(scheduler, timeout=REACHED_WITHIN_S, set_as_default=False)
         except Exception as error:  # noqa: BLE001 - an address can be wrong in many ways
-            why = " ".join(str(error).split()) if isinstance(error, _NoScheduler | ValueError) else "nothing answers"
+            why = (
+                " ".join(str(error).split()) if isinstance(error, _NoSchedulerError | ValueError) else "nothing answers"
+            )
             line = f"--scheduler {scheduler}: no Dask scheduler there, such as tcp://host:8786 ({why})"
-            raise SweepStopped(line, UNAVAILABLE) from None
+            raise SweepStoppedError(line, UNAVAILABLE) from None
 
     def play(self, units: Sequence[Unit]) -> Generator[Result | None, None, None]:
-        """Yield results; see `Crew.play`."""
+        """Yield results; see `Executor.play`."""
         version = program_version()
 
         def submit(unit: Unit) -> Any:
@@ -231,12 +233,12 @@ class Cluster:
             why = " ".join(str(error).split())[:300]
             if self._client.status != "running":
                 why = "the scheduler is gone"
-            raise SweepStopped(f"--scheduler {self._scheduler}: {why}", UNAVAILABLE) from None
+            raise SweepStoppedError(f"--scheduler {self._scheduler}: {why}", UNAVAILABLE) from None
         finally:
             self._client.close(timeout=2)
 
 
-class _NoScheduler(Exception):  # noqa: N818
+class _NoSchedulerError(Exception):
     """Somebody else answers."""
 
 
@@ -248,14 +250,14 @@ async def _greet(scheduler: str) -> None:
     async with remote(scheduler, connection_args=security().get_connection_args("client")) as there:
         who = await asyncio.wait_for(there.identity(), REACHED_WITHIN_S)
         if who.get("type") != "Scheduler":
-            raise _NoScheduler(f"it is a {who.get('type')}")
+            raise _NoSchedulerError(f"it is a {who.get('type')}")
 
 
-class _OtherProgram(Exception):  # noqa: N818
+class _OtherProgramError(Exception):
     """A worker has another version of the program, whose results are not ours."""
 
 
 def _play_there(unit: Unit, version: str) -> Result:
     if program_version() != version:
-        raise _OtherProgram(f"a worker has mmactors {program_version()}, here is {version}; install the same")
+        raise _OtherProgramError(f"a worker has mmactors {program_version()}, here is {version}; install the same")
     return play_unit(unit)

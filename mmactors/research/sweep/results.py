@@ -54,7 +54,7 @@ class SetPlayed:
 
 
 @dataclass(frozen=True)
-class Standings:
+class SweepResults:
     """The sets of a sweep in their order."""
 
     grid: Grid

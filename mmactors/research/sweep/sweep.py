@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mmactors.research.sweep.executors import USAGE, Crew, Played, SweepStopped, Unit, unit
+from mmactors.research.sweep.executors import USAGE, Executor, Played, SweepStoppedError, Unit, unit
 from mmactors.research.sweep.grid import Grid
-from mmactors.research.sweep.results import SetPlayed, Standings
+from mmactors.research.sweep.results import SetPlayed, SweepResults
 
 HELD = 75
 UNITS = "units.jsonl"
@@ -31,7 +31,7 @@ class Journal:
         path: of the file; made if it is not there.
 
     Raises:
-        SweepStopped: it cannot be written, or another sweep is writing it.
+        SweepStoppedError: it cannot be written, or another sweep is writing it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,12 +41,12 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BufferedRandom = path.open("a+b")
         except OSError as error:
-            raise SweepStopped(f"--out {path.parent}: cannot be written: {error.strerror}", USAGE) from None
+            raise SweepStoppedError(f"--out {path.parent}: cannot be written: {error.strerror}", USAGE) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
-            raise SweepStopped(f"--out {path.parent}: another sweep is writing there", HELD) from None
+            raise SweepStoppedError(f"--out {path.parent}: another sweep is writing there", HELD) from None
         self._path = path
         self._read()
 
@@ -63,7 +63,7 @@ class Journal:
             self._file.write(json.dumps({"unit": key, "sessions": sessions}).encode() + b"\n")
             self._file.flush()
         except OSError as error:
-            raise SweepStopped(f"{self._path}: cannot be written: {error.strerror}", USAGE) from None
+            raise SweepStoppedError(f"{self._path}: cannot be written: {error.strerror}", USAGE) from None
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -86,10 +86,10 @@ class Journal:
 def run(
     grid: Grid,
     folder: Path,
-    crew: Crew,
+    crew: Executor,
     *,
     progress: Callable[[str], None] = lambda _line: None,
-) -> Standings:
+) -> SweepResults:
     """Play what the journal in the folder does not have yet, then write both tables beside it.
 
     Args:
@@ -99,12 +99,14 @@ def run(
         progress: takes a line about every ten seconds.
 
     Raises:
-        SweepStopped: the folder cannot be written, or nobody could play; units done so far are in the journal.
+        SweepStoppedError: the folder cannot be written, or nobody could play; units done so far are in the journal.
         KeyboardInterrupt: likewise.
     """
     began = time.perf_counter()
     if find_spec("pyarrow") is None:
-        raise SweepStopped("the tables are Parquet: needs the research extra (pip install 'mmactors[research]')", USAGE)
+        raise SweepStoppedError(
+            "the tables are Parquet: needs the research extra (pip install 'mmactors[research]')", USAGE
+        )
     file = grid.file
     counts = [min(file.world_sessions, file.sessions - start) for start in range(0, file.sessions, file.world_sessions)]
     units = {
@@ -122,23 +124,23 @@ def run(
                 progress(note)
         try:
             failures = _play(left, journal, crew, progress) if left else {}
-        except SweepStopped as stopped:
+        except SweepStoppedError as stopped:
             line = f"{stopped}; {folder} keeps what is done, the same command goes on"
-            raise SweepStopped(line, stopped.exit_code) from None
+            raise SweepStoppedError(line, stopped.exit_code) from None
         played = []
         for each in grid.sets:
             keys = [unit.key for unit in units.get(each.number, [])]
             reason = next((failures[key] for key in keys if key in failures), each.reason)
             played.append(SetPlayed(each, [journal.done.get(key, []) for key in keys], reason))
-        standings = Standings(grid, played, time.perf_counter() - began)
+        standings = SweepResults(grid, played, time.perf_counter() - began)
         try:
             standings.write(folder)
         except OSError as error:
-            raise SweepStopped(f"--out {folder}: cannot be written: {error.strerror}", USAGE) from None
+            raise SweepStoppedError(f"--out {folder}: cannot be written: {error.strerror}", USAGE) from None
     return standings
 
 
-def _play(units: list[Unit], journal: Journal, crew: Crew, progress: Callable[[str], None]) -> dict[str, str]:
+def _play(units: list[Unit], journal: Journal, crew: Executor, progress: Callable[[str], None]) -> dict[str, str]:
     """Play and keep; return the failures."""
     failures: dict[str, str] = {}
     count, note = 0, ""

@@ -75,7 +75,7 @@ class LiveFeeds:
         config: names the feeds; a feed without an address would be the simulator's own.
 
     Raises:
-        BadCertificates: `ca_file` of a feed cannot be used.
+        CertificatesError: `ca_file` of a feed cannot be used.
     """
 
     def __init__(self, config: Config) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 VALID_DAYS = 30
 
 
-class NoCertificate(Exception):  # noqa: N818
+class NoCertificateError(Exception):
     """There is no certificate to serve with; the text says what to do."""
 
 
@@ -24,7 +24,7 @@ def serve_with_own(host: str, file: Path) -> ssl.SSLContext:
     """Make a key and a certificate for `host` and the local names, write the certificate to `file`, serve with both.
 
     Raises:
-        NoCertificate: the cryptography package is missing, or the file cannot be written.
+        NoCertificateError: the cryptography package is missing, or the file cannot be written.
     """
     try:
         from cryptography import x509
@@ -32,7 +32,7 @@ def serve_with_own(host: str, file: Path) -> ssl.SSLContext:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError:
-        raise NoCertificate("simulator.tls needs cryptography: install the program with its extra 'tls'") from None
+        raise NoCertificateError("simulator.tls needs cryptography: install the program with its extra 'tls'") from None
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mmactors simulator")])
     now = datetime.datetime.now(datetime.UTC)
@@ -66,7 +66,7 @@ def serve_with_own(host: str, file: Path) -> ssl.SSLContext:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(shown)
     except OSError as error:
-        raise NoCertificate(f"cannot write {file}: {error.strerror}; set simulator.certificate") from None
+        raise NoCertificateError(f"cannot write {file}: {error.strerror}; set simulator.certificate") from None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     with tempfile.NamedTemporaryFile(suffix=".pem") as both:  # mode 0600, gone at once
         both.write(hidden + shown)

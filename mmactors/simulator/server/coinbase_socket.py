@@ -140,7 +140,7 @@ class CoinbaseFeed:
         try:
             request = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            put(encode({"type": "error", "message": "Malformed JSON"}))
+            put(encode({"type": "error", "message": "MalformedError JSON"}))
             return
         kind = request.get("type") if isinstance(request, dict) else None
         if kind not in ("subscribe", "unsubscribe"):

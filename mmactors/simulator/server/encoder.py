@@ -15,7 +15,7 @@ from mmactors.simulator.venue.ledger import AccountEvent, OrderEvent
 from mmactors.simulator.venue.replies import Json
 
 
-class Voice(Protocol):
+class FrameEncoder(Protocol):
     """Writes frames. What it returns is what a listener's `put` takes."""
 
     def say(self, message: Json) -> Any:
@@ -33,7 +33,7 @@ def encode(message: Json) -> str:
     return msgspec.json.encode(message).decode()
 
 
-class TextVoice:
+class TextEncoder:
     """The wire's own: every frame is JSON text."""
 
     def say(self, message: Json) -> str:

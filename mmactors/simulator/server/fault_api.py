@@ -15,7 +15,7 @@ from aiohttp import web
 from mmactors.simulator.prices.exchange import Exchange
 from mmactors.simulator.server.encoder import encode
 from mmactors.simulator.server.hub import Say, VenueClock
-from mmactors.simulator.venue.interventions import Alteration
+from mmactors.simulator.venue.interventions import MarketIntervention
 
 
 class _Wish(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,7 +24,7 @@ class _Wish(msgspec.Struct, forbid_unknown_fields=True):
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 200
 
 
-class Switchboard:
+class FaultApi:
     """Every exchange's switch, and the hand on the markets.
 
     `alter` changes a market (id, how, when), or raises ValueError.
@@ -35,7 +35,7 @@ class Switchboard:
         exchanges: Iterable[Exchange],
         clock: VenueClock,
         say: Say,
-        alter: Callable[[str, Alteration, int], None],
+        alter: Callable[[str, MarketIntervention, int], None],
     ) -> None:
         self._exchanges = {exchange.name: exchange for exchange in exchanges}
         self._clock = clock
@@ -52,7 +52,7 @@ class Switchboard:
     async def _change(self, request: web.Request) -> web.Response:
         market_id, now_ms = request.match_info["id"], self._clock.now_ms()
         try:
-            change = msgspec.json.decode(await request.read(), type=Alteration)
+            change = msgspec.json.decode(await request.read(), type=MarketIntervention)
             self._alter(market_id, change, now_ms)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
             raise web.HTTPBadRequest(reason=" ".join(str(error).split())) from None

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
-from mmactors.simulator.server.encoder import TextVoice, Voice
+from mmactors.simulator.server.encoder import FrameEncoder, TextEncoder
 from mmactors.simulator.server.order_sessions import OrderSession, Sessions
 from mmactors.simulator.server.tokens import Identity, WalletDesk, identify
 from mmactors.simulator.venue import replies, requests
 from mmactors.simulator.venue.engine import MarketChange
 from mmactors.simulator.venue.ledger import Account
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.simulator.venue.simulation import SimulatedVenue
 
@@ -60,7 +60,7 @@ class Latency:
         return delay_ms / 1000 if delay_ms > 0.0 else 0.0
 
 
-class Listener(Protocol):
+class Subscriber(Protocol):
     """A venue socket, as the floor sees it."""
 
     account: Account | None
@@ -73,7 +73,7 @@ class Listener(Protocol):
         """Close the socket after what was sent."""
 
 
-class Floor:
+class VenueHub:
     """The venue as the server sees it.
 
     Args:
@@ -85,27 +85,27 @@ class Floor:
     """
 
     def __init__(
-        self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say, voice: Voice | None = None
+        self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say, voice: FrameEncoder | None = None
     ) -> None:
         self.simulation = simulation
         self.clock = clock
         self.say = say
-        self.voice = voice or TextVoice()
+        self.voice = voice or TextEncoder()
         self.sessions = Sessions()
-        self.listeners: set[Listener] = set()
+        self.listeners: set[Subscriber] = set()
         self.wallets = WalletDesk(secret, simulation.config.wallet_token_s)
         self._secret = secret
         self._unknown: dict[str, int] = {}
-        self._channels: dict[tuple[str, str], dict[Listener, None]] = {}
-        self._books: dict[str, dict[Listener, None]] = {}
+        self._channels: dict[tuple[str, str], dict[Subscriber, None]] = {}
+        self._books: dict[str, dict[Subscriber, None]] = {}
         """Of the channels those of books, by market."""
-        self._attached: dict[tuple[str, str], Listener] = {}
+        self._attached: dict[tuple[str, str], Subscriber] = {}
 
     def identify(self, token: object) -> tuple[Identity, Account]:
         """Return a token's identity and its account, opened and funded if new.
 
         Raises:
-            Refusal: UNAUTHORIZED or TOKEN_EXPIRED.
+            RefusalError: UNAUTHORIZED or TOKEN_EXPIRED.
         """
         identity = identify(token, self._secret, self.clock.now_ms())
         return identity, self.simulation.account(identity.account)
@@ -122,7 +122,7 @@ class Floor:
             self.say(f"unknown operation {name!r} ignored")
         self._unknown[name] = self._unknown.get(name, 0) + 1
 
-    def take_over(self, listener: Listener, session: OrderSession) -> None:
+    def take_over(self, listener: Subscriber, session: OrderSession) -> None:
         """Make this socket the session's one; another that was is closed."""
         key = (session.account, session.name)
         former = self._attached.get(key)
@@ -134,7 +134,7 @@ class Floor:
         self._attached[key] = listener
         self._note("up", session)
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: Subscriber) -> None:
         """Forget a socket; its session's orders stay until their time is over."""
         self.listeners.discard(listener)
         for subscribers in self._channels.values():
@@ -144,11 +144,11 @@ class Floor:
             del self._attached[session.account, session.name]
             self._note("down", session)
 
-    def subscribe(self, listener: Listener, channel: object, market_id: object) -> None:
+    def subscribe(self, listener: Subscriber, channel: object, market_id: object) -> None:
         """Start a subscription and send its snapshot, if the channel has one.
 
         Raises:
-            Refusal: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST; nothing was subscribed.
+            RefusalError: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST; nothing was subscribed.
         """
         self.publish()
         key = self._key(listener, channel, market_id)
@@ -169,15 +169,15 @@ class Floor:
             listener.put(self.voice.say(snapshot))
         subscribers[listener] = None
 
-    def check_channel(self, listener: Listener, channel: object, market_id: object) -> None:
+    def check_channel(self, listener: Subscriber, channel: object, market_id: object) -> None:
         """Tell whether a subscription could be had.
 
         Raises:
-            Refusal: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST.
+            RefusalError: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST.
         """
         self._key(listener, channel, market_id)
 
-    def unsubscribe(self, listener: Listener, channel: object, market_id: object) -> None:
+    def unsubscribe(self, listener: Subscriber, channel: object, market_id: object) -> None:
         """End a subscription, if there is one."""
         name = channel if isinstance(channel, str) else ""
         detail = market_id if isinstance(market_id, str) else ""
@@ -185,7 +185,7 @@ class Floor:
             detail = listener.account.name
         self._channels.get((name, detail), {}).pop(listener, None)
 
-    def resend_books(self, listener: Listener, market_ids: frozenset[str]) -> None:
+    def resend_books(self, listener: Subscriber, market_ids: frozenset[str]) -> None:
         """Send fresh snapshots for the books whose deltas a slow reader missed."""
         self.publish()
         now = self.clock.now_ms()
@@ -256,10 +256,10 @@ class Floor:
         for listener in self._channels[key]:
             listener.put(frame)
 
-    def _key(self, listener: Listener, channel: object, market_id: object) -> tuple[str, str]:
+    def _key(self, listener: Subscriber, channel: object, market_id: object) -> tuple[str, str]:
         if channel == "orders":
             if listener.account is None:
-                raise Refusal("UNAUTHORIZED", "the orders channel needs a token")
+                raise RefusalError("UNAUTHORIZED", "the orders channel needs a token")
             return "orders", listener.account.name
         if channel == "markets":
             return "markets", ""
@@ -267,6 +267,6 @@ class Floor:
             if not isinstance(market_id, str):
                 raise requests.bad_request(f"the {channel} channel needs a market")
             if market_id not in self.simulation.venue.markets:
-                raise Refusal("MARKET_NOT_FOUND", f"no market {market_id}")
+                raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id}")
             return str(channel), market_id
         raise requests.bad_request("channel must be orders, orderbook, trades or markets")

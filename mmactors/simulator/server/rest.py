@@ -12,12 +12,12 @@ import msgspec
 from aiohttp import web
 
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Floor, Latency
+from mmactors.simulator.server.hub import Latency, VenueHub
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.venue import replies, requests
 from mmactors.simulator.venue.book import LIVE, Market
 from mmactors.simulator.venue.ledger import Account
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 
 Public = Callable[[web.Request], Json]
@@ -29,7 +29,7 @@ FILLS_LIMIT = 500
 class Rest:
     """The endpoints, on one floor."""
 
-    def __init__(self, floor: Floor, latency: Latency) -> None:
+    def __init__(self, floor: VenueHub, latency: Latency) -> None:
         self._floor = floor
         self._latency = latency
 
@@ -60,7 +60,7 @@ class Rest:
             try:
                 self._floor.advance()
                 response = web.Response(text=encode(answer(request)), content_type="application/json")
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 response = refused(refusal)
             await asyncio.sleep(self._latency.draw_s())
             return response
@@ -76,7 +76,7 @@ class Rest:
                 self._floor.advance()
                 status, body = answer(request, account, _decode(raw))
                 response = web.Response(text=encode(body), status=status, content_type="application/json")
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 response = refused(refusal)
             self._floor.publish()
             await asyncio.sleep(self._latency.draw_s())
@@ -90,7 +90,7 @@ class Rest:
             await asyncio.sleep(self._latency.draw_s())
             try:
                 response = web.Response(text=encode(answer(_decode(raw))), content_type="application/json")
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 response = refused(refusal, status=501 if refusal.code == "UNAVAILABLE" else None)
             await asyncio.sleep(self._latency.draw_s())
             return response
@@ -127,7 +127,7 @@ class Rest:
         market_id = request.match_info["id"]
         market = self._floor.simulation.venue.markets.get(market_id)
         if market is None:
-            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id[:64]}")
+            raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id[:64]}")
         return market
 
     # --- orders ---------------------------------------------------------------------------------------
@@ -209,11 +209,11 @@ class Rest:
     def _submit(self, account: Account, frame: Json) -> Json:
         reply = self._floor.submit(account, frame)
         if reply["type"] == "error":
-            raise _Answered(reply["error"])
+            raise _AnsweredError(reply["error"])
         return reply
 
 
-class _Answered(Refusal):
+class _AnsweredError(RefusalError):
     """A refusal already written as JSON."""
 
     def __init__(self, error: Json) -> None:
@@ -221,9 +221,9 @@ class _Answered(Refusal):
         self.error = error
 
 
-def refused(refusal: Refusal, status: int | None = None) -> web.Response:
+def refused(refusal: RefusalError, status: int | None = None) -> web.Response:
     """Write a refusal as an HTTP response."""
-    error = refusal.error if isinstance(refusal, _Answered) else replies.error_json(refusal)
+    error = refusal.error if isinstance(refusal, _AnsweredError) else replies.error_json(refusal)
     headers = {"Retry-After": str(math.ceil(refusal.retry_after_ms / 1000))} if refusal.retry_after_ms else None
     return web.Response(
         text=encode({"error": error}),

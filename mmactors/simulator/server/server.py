@@ -24,23 +24,23 @@ from loguru import logger
 
 from mmactors.config import Config
 from mmactors.config.schema import SimulatorConfig
-from mmactors.net.tls import BadCertificates
+from mmactors.net.tls import CertificatesError
 from mmactors.simulator.models.latency import latency_of
 from mmactors.simulator.prices.exchange import exchange, own_paths
 from mmactors.simulator.prices.live import LiveFeeds
 from mmactors.simulator.prices.recording import PricesError, Recording, load_prices
 from mmactors.simulator.server.binance_socket import Feed
-from mmactors.simulator.server.certificate import NoCertificate, serve_with_own
+from mmactors.simulator.server.certificate import NoCertificateError, serve_with_own
 from mmactors.simulator.server.coinbase_socket import CoinbaseFeed
-from mmactors.simulator.server.fault_api import Switchboard
+from mmactors.simulator.server.fault_api import FaultApi
 from mmactors.simulator.server.history_rest import History
-from mmactors.simulator.server.hub import Floor, Say, WallClock
+from mmactors.simulator.server.hub import Say, VenueHub, WallClock
 from mmactors.simulator.server.rest import Rest, refused
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue.requests import bad_request
 from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
-from mmactors.simulator.venue.venue_log import TruthLog
+from mmactors.simulator.venue.venue_log import VenueLog
 
 EXIT_OK, EXIT_NO_FILE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 66, 69, 78
 EXCHANGES = ("binance", "coinbase")
@@ -65,7 +65,7 @@ class SimulatorServer:
     Raises:
         ValueError: the configuration's sessions cannot be.
         OSError: the log cannot be opened.
-        NoCertificate: it should serve TLS and cannot.
+        NoCertificateError: it should serve TLS and cannot.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class SimulatorServer:
         world = build_world(config, clock.start_ms, recordings) if live is None else live.world
         self._live = live
         self._say = say
-        self._truth: TruthLog | None = None
+        self._truth: VenueLog | None = None
         if config.log is not None:
             config.log.parent.mkdir(parents=True, exist_ok=True)
-            self._truth = TruthLog(config.log.open("ab", buffering=0), world.price)
+            self._truth = VenueLog(config.log.open("ab", buffering=0), world.price)
         run_id = _base36(clock.start_ms)
         if self._truth is not None:
             self._truth.begin(run_id, config.world.seed, clock.start_ms)
@@ -104,7 +104,7 @@ class SimulatorServer:
             run=run_id,
             first_seq=clock.start_ms,
         )
-        self.floor = Floor(self.simulation, clock, secret, say)
+        self.floor = VenueHub(self.simulation, clock, secret, say)
         rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
         self._orders_latency = latency_of(config, config.order_latency_ms, rng)
         seed = config.world.seed
@@ -141,7 +141,7 @@ class SimulatorServer:
             subscribe_within_ms=subscribe_within_ms,
         )
         self._history = History(binance, coinbase, clock)
-        self._switchboard = Switchboard((binance, coinbase), clock, say, self.floor.simulation.alter)
+        self._switchboard = FaultApi((binance, coinbase), clock, say, self.floor.simulation.alter)
         self._config = config
         self._runner: web.AppRunner | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -285,7 +285,7 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
     except PricesError as error:
         _say(str(error))
         return EXIT_NO_FILE if error.missing else EXIT_CONFIG
-    except (ValueError, NoCertificate, BadCertificates) as error:
+    except (ValueError, NoCertificateError, CertificatesError) as error:
         _say(str(error))
         return EXIT_CONFIG
     except OSError as error:

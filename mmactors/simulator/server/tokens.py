@@ -12,7 +12,7 @@ import jwt
 
 from mmactors.simulator import DEVELOPMENT_SECRET as DEVELOPMENT_SECRET
 from mmactors.simulator import SECRET_VARIABLE as SECRET_VARIABLE
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 
 MESSAGE_LASTS_MS = 300_000
 MOST_MESSAGES = 1000
@@ -30,10 +30,10 @@ def identify(token: object, secret: str, now_ms: int) -> Identity:
     """Return whose token this is.
 
     Raises:
-        Refusal: UNAUTHORIZED, or TOKEN_EXPIRED.
+        RefusalError: UNAUTHORIZED, or TOKEN_EXPIRED.
     """
     if not isinstance(token, str) or not token:
-        raise Refusal("UNAUTHORIZED", "a token is needed")
+        raise RefusalError("UNAUTHORIZED", "a token is needed")
     try:
         claims = jwt.decode(
             token,
@@ -43,11 +43,11 @@ def identify(token: object, secret: str, now_ms: int) -> Identity:
         )
         account, expires_at = claims["sub"], int(claims["exp"]) * 1000
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
-        raise Refusal("UNAUTHORIZED", "the token is not valid") from None
+        raise RefusalError("UNAUTHORIZED", "the token is not valid") from None
     if not isinstance(account, str) or not account or account.startswith("house-"):
-        raise Refusal("UNAUTHORIZED", "the token names no account")
+        raise RefusalError("UNAUTHORIZED", "the token names no account")
     if expires_at <= now_ms:
-        raise Refusal("TOKEN_EXPIRED", "the token has expired")
+        raise RefusalError("TOKEN_EXPIRED", "the token has expired")
     return Identity(account, expires_at)
 
 
@@ -77,13 +77,13 @@ class WalletDesk:
         """Return a message to sign.
 
         Raises:
-            Refusal: UNAVAILABLE, there is nothing here to check a signature with.
+            RefusalError: UNAVAILABLE, there is nothing here to check a signature with.
         """
         _recover()
         text = f"Log in to Degen Terminal (simulator)\nnonce {secrets.token_hex(16)}\nat {now_ms}"
         self._open = {other: until for other, until in self._open.items() if until > now_ms}
         if len(self._open) >= MOST_MESSAGES:
-            raise Refusal("UNAVAILABLE", "too many logins are under way")
+            raise RefusalError("UNAVAILABLE", "too many logins are under way")
         self._open[text] = now_ms + MESSAGE_LASTS_MS
         return text
 
@@ -91,12 +91,14 @@ class WalletDesk:
         """Return a token of the account named like the address, and when it expires, milliseconds UTC.
 
         Raises:
-            Refusal: SIGNATURE_INVALID, or UNAVAILABLE as above.
+            RefusalError: SIGNATURE_INVALID, or UNAVAILABLE as above.
         """
         recover = _recover()
         known = self._open.pop(message, 0) > now_ms
         if not known or recover(message, signature) != address.lower():
-            raise Refusal("SIGNATURE_INVALID", "the signature is not this address's under a message given out here")
+            raise RefusalError(
+                "SIGNATURE_INVALID", "the signature is not this address's under a message given out here"
+            )
         expires = now_ms // 1000 + max(1, round(self._token_s))
         claims = {"sub": address.lower(), "exp": expires}
         return jwt.encode(claims, self._secret, algorithm="HS256"), expires * 1000
@@ -108,7 +110,7 @@ def _recover() -> Callable[[str, str], str | None]:
         from eth_account import Account
         from eth_account.messages import encode_defunct
     except ImportError:
-        raise Refusal("UNAVAILABLE", "wallet login needs the extra 'wallet' here; use a token") from None
+        raise RefusalError("UNAVAILABLE", "wallet login needs the extra 'wallet' here; use a token") from None
 
     def recover(message: str, signature: str) -> str | None:
         try:

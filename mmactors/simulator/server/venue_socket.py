@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import WSMsgType, web
 
-from mmactors.simulator.server.hub import Floor, Latency
+from mmactors.simulator.server.hub import Latency, VenueHub
 from mmactors.simulator.server.order_sessions import DEFAULT_COD_TIMEOUT_MS, OrderSession
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.server.tokens import Identity
 from mmactors.simulator.venue import replies, requests
 from mmactors.simulator.venue.ledger import Account
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 
 MAX_FRAME_BYTES = 1 << 20
@@ -42,7 +42,7 @@ class Speaker(Protocol):
 class VenueSocket:
     """One connection, from handshake to close."""
 
-    def __init__(self, floor: Floor, latency: Latency, number: int) -> None:
+    def __init__(self, floor: VenueHub, latency: Latency, number: int) -> None:
         self.account: Account | None = None
         self.session: OrderSession | None = None
         self._floor = floor
@@ -90,7 +90,7 @@ class VenueSocket:
             frame = requests.mapping(msgspec.json.decode(data), "a frame")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._refuse({}, requests.bad_request("the frame is not JSON"))
-        except Refusal as refusal:
+        except RefusalError as refusal:
             self._refuse({}, refusal)
         else:
             self.take(frame)
@@ -164,12 +164,12 @@ class VenueSocket:
             else:
                 self._floor.note_unknown(op)
                 raise requests.bad_request("unknown operation")
-        except Refusal as refusal:
+        except RefusalError as refusal:
             self._refuse(frame, refusal)
 
     def _trade(self, frame: Json) -> None:
         if self.account is None:
-            raise Refusal("UNAUTHORIZED", "authenticate first")
+            raise RefusalError("UNAUTHORIZED", "authenticate first")
         if "ws_orders" not in self._floor.simulation.capabilities:
             raise requests.bad_request("this venue takes orders over REST only")
         reply = self._floor.submit(self.account, frame, self.session)
@@ -182,14 +182,14 @@ class VenueSocket:
     def _authenticate(self, frame: Json) -> None:
         try:
             identity, account = self._floor.identify(frame.get("token"))
-        except Refusal as refusal:
+        except RefusalError as refusal:
             self._refuse(frame, refusal)
             if self.account is not None:  # a newer token that is no good leaves the one in use
                 return
             self.close(4401 if refusal.code == "TOKEN_EXPIRED" else 4001, refusal.message)
             return
         if self.account is not None and self.account is not account:
-            raise Refusal("FORBIDDEN", "this socket belongs to another account")
+            raise RefusalError("FORBIDDEN", "this socket belongs to another account")
         given = frame.get("session")
         if given is not None and (not isinstance(given, str) or not requests.CLIENT_ID.fullmatch(given)):
             raise requests.bad_request("session must be 1 to 64 of A-Z a-z 0-9 : _ -")
@@ -247,7 +247,7 @@ class VenueSocket:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
         self._say({**reply, "type": "ack", "op": frame.get("op"), **result})
 
-    def _refuse(self, frame: Json, refusal: Refusal) -> None:
+    def _refuse(self, frame: Json, refusal: RefusalError) -> None:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
         self._say({**reply, "type": "error", "op": frame.get("op"), "error": replies.error_json(refusal)})
 

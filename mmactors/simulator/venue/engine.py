@@ -8,7 +8,7 @@ import heapq
 
 from mmactors.simulator.venue.book import LIVE, Market, Order, Outcome, Resolution, opposite
 from mmactors.simulator.venue.ledger import DAY_MS, Account, NewOrder, Position, RateBucket
-from mmactors.simulator.venue.matching import Matching, Recorder, Refusal
+from mmactors.simulator.venue.matching import Matching, Recorder, RefusalError
 from mmactors.units import DOLLAR
 from mmactors.value import value
 
@@ -179,27 +179,27 @@ class Venue:
         """Take one operation's cost from the account's rate bucket.
 
         Raises:
-            Refusal: RATE_LIMITED, with the time until the bucket has enough; nothing was taken.
+            RefusalError: RATE_LIMITED, with the time until the bucket has enough; nothing was taken.
         """
         if account.bucket is not None and (wait := account.bucket.take(cost, now_ms)):
-            raise Refusal("RATE_LIMITED", f"too many operations; try again in {wait} ms", retry_after_ms=wait)
+            raise RefusalError("RATE_LIMITED", f"too many operations; try again in {wait} ms", retry_after_ms=wait)
 
     def place(self, account: Account, body: NewOrder, now_ms: int, session: str | None = None) -> tuple[Order, bool]:
         """Take an order; return it as it stands after matching, and whether it was a repetition.
 
         Raises:
-            Refusal: with the contract's code; the order never existed and its client id is still free.
+            RefusalError: with the contract's code; the order never existed and its client id is still free.
         """
         self.charge(account, PLACE_COST, now_ms)
         if body.client_order_id is not None and (known := account.claims.get(body.client_order_id)) is not None:
             if known[1] == body:
                 return known[0], True
-            raise Refusal("DUPLICATE_CLIENT_ORDER_ID", f"client order id {body.client_order_id} is taken")
+            raise RefusalError("DUPLICATE_CLIENT_ORDER_ID", f"client order id {body.client_order_id} is taken")
         try:
             market = self._trading(body.market)
             ticks = self._ticks(market, body.price)
             if not market.min_size <= body.size <= market.max_size:
-                raise Refusal("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
+                raise RefusalError("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
             side, outcome = body.side, body.outcome
             if side == "ask":
                 position = account.positions.get(market.id)
@@ -210,7 +210,7 @@ class Venue:
             order.post_only, order.ioc, order.session = body.post_only, body.ioc, session
             order.ttl_ms = body.ttl_ms
             self.matching.admit(order, market)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             if self._recorder is not None:
                 self._recorder.rejected(account, body, refusal.code, now_ms)
             raise
@@ -230,21 +230,21 @@ class Venue:
         """Move an open order to a new price (micro-dollars) and total size, fills included.
 
         Raises:
-            Refusal: nothing changed, except that after POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS the order is
+            RefusalError: nothing changed, except that after POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS the order is
                 cancelled and `original_status` says so.
         """
         self.charge(account, PLACE_COST, now_ms)
         order = self.find(account, key)
         if order.status not in LIVE:
-            raise Refusal("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
+            raise RefusalError("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
         market = self._trading(order.market)
         ticks = self._ticks(market, price)
         if not 0 <= size <= market.max_size:
-            raise Refusal("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
+            raise RefusalError("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
         if client_order_id == order.client_order_id:
             client_order_id = None
         if client_order_id is not None and client_order_id in account.claims:
-            raise Refusal("DUPLICATE_CLIENT_ORDER_ID", f"client order id {client_order_id} is taken")
+            raise RefusalError("DUPLICATE_CLIENT_ORDER_ID", f"client order id {client_order_id} is taken")
         if size <= order.filled:
             order.client_order_id = client_order_id or order.client_order_id
             order.version += 1
@@ -260,12 +260,12 @@ class Venue:
         """Cancel one order by id or "c:<client order id>".
 
         Raises:
-            Refusal: RATE_LIMITED, ORDER_NOT_FOUND, or ORDER_NOT_OPEN with the final order.
+            RefusalError: RATE_LIMITED, ORDER_NOT_FOUND, or ORDER_NOT_OPEN with the final order.
         """
         self.charge(account, CANCEL_COST, now_ms)
         order = self.find(account, key)
         if order.status not in LIVE:
-            raise Refusal("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
+            raise RefusalError("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
         self.matching.finish(order, self.markets[order.market], "CANCELLED", "cancel", now_ms)
         return order
 
@@ -295,15 +295,15 @@ class Venue:
         """Turn `size` pairs of YES and NO back into a dollar each.
 
         Raises:
-            Refusal: MARKET_NOT_FOUND, or INVALID_SIZE beyond the pairs held and not promised to open sales.
+            RefusalError: MARKET_NOT_FOUND, or INVALID_SIZE beyond the pairs held and not promised to open sales.
         """
         market = self.markets.get(market_id)
         if market is None:
-            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id}")
+            raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id}")
         position = account.positions.get(market_id)
         pairs = 0 if position is None else min(position.free("YES"), position.free("NO"))
         if position is None or not 1 <= size <= pairs:
-            raise Refusal("INVALID_SIZE", f"{pairs} pairs can be merged in {market_id}")
+            raise RefusalError("INVALID_SIZE", f"{pairs} pairs can be merged in {market_id}")
         account.merge(position, size)
         market.pairs -= size
         if self._recorder is not None:
@@ -315,7 +315,7 @@ class Venue:
         """Return an order of the account by id or "c:<client order id>" (an id replaced since still names it).
 
         Raises:
-            Refusal: ORDER_NOT_FOUND.
+            RefusalError: ORDER_NOT_FOUND.
         """
         if key.startswith("c:"):
             claim = account.claims.get(key[2:])
@@ -323,7 +323,7 @@ class Venue:
         else:
             order = account.orders.get(key)
         if order is None:
-            raise Refusal("ORDER_NOT_FOUND", f"no order {key}")
+            raise RefusalError("ORDER_NOT_FOUND", f"no order {key}")
         return order
 
     def next_expiry(self) -> int | None:
@@ -342,20 +342,20 @@ class Venue:
     def _trading(self, market_id: str) -> Market:
         market = self.markets.get(market_id)
         if market is None:
-            raise Refusal("MARKET_NOT_FOUND", f"no market {market_id}")
+            raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id}")
         if market.status == "HALTED":
-            raise Refusal("MARKET_HALTED", f"market {market_id} is halted")
+            raise RefusalError("MARKET_HALTED", f"market {market_id} is halted")
         if market.status != "OPEN":
-            raise Refusal("MARKET_CLOSED", f"market {market_id} is {market.status}")
+            raise RefusalError("MARKET_CLOSED", f"market {market_id} is {market.status}")
         return market
 
     @staticmethod
     def _ticks(market: Market, price: int) -> int:
         if not 0 < price < DOLLAR:
-            raise Refusal("INVALID_PRICE", "a price lies between 0 and 1")
+            raise RefusalError("INVALID_PRICE", "a price lies between 0 and 1")
         ticks, rest = divmod(price, market.tick)
         if rest:
-            raise Refusal("INVALID_TICK", f"price must be a multiple of {market.tick / DOLLAR}")
+            raise RefusalError("INVALID_TICK", f"price must be a multiple of {market.tick / DOLLAR}")
         return ticks
 
     def _announce(self, event: str, market: Market, now_ms: int) -> None:

@@ -25,7 +25,7 @@ _WHEN: dict[Kind, tuple[str, ...]] = {
 }
 
 
-class Alteration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MarketIntervention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One change of a market.
 
     Attributes:

@@ -12,7 +12,7 @@ from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
 from mmactors.value import value
 
 
-class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a failure
+class RefusalError(Exception):
     """The venue says no. `order` is the order concerned, `original_status` what a failed replace left behind."""
 
     def __init__(
@@ -132,7 +132,7 @@ class Matching:
         """Move an open order to `ticks` and a total `size` above what is filled, perhaps under a new client id.
 
         Raises:
-            Refusal: POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS; the order is cancelled.
+            RefusalError: POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS; the order is cancelled.
         """
         account = order.account
         remaining = order.size - order.filled
@@ -143,7 +143,7 @@ class Matching:
             try:
                 released = (order.unit_reserve or 1) * remaining
                 self._admit(order, market, yes_ticks, unit_reserve, size - order.filled, released)
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 self.finish(order, market, "CANCELLED", "cancel", now_ms)
                 refusal.original_status = order.status
                 refusal.order = order
@@ -271,7 +271,7 @@ class Matching:
         """Check a new order before it enters.
 
         Raises:
-            Refusal: POST_ONLY_WOULD_CROSS (checked first) or INSUFFICIENT_FUNDS.
+            RefusalError: POST_ONLY_WOULD_CROSS (checked first) or INSUFFICIENT_FUNDS.
         """
         Matching._admit(order, market, order.yes_ticks, order.unit_reserve, order.size - order.filled, 0)
 
@@ -279,10 +279,10 @@ class Matching:
     def _admit(order: Order, market: Market, yes_ticks: int, unit_reserve: int, needed: int, released: int) -> None:
         # As it is or as it would be moved; `released` is the cash or the contracts its former self gives back.
         if order.post_only and market.book.crosses(order.buys_yes, yes_ticks):
-            raise Refusal("POST_ONLY_WOULD_CROSS", "the order would trade at once")
+            raise RefusalError("POST_ONLY_WOULD_CROSS", "the order would trade at once")
         if order.side == "bid":
             enough = unit_reserve * needed <= order.account.available + released
         else:
             enough = needed <= order.account.positions[market.id].free(order.outcome) + released
         if not enough:
-            raise Refusal("INSUFFICIENT_FUNDS", f"not enough for {needed} more contracts")
+            raise RefusalError("INSUFFICIENT_FUNDS", f"not enough for {needed} more contracts")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from mmactors.simulator.venue import replies, requests
 from mmactors.simulator.venue.engine import CANCEL_COST, PLACE_COST, Venue
 from mmactors.simulator.venue.ledger import Account
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 
 CAPABILITIES = (
@@ -22,7 +22,7 @@ _NEEDS = {"replace": "replace", "cancel_all": "mass_cancel", "batch": "batch", "
 """Operations that are capabilities themselves."""
 
 
-class Desk:
+class OrderOperations:
     """Takes an account's operations, but for those this venue is `without`.
 
     `session` is the order session that cancel on disconnect goes by.
@@ -55,7 +55,7 @@ class Desk:
         try:
             self._must_offer(_NEEDS.get(op))
             result = self._operations[op](account, frame, now_ms, session)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             return {**reply, "type": "error", "op": op, "error": replies.error_json(refusal)}
         return {**reply, "type": "ack", "op": op, **result}
 
@@ -73,7 +73,7 @@ class Desk:
             body = requests.new_order(item)
             if body.post_only:
                 self._must_offer("post_only")
-        except Refusal:
+        except RefusalError:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise
         order, duplicate = self._venue.place(account, body, now_ms, session)
@@ -85,7 +85,7 @@ class Desk:
     def _cancel(self, account: Account, item: object, now_ms: int, _session: str | None) -> Json:
         try:
             key = requests.order_key(requests.mapping(item, "cancel"))
-        except Refusal:
+        except RefusalError:
             self._venue.charge(account, CANCEL_COST, now_ms)
             raise
         return {"order": replies.order_json(self._venue.cancel(account, key, now_ms))}
@@ -96,7 +96,7 @@ class Desk:
             body = requests.mapping(item, "replace")
             key = requests.order_key(body)
             price, size, client_id = requests.price(body), requests.size(body), requests.client_order_id(body)
-        except Refusal:
+        except RefusalError:
             self._venue.charge(account, PLACE_COST, now_ms)
             raise
         return {"order": replies.order_json(self._venue.replace(account, key, price, size, client_id, now_ms))}
@@ -136,7 +136,7 @@ class Desk:
     ) -> Json:
         try:
             return {"ok": True, **step(account, item, now_ms, session)}
-        except Refusal as refusal:
+        except RefusalError as refusal:
             return {"ok": False, "error": replies.error_json(refusal)}
 
     def _merge(self, account: Account, frame: Json, now_ms: int, _session: str | None) -> Json:

@@ -40,7 +40,7 @@ def fair_of(market: Market, path: PricePath, now_ms: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class HouseAccounts:
     """The participants' accounts."""
 
     noise: Account
@@ -92,7 +92,7 @@ class _OutsideQuote:
             self._matching.enter(self.order, market, now_ms)
 
 
-class Crowd:
+class TakerFlow:
     """Everyone who trades one market, from its open to its close.
 
     Args:
@@ -108,7 +108,7 @@ class Crowd:
         matching: Matching,
         market: Market,
         path: PricePath,
-        house: House,
+        house: HouseAccounts,
         config: TakersConfig,
         step_ms: int,
         now_ms: int,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.engine import MarketChange
 from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, OrderEvent, Position
-from mmactors.simulator.venue.matching import Refusal, Trade
+from mmactors.simulator.venue.matching import RefusalError, Trade
 from mmactors.units import DOLLAR
 
 Json = dict[str, Any]
@@ -229,7 +229,7 @@ def book_delta(market: Market, now_ms: int) -> Json:
     }
 
 
-def error_json(refusal: Refusal) -> Json:
+def error_json(refusal: RefusalError) -> Json:
     """Write an error."""
     error: Json = {"code": refusal.code, "message": refusal.message}
     if refusal.retry_after_ms:

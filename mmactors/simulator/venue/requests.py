@@ -9,7 +9,7 @@ from typing import cast
 
 from mmactors.simulator.venue.book import Outcome, Side
 from mmactors.simulator.venue.ledger import NewOrder
-from mmactors.simulator.venue.matching import Refusal
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR
 
@@ -17,16 +17,16 @@ BATCH_LIMIT = 50
 CLIENT_ID = re.compile(r"[A-Za-z0-9:_-]{1,64}")
 
 
-def bad_request(message: str) -> Refusal:
+def bad_request(message: str) -> RefusalError:
     """Make the refusal of a request that cannot be read."""
-    return Refusal("INVALID_REQUEST", message)
+    return RefusalError("INVALID_REQUEST", message)
 
 
 def mapping(value: object, what: str) -> Json:
     """Return a JSON object.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     if not isinstance(value, dict):
         raise bad_request(f"{what} must be an object")
@@ -37,7 +37,7 @@ def text(body: Json, key: str) -> str:
     """Return a field that must be a non-empty string.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     value = body.get(key)
     if not isinstance(value, str) or not value:
@@ -49,7 +49,7 @@ def flag(body: Json, key: str) -> bool:
     """Return a true-or-false field, false when absent.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     value = body.get(key, False)
     if not isinstance(value, bool):
@@ -61,7 +61,7 @@ def milliseconds(body: Json, key: str) -> int | None:
     """Return a positive number of milliseconds, or None when absent.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     value: object = body.get(key)
     if value is None:
@@ -75,7 +75,7 @@ def price(body: Json) -> int:
     """Return the price in micro-dollars.
 
     Raises:
-        Refusal: INVALID_REQUEST when missing, INVALID_PRICE when no number, INVALID_TICK when too fine.
+        RefusalError: INVALID_REQUEST when missing, INVALID_PRICE when no number, INVALID_TICK when too fine.
     """
     value = body.get("price")
     if value is None:
@@ -85,10 +85,10 @@ def price(body: Json) -> int:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number) or abs(number) > 1_000_000:
-        raise Refusal("INVALID_PRICE", "price must be a number between 0 and 1")
+        raise RefusalError("INVALID_PRICE", "price must be a number between 0 and 1")
     micros = round(number * DOLLAR)
     if 0 < number < 1 and abs(number * DOLLAR - micros) > 1e-4:
-        raise Refusal("INVALID_TICK", "price is not a multiple of the market's tick")
+        raise RefusalError("INVALID_TICK", "price is not a multiple of the market's tick")
     return micros
 
 
@@ -96,13 +96,13 @@ def size(body: Json) -> int:
     """Return the size in contracts.
 
     Raises:
-        Refusal: INVALID_REQUEST when missing, INVALID_SIZE when not a whole number.
+        RefusalError: INVALID_REQUEST when missing, INVALID_SIZE when not a whole number.
     """
     value = body.get("size")
     if value is None:
         raise bad_request("size is missing")
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        raise Refusal("INVALID_SIZE", "size must be a whole number of contracts")
+        raise RefusalError("INVALID_SIZE", "size must be a whole number of contracts")
     return int(value)
 
 
@@ -110,7 +110,7 @@ def outcome(value: object) -> Outcome:
     """Return an outcome, any case in.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     match value.upper() if isinstance(value, str) else value:
         case "YES":
@@ -124,7 +124,7 @@ def client_order_id(body: Json) -> str | None:
     """Return the client order id, or None when absent.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     value = body.get("client_order_id")
     if value is None:
@@ -138,7 +138,7 @@ def new_order(value: object) -> NewOrder:
     """Read an order as the contract's O in.
 
     Raises:
-        Refusal: INVALID_REQUEST for a missing or unreadable field, INVALID_PRICE, INVALID_TICK, INVALID_SIZE.
+        RefusalError: INVALID_REQUEST for a missing or unreadable field, INVALID_PRICE, INVALID_TICK, INVALID_SIZE.
     """
     body = mapping(value, "order")
     market = text(body, "market")
@@ -169,7 +169,7 @@ def order_key(body: Json) -> str:
     """Return which order a cancel or replace means: its id, or "c:" and the client's.
 
     Raises:
-        Refusal: INVALID_REQUEST.
+        RefusalError: INVALID_REQUEST.
     """
     if body.get("order_id") is not None:
         return text(body, "order_id")

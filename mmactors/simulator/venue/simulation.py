@@ -16,11 +16,11 @@ from mmactors.simulator.prices.world import PricePath, World
 from mmactors.simulator.venue.book import Market, PatientBook
 from mmactors.simulator.venue.calendar import Calendar, Due, Session
 from mmactors.simulator.venue.engine import MarketChange, Venue
-from mmactors.simulator.venue.interventions import Alteration
+from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.ledger import Account, AccountEvent, OrderEvent
 from mmactors.simulator.venue.matching import Recorder, Trade
-from mmactors.simulator.venue.operations import Desk
-from mmactors.simulator.venue.participants import Crowd, House
+from mmactors.simulator.venue.operations import OrderOperations
+from mmactors.simulator.venue.participants import HouseAccounts, TakerFlow
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, micros
 
@@ -86,7 +86,7 @@ class SimulatedVenue:
             orders_per_s=config.orders_per_s, burst=config.burst, run=run, first_seq=first_seq, recorder=recorder
         )
         self.notices: list[str] = []
-        self._desk = Desk(self.venue, config.without)
+        self._desk = OrderOperations(self.venue, config.without)
         self.recorder = recorder
         self._step_ms = config.step_ms
         self._next_step = start_ms
@@ -105,11 +105,11 @@ class SimulatedVenue:
         self._begun = self.world.paths.keys() - self._gone
         self._late: dict[str, Session] = {}
         self._ended = False
-        self._crowds: dict[str, Crowd] = {}
+        self._crowds: dict[str, TakerFlow] = {}
         self._settling: dict[str, float | None] = {}
         averaged = {each.asset for each in config.sessions if "avg" in (each.settlement.type, each.strike)}
         self._tapes = {asset: Tape(path) for asset, path in self.world.paths.items() if asset in averaged}
-        self._house = House(
+        self._house = HouseAccounts(
             *(
                 self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
                 for name in ("noise", "informed", "outside")
@@ -143,7 +143,7 @@ class SimulatedVenue:
         """Tell whether `op` names a trading operation."""
         return self._desk.takes(op)
 
-    def alter(self, market_id: str, change: Alteration, now_ms: int) -> None:
+    def alter(self, market_id: str, change: MarketIntervention, now_ms: int) -> None:
         """Change a market as a venue can, at `now_ms`.
 
         Raises:
@@ -313,7 +313,7 @@ class SimulatedVenue:
             market.average = Average(tape, path, strike, market.expires_at, market.window_s)
 
     def _gather(self, market_id: str, path: PricePath, now: int) -> None:
-        self._crowds[market_id] = Crowd(
+        self._crowds[market_id] = TakerFlow(
             self.venue.matching,
             self.venue.markets[market_id],
             path,

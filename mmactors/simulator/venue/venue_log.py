@@ -19,7 +19,7 @@ from mmactors.simulator.venue.replies import Json
 FLUSH_AT_BYTES = 1 << 16
 
 
-class TruthLog:
+class VenueLog:
     """Writes the log to a binary file.
 
     Args:

@@ -39,7 +39,7 @@ _INSTEAD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class Capabilities:
     """A venue's capabilities as the program uses them."""
 
     ws_orders: bool = True
@@ -53,7 +53,7 @@ class Abilities:
     merge: bool = True
 
     @classmethod
-    def of(cls, capabilities: frozenset[str]) -> "Abilities":
+    def of(cls, capabilities: frozenset[str]) -> "Capabilities":
         """Return what the venue's own words come to."""
         told = {name: name in capabilities for name in _INSTEAD}
         told["replace"] &= told["post_only"]
@@ -72,7 +72,7 @@ class Abilities:
         return "; ".join(missing)
 
 
-EVERYTHING = Abilities()
+EVERYTHING = Capabilities()
 
 
 def hold_back(batch: SendBatch, books: Mapping[str, Book]) -> tuple[SendBatch, tuple[ItemResult, ...]]:

@@ -29,9 +29,9 @@ from mmactors.messages import (
 from mmactors.net.tls import Trust
 from mmactors.units import Nanos, nanos, seconds
 from mmactors.venue.degen.batches import apart, items_of
-from mmactors.venue.degen.capabilities import EVERYTHING, Abilities
+from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities
 from mmactors.venue.degen.credentials import Credentials
-from mmactors.venue.degen.protocol import Terms
+from mmactors.venue.degen.protocol import SessionTerms
 from mmactors.venue.degen.rest import VenueRest
 from mmactors.venue.degen.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.degen.session import VenueSession
@@ -82,7 +82,7 @@ class VenueLink:
         self._now = now
         self._abilities = EVERYTHING
         self._stopped = False
-        terms = Terms(
+        terms = SessionTerms(
             session=session,
             wire_asks=config.wire_asks,
             heartbeat_ms=config.heartbeat_ms,
@@ -147,7 +147,7 @@ class VenueLink:
 
     def _heard(self, report: VenueReport) -> None:
         if isinstance(report, VenueConnected):
-            self._abilities = Abilities.of(report.capabilities)
+            self._abilities = Capabilities.of(report.capabilities)
             for worker in self._workers.values():
                 worker.know(self._abilities)
         self._deliver(report)

@@ -357,7 +357,7 @@ class Codec:
     def refusal(self, status: int, body: bytes) -> VenueError:
         """Read the body of an HTTP error; unreadable ones are judged by the status alone."""
         try:
-            return self._refusal(wire.read(body, wire.Refusal).error, status)[1]
+            return self._refusal(wire.read(body, wire.RefusalError).error, status)[1]
         except wire.WireError:
             return VenueError(kind_of("", status), f"HTTP_{status}", "")
 
@@ -371,7 +371,7 @@ class Codec:
     def rest_refusal(self, status: int | None, body: bytes) -> ItemReply:
         """Read a refusal with the order that it tells of, if any."""
         try:
-            return ItemReply(*self._refusal(wire.read(body, wire.Refusal).error, status))
+            return ItemReply(*self._refusal(wire.read(body, wire.RefusalError).error, status))
         except wire.WireError:
             return ItemReply(None, self.refusal(status or 0, body))
 

@@ -16,7 +16,7 @@ import jwt
 from mmactors.units import SECOND, Nanos
 
 
-class MissingSecret(Exception):  # noqa: N818 - read as a sentence where it is caught
+class MissingSecretError(Exception):
     """There is no usable token; the message names where it was looked for, never what was found."""
 
 
@@ -47,7 +47,7 @@ class TokenSource:
         """Return the token as it stands now; a renewed file is seen.
 
         Raises:
-            MissingSecret: there is none, or it cannot be one.
+            MissingSecretError: there is none, or it cannot be one.
         """
         token = self._environ.get(self._variable, "").strip()
         if not token and self._file is not None:
@@ -55,14 +55,14 @@ class TokenSource:
                 token = self._file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "not text"
-                raise MissingSecret(
+                raise MissingSecretError(
                     f"no venue token: {self._variable} is not set and {self._file} cannot be read ({why})"
                 ) from None
         if not token:
             also = f" or put it into {self._file}" if self._file is not None else " or configure venue.api_key_file"
-            raise MissingSecret(f"no venue token: set {self._variable}{also}")
+            raise MissingSecretError(f"no venue token: set {self._variable}{also}")
         if not token.isascii() or not token.isprintable() or " " in token:
-            raise MissingSecret(f"the venue token in {self.where} is not one word of printable characters")
+            raise MissingSecretError(f"the venue token in {self.where} is not one word of printable characters")
         return token
 
     def __repr__(self) -> str:
@@ -86,7 +86,7 @@ class Credentials:
         secrets: Iterable[str] = (),
     ) -> None:
         """Args:
-        stored: reads the token that was given to us; raises MissingSecret without one.
+        stored: reads the token that was given to us; raises MissingSecretError without one.
         where: where that is, for people.
         rotates: whether it may be a newer one the next time.
         log_in: gets a token by the wallet, None without one; blocks while it asks the venue.
@@ -117,7 +117,7 @@ class Credentials:
         """Return the token in use, the newest if none is yet.
 
         Raises:
-            MissingSecret: there is none. And whatever the wallet's login raises.
+            MissingSecretError: there is none. And whatever the wallet's login raises.
         """
         if (token := self._in_use) is not None:  # a cancel must not wait while the wallet logs in
             return token
@@ -162,7 +162,7 @@ class Credentials:
         """Make sure that there is a token, or a wallet that may get one; asks nobody.
 
         Raises:
-            MissingSecret: there is neither.
+            MissingSecretError: there is neither.
         """
         with self._lock:
             self.secrets |= {self._read() or ""}
@@ -181,7 +181,7 @@ class Credentials:
     def _read(self) -> str | None:
         try:
             stored = self._stored()
-        except MissingSecret:
+        except MissingSecretError:
             if self._log_in is None:
                 raise
             return None
@@ -190,7 +190,7 @@ class Credentials:
         if stored in self._rejected:
             return self._in_use
         if self._log_in is None and not _same_holder(stored, self._in_use):
-            raise MissingSecret(f"the token now in {self._where} is another account's: it is not used")
+            raise MissingSecretError(f"the token now in {self._where} is another account's: it is not used")
         return stored
 
     def _ask_wallet(self) -> str:

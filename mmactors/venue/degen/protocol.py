@@ -31,7 +31,7 @@ from mmactors.messages import (
 )
 from mmactors.units import MILLISECOND, Micros, Nanos, nanos
 from mmactors.venue.degen.batches import Batches
-from mmactors.venue.degen.capabilities import EVERYTHING, Abilities, hold_back
+from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities, hold_back
 from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec, Heard, Sent
 from mmactors.venue.degen.credentials import decode_expiry, utc
 from mmactors.venue.degen.replies import (
@@ -59,7 +59,7 @@ EXCHANGES = 60
 """Heartbeats among which the one with the least round trip tells the clock's offset."""
 
 
-class ConversationOver(Exception):  # noqa: N818 - an end, not our mistake
+class SessionOverError(Exception):
     """The connection is of no more use; `fatal` if another would fare no better, `expired` if a newer token might.
 
     `unfit`: the venue lacks what nothing replaces.
@@ -74,7 +74,7 @@ class ConversationOver(Exception):  # noqa: N818 - an end, not our mistake
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SessionTerms:
     """How we want to be treated.
 
     Attributes:
@@ -92,7 +92,7 @@ class Terms:
     timeout_s: float = 5.0
 
 
-class Tally:
+class Counters:
     """Counters by name, and lines that are logged once; outlives connections."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Tally:
             logger.warning("venue: {}", line)
 
 
-class Conversation:
+class SessionProtocol:
     """One connection's state.
 
     Attributes:
@@ -122,11 +122,11 @@ class Conversation:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: SessionTerms,
         send: Callable[[Sent], None],
         deliver: Callable[[VenueReport], None],
         watched: set[str],
-        tally: Tally,
+        tally: Counters,
         codec: Codec | None = None,
     ) -> None:
         """Args:
@@ -195,14 +195,14 @@ class Conversation:
         """Do what is due and return when something will be.
 
         Raises:
-            ConversationOver: the venue is silent.
+            SessionOverError: the venue is silent.
         """
         if self._snapshot_due_ns is not None and now > self._snapshot_due_ns:
-            raise ConversationOver(f"no {'snapshot of the account' if self._login else 'answer to the login'} in time")
+            raise SessionOverError(f"no {'snapshot of the account' if self._login else 'answer to the login'} in time")
         if self._login is None:
             return Nanos(now + self._heartbeat_ns)
         if now - self._heard_ns > 3 * self._heartbeat_ns:
-            raise ConversationOver(f"the venue was silent for {3 * self._terms.heartbeat_ms / 1000:g} s")
+            raise SessionOverError(f"the venue was silent for {3 * self._terms.heartbeat_ms / 1000:g} s")
         if now >= self._beat_due_ns:
             frame, beat_ms = self._codec.heartbeat(now)
             self._send(frame)
@@ -276,7 +276,7 @@ class Conversation:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:
-            ConversationOver: the venue will not have us.
+            SessionOverError: the venue will not have us.
         """
         self._heard_ns = now
         try:
@@ -295,7 +295,7 @@ class Conversation:
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
             case OrderReported() if not (frame.order.client_id or self.abilities.client_order_id):
-                raise ConversationOver(UNNAMED, unfit=True)
+                raise SessionOverError(UNNAMED, unfit=True)
             case OrderReported() | AccountReported():
                 if self._in_order(frame.seq, now):
                     self._deliver(frame)
@@ -336,7 +336,7 @@ class Conversation:
                 self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
-        self.abilities = Abilities.of(login.capabilities)
+        self.abilities = Capabilities.of(login.capabilities)
         if self.abilities.told:
             self._tally.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
         self.ends_venue_ns = min(told, default=None)
@@ -449,7 +449,7 @@ class Conversation:
         request = self._cancel_alls.pop(op_id, None)
         if what in ("login", "orders"):
             expired = error.code == "TOKEN_EXPIRED"
-            raise ConversationOver(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
+            raise SessionOverError(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
         if what == RENEWAL:
             self._tally.warn_once(what + said, f"the newer token was refused: {said}")
             self._renewal_decided(accepted=False)

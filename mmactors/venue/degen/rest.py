@@ -27,7 +27,7 @@ from mmactors.net.tls import Trust, trouble, trusted
 from mmactors.units import Micros, Nanos, nanos
 from mmactors.venue.degen.capabilities import EVERYTHING
 from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec
-from mmactors.venue.degen.credentials import MissingSecret
+from mmactors.venue.degen.credentials import MissingSecretError
 from mmactors.venue.degen.wire import MAX_BYTES, WireError
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ PAGE = 500
 LONGEST_RETRY_S = 10.0
 
 
-class VenueUnreachable(Exception):  # noqa: N818 - read as a sentence where it is caught
+class VenueUnreachableError(Exception):
     """Nobody answered, or not in the venue's language: what was asked may or may not have been done.
 
     `status` is that of an HTTP answer, if there was one.
@@ -47,11 +47,11 @@ class VenueUnreachable(Exception):  # noqa: N818 - read as a sentence where it i
         self.status = status
 
 
-class CredentialsRefused(Exception):  # noqa: N818
+class CredentialsRefusedError(Exception):
     """The venue does not accept our token."""
 
 
-class RefusedByVenue(Exception):  # noqa: N818
+class VenueRefusedError(Exception):
     """The venue said no (or, in `error.kind`, later)."""
 
     def __init__(self, error: VenueError, status: int | None = None, body: bytes = b"") -> None:
@@ -61,7 +61,7 @@ class RefusedByVenue(Exception):  # noqa: N818
         self.body = body
 
 
-VENUE_FAILURES = (VenueUnreachable, CredentialsRefused, RefusedByVenue, MissingSecret)
+VENUE_FAILURES = (VenueUnreachableError, CredentialsRefusedError, VenueRefusedError, MissingSecretError)
 
 
 class _Bearer(AuthBase):
@@ -83,8 +83,8 @@ def _no_token(request: requests.PreparedRequest) -> requests.PreparedRequest:
 class VenueRest:
     """The venue's REST interface. One thread at a time.
 
-    Every method raises VenueUnreachable, CredentialsRefused, RefusedByVenue or MissingSecret. `abilities` may be set
-    when they are known; without, everything is tried.
+    Every method raises VenueUnreachableError, CredentialsRefusedError, VenueRefusedError or MissingSecretError.
+    `abilities` may be set when they are known; without, everything is tried.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class VenueRest:
         """Return what became of an order; None if the venue knows none of that name."""
         try:
             orders = self._read(self.codec.orders, self._call("GET", "/orders", {"client_order_id": client_id}))
-        except RefusedByVenue as refused:
+        except VenueRefusedError as refused:
             if refused.error.code == "ORDER_NOT_FOUND":
                 return None
             raise
@@ -163,7 +163,7 @@ class VenueRest:
             try:
                 body = self._call("DELETE", "/orders", {"market": market} if market is not None else {})
                 return self._read(self.codec.cancelled, body)
-            except RefusedByVenue as refused:
+            except VenueRefusedError as refused:
                 if refused.error.kind != "refused":
                     raise
         resting = [order for order in self.open_orders() if market in (None, order.market)]
@@ -172,7 +172,7 @@ class VenueRest:
     def _cancel(self, order_id: str) -> bool:
         try:
             self.call("DELETE", f"/orders/{quote(order_id, safe=':')}")
-        except RefusedByVenue as refused:
+        except VenueRefusedError as refused:
             if refused.error.code not in ("ORDER_NOT_OPEN", "ORDER_NOT_FOUND"):
                 raise
             return False
@@ -186,7 +186,7 @@ class VenueRest:
         """Set the account's dead man's switch to `ttl_ms` from now; False if the venue has none."""
         try:
             self.call("POST", "/heartbeat", self.codec.keep_alive(ttl_ms))
-        except (RefusedByVenue, VenueUnreachable) as failed:
+        except (VenueRefusedError, VenueUnreachableError) as failed:
             if failed.status in (404, 405, 501):
                 return False
             raise
@@ -205,14 +205,18 @@ class VenueRest:
             page, after = self._read(self.codec.fills, body)
             found.extend(page)
             if after is not None and after <= cursor:
-                raise VenueUnreachable(f"the venue at {self._url} pages its fills in a circle ({cursor} -> {after})")
+                raise VenueUnreachableError(
+                    f"the venue at {self._url} pages its fills in a circle ({cursor} -> {after})"
+                )
             cursor = after
         return tuple(sorted(found, key=lambda fill: fill.seq))
 
     def _last_fills(self, since: int) -> tuple[VenueFill, ...]:
         page, _ = self._read(self.codec.fills, self._call("GET", "/fills", {"limit": str(PAGE)}))
         if len(page) >= PAGE and all(fill.seq > since for fill in page):
-            raise VenueUnreachable(f"the venue at {self._url} shows its last {PAGE} fills only, and there are more")
+            raise VenueUnreachableError(
+                f"the venue at {self._url} shows its last {PAGE} fills only, and there are more"
+            )
         return tuple(sorted((fill for fill in page if fill.seq > since), key=lambda fill: fill.seq))
 
     def positions(self) -> tuple[VenuePosition, ...]:
@@ -246,12 +250,16 @@ class VenueRest:
                 return body
             error = self.codec.refusal(status, body)
             if status in (401, 403) or error.code in CREDENTIAL_CODES:
-                raise CredentialsRefused(f"the venue at {self._url} refuses our token: {error.code} {error.message}")
+                raise CredentialsRefusedError(
+                    f"the venue at {self._url} refuses our token: {error.code} {error.message}"
+                )
             if error.kind == "unknown":
-                raise VenueUnreachable(f"the venue at {self._url} answered {method} {path} with HTTP {status}", status)
+                raise VenueUnreachableError(
+                    f"the venue at {self._url} answered {method} {path} with HTTP {status}", status
+                )
             retry_s = _retry_s(headers.get("Retry-After"), error)
             if error.kind != "later" or left == 0 or retry_s > LONGEST_RETRY_S:
-                raise RefusedByVenue(error, status, body)
+                raise VenueRefusedError(error, status, body)
             self._pause(retry_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -272,20 +280,22 @@ class VenueRest:
                 for chunk in response.iter_content(65_536):
                     body += chunk
                     if len(body) > MAX_BYTES or self._now() > deadline:
-                        raise VenueUnreachable(f"the venue at {self._url} sends too much or too slowly")
+                        raise VenueUnreachableError(f"the venue at {self._url} sends too much or too slowly")
                 return response.status_code, response.headers, bytes(body)
         except requests.Timeout:
-            raise VenueUnreachable(f"the venue at {self._url} did not answer within {self._timeout_s:g} s") from None
+            raise VenueUnreachableError(
+                f"the venue at {self._url} did not answer within {self._timeout_s:g} s"
+            ) from None
         except requests.ConnectionError as error:
-            raise VenueUnreachable(f"no connection to the venue at {self._url}: {_root(error)}") from None
+            raise VenueUnreachableError(f"no connection to the venue at {self._url}: {_root(error)}") from None
         except (requests.RequestException, UnicodeError, ValueError) as error:
-            raise VenueUnreachable(f"the venue at {self._url} cannot be asked: {_root(error)}") from None
+            raise VenueUnreachableError(f"the venue at {self._url} cannot be asked: {_root(error)}") from None
 
     def _read(self, reader: Callable[[bytes], T], body: bytes) -> T:
         try:
             return reader(body)
         except WireError as error:
-            raise VenueUnreachable(f"the venue at {self._url} gave an unreadable answer ({error})") from None
+            raise VenueUnreachableError(f"the venue at {self._url} gave an unreadable answer ({error})") from None
 
 
 def _retry_s(header: str | None, error: VenueError) -> float:

@@ -20,9 +20,9 @@ from mmactors.messages import (
 )
 from mmactors.units import Nanos
 from mmactors.venue.degen.batches import items_of
-from mmactors.venue.degen.credentials import MissingSecret
+from mmactors.venue.degen.credentials import MissingSecretError
 from mmactors.venue.degen.replies import ItemReply
-from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueRest, VenueUnreachableError
 
 
 class RestOrders:
@@ -62,11 +62,11 @@ class RestOrders:
     def _ask(self, method: str, path: str, content: bytes | None) -> bytes | ItemReply:
         try:
             return self._rest.call(method, path, content)
-        except RefusedByVenue as refused:
+        except VenueRefusedError as refused:
             return self._codec.rest_refusal(refused.status, refused.body)
-        except CredentialsRefused as refused:
+        except CredentialsRefusedError as refused:
             return ItemReply(None, VenueError("refused", "UNAUTHORIZED", str(refused)))
-        except MissingSecret as missing:
+        except MissingSecretError as missing:
             return ItemReply(None, VenueError("refused", "UNAUTHORIZED", str(missing)))
-        except VenueUnreachable as failed:
+        except VenueUnreachableError as failed:
             return ItemReply(None, VenueError("unknown", "UNREACHABLE", str(failed)))

@@ -28,8 +28,8 @@ from mmactors.messages import (
     VenueRequest,
 )
 from mmactors.units import Nanos
-from mmactors.venue.degen.capabilities import Abilities
-from mmactors.venue.degen.rest import VENUE_FAILURES, RefusedByVenue, VenueRest
+from mmactors.venue.degen.capabilities import Capabilities
+from mmactors.venue.degen.rest import VENUE_FAILURES, VenueRefusedError, VenueRest
 from mmactors.venue.degen.rest_orders import RestOrders
 
 
@@ -72,7 +72,7 @@ class RestWorker:
         """Whether nothing is queued."""
         return not self._requests
 
-    def know(self, abilities: Abilities) -> None:
+    def know(self, abilities: Capabilities) -> None:
         """Go by what the venue can do."""
         self._rest.abilities = abilities
 
@@ -154,5 +154,5 @@ class RestWorker:
                 self._deliver(MergeReported(market, str(failure)))
             case SendCancelAll(op_id, _):
                 unknown = VenueError("unknown", "UNREACHABLE", str(failure))
-                error = failure.error if isinstance(failure, RefusedByVenue) else unknown
+                error = failure.error if isinstance(failure, VenueRefusedError) else unknown
                 self._deliver(CancelAllReported(op_id, (), error))

@@ -24,14 +24,14 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.net.backoff import Backoff
-from mmactors.net.websocket import ConnectFailed, Dial, FrameSocket, SocketLost, Wake, wait
+from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
 from mmactors.venue.degen.capabilities import EVERYTHING
-from mmactors.venue.degen.credentials import Credentials, MissingSecret, decode_expiry, utc
-from mmactors.venue.degen.protocol import Conversation, ConversationOver, Tally, Terms
-from mmactors.venue.degen.rest import CredentialsRefused, RefusedByVenue, VenueUnreachable
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError, decode_expiry, utc
+from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
 from mmactors.venue.degen.rest_worker import KeepAlive
-from mmactors.venue.degen.token_renewal import Errand, Renewal
+from mmactors.venue.degen.token_renewal import Renewal, TokenRequest
 from mmactors.venue.degen.wire import WireError
 
 FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
@@ -54,7 +54,7 @@ class VenueSession:
         self,
         *,
         url: str,
-        terms: Terms,
+        terms: SessionTerms,
         token: Credentials,
         deliver: Callable[[VenueReport], None],
         unsent: Callable[[VenueRequest], None],
@@ -87,7 +87,7 @@ class VenueSession:
         self._now = now
         self._backoff = Backoff(random)
         self._sslopt = sslopt
-        self._tally = Tally()
+        self._tally = Counters()
         self._requests: deque[VenueRequest] = deque()
         self._watched: set[str] = set()
         self._abilities = EVERYTHING
@@ -96,7 +96,7 @@ class VenueSession:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="venue-session", daemon=True)
         self._socket: FrameSocket | None = None
-        self._talk: Conversation | None = None
+        self._talk: SessionProtocol | None = None
         self._renew_before_ns = renew_before_ns
         self._renewal: Renewal | None = None
         self._used = SecretStr("")  # the token of the last login
@@ -165,25 +165,25 @@ class VenueSession:
             while not self._stopping.is_set():
                 self._round(self._now())
             self._say_goodbye()
-        except SocketLost as lost:
+        except SocketLostError as lost:
             if lost.code == TOKEN_EXPIRED_CLOSE:
                 return self._expired(lost.reason)
             if lost.code in FATAL_CLOSES:
                 return f"{FATAL_CLOSES[lost.code]}: {lost.reason}", True
             return lost.reason, False
-        except ConversationOver as over:
+        except SessionOverError as over:
             self._unfit = over.unfit
             return self._expired(over.reason) if over.expired else (over.reason, over.fatal)
-        except ConnectFailed as failed:
+        except ConnectError as failed:
             where = self._url.split("?", 1)[0]
             refused = failed.status in (401, 403)
             reason = f"cannot connect to {where}: {failed.reason}"
             return self._expired(reason) if refused and self._past_its_end() else (reason, refused)
-        except MissingSecret as missing:
+        except MissingSecretError as missing:
             return str(missing), not (self._token.renewable and self._used)
-        except CredentialsRefused as refused_login:
+        except CredentialsRefusedError as refused_login:
             return str(refused_login), True
-        except (VenueUnreachable, RefusedByVenue) as failed_login:
+        except (VenueUnreachableError, VenueRefusedError) as failed_login:
             return f"no token: {failed_login}", False
         except Exception as error:  # noqa: BLE001 - the session must not die in silence
             logger.error("venue: the session failed by an error of its own\n{}", traceback.format_exc())
@@ -202,15 +202,15 @@ class VenueSession:
         return ends is not None and ends <= self._now()
 
     def _obtain(self) -> str:
-        errand = Errand(self._token.log_in if self._spent is None else self._token.renew, self._wake)
+        errand = TokenRequest(self._token.log_in if self._spent is None else self._token.renew, self._wake)
         while not errand.decided:
             if self._stopping.is_set():
-                raise ConnectFailed("stopped")
+                raise ConnectError("stopped")
             wait(self._wake, (), 1.0)
             self._return_requests()
         token = errand.token()
         if SecretStr(token) == self._spent:
-            raise ConversationOver(f"token expired: waiting for a fresh one from {self._token.where}")
+            raise SessionOverError(f"token expired: waiting for a fresh one from {self._token.where}")
         self._token.accept(token)
         return token
 
@@ -221,11 +221,11 @@ class VenueSession:
         while not dial.decided:
             if self._stopping.is_set():
                 dial.abandon()
-                raise ConnectFailed("stopped")
+                raise ConnectError("stopped")
             wait(self._wake, (), 1.0)
             self._return_requests()
         self._socket = dial.socket()
-        self._talk = Conversation(self._terms, self._socket.send, self._deliver, self._watched, self._tally)
+        self._talk = SessionProtocol(self._terms, self._socket.send, self._deliver, self._watched, self._tally)
         self._renewal = Renewal(self._token, token, self._wake, self._renew_before_ns, self._now())
         self._talk.begin(token, self._now())
 
@@ -243,7 +243,7 @@ class VenueSession:
         wait(self._wake, (self._socket,), seconds(due - now) + 0.001)
         self._read(self._socket, self._talk)
 
-    def _renew(self, talk: Conversation, now: Nanos) -> None:
+    def _renew(self, talk: SessionProtocol, now: Nanos) -> None:
         assert self._renewal is not None
         if not talk.up or talk.ends_venue_ns is None:
             return
@@ -265,7 +265,7 @@ class VenueSession:
 
             talk.renew(token, decided)
 
-    def _read(self, socket: FrameSocket, talk: Conversation) -> None:
+    def _read(self, socket: FrameSocket, talk: SessionProtocol) -> None:
         if socket.unsent:
             socket.flush()
         self._note_written(socket)
@@ -275,7 +275,7 @@ class VenueSession:
         if socket.oversized > skipped:
             talk.drop(WireError("oversized"))
 
-    def _send_requests(self, talk: Conversation) -> None:
+    def _send_requests(self, talk: SessionProtocol) -> None:
         while self._requests:
             match self._requests.popleft():
                 case SendBatch() as batch if not talk.abilities.ws_orders:
@@ -290,7 +290,7 @@ class VenueSession:
                 case request:
                     self._unsent(request)
 
-    def _look_after(self, talk: Conversation, now: Nanos) -> None:
+    def _look_after(self, talk: SessionProtocol, now: Nanos) -> None:
         """Where the venue does not cancel for a client that goes silent, see to it by other means."""
         begins, self._abilities = talk.abilities is not self._abilities, talk.abilities
         if begins and not talk.abilities.cancel_on_disconnect:

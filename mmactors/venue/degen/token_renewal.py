@@ -11,7 +11,7 @@ from loguru import logger
 
 from mmactors.net.websocket import Wake
 from mmactors.units import SECOND, Nanos, seconds
-from mmactors.venue.degen.credentials import Credentials, MissingSecret, decode_expiry
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError, decode_expiry
 from mmactors.venue.degen.rest import VENUE_FAILURES
 
 LOOK_EVERY_NS = Nanos(5 * SECOND)
@@ -19,7 +19,7 @@ LEAST_PAUSE_NS = Nanos(SECOND // 5)
 """How often a newer token is looked for; more often, down to this, where a token lives for seconds only."""
 
 
-class Errand:
+class TokenRequest:
     """One call for a token, in a thread of its own (it may ask the venue); rings `wake` when it is decided."""
 
     def __init__(self, get: Callable[[], str], wake: Wake) -> None:
@@ -47,11 +47,11 @@ class Errand:
         except VENUE_FAILURES as failure:
             self._outcome = failure
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, but of no argument of it
-            self._outcome = MissingSecret(f"the token cannot be had: internal error {type(error).__name__}")
+            self._outcome = MissingSecretError(f"the token cannot be had: internal error {type(error).__name__}")
         wake.ring()
 
     def __repr__(self) -> str:
-        return f"Errand({'decided' if self.decided else 'under way'})"
+        return f"TokenRequest({'decided' if self.decided else 'under way'})"
 
 
 class Renewal:
@@ -73,7 +73,7 @@ class Renewal:
         self._began_ns = now
         self._look_at_ns = now
         self._told = ""
-        self._errand: Errand | None = None
+        self._errand: TokenRequest | None = None
 
     def next(self, ends_ns: Nanos, now: Nanos, *, urged: bool) -> str | None:
         """Return a newer token if one has been found since; look for one if it is time.
@@ -89,7 +89,7 @@ class Renewal:
         if self._credentials.renewable and now >= self._look_at_ns and (urged or ends_ns - now <= before_ns):
             pause = min(LOOK_EVERY_NS, max(LEAST_PAUSE_NS, (ends_ns - now) // 10))
             self._look_at_ns = Nanos(now + pause)
-            self._errand = Errand(self._credentials.renew, self._wake)
+            self._errand = TokenRequest(self._credentials.renew, self._wake)
         return None
 
     def accepted(self, token: str, now: Nanos) -> None:

@@ -7,7 +7,7 @@ from mmactors.venue.degen.replies import BookDelta, BookSnapshot
 
 
 class Book:
-    """Levels in YES terms: snapshot, then deltas without a gap. Unusable until the first snapshot."""
+    """Levels in YES terms: snapshot, then deltas without a gap. UsageError until the first snapshot."""
 
     def __init__(self) -> None:
         self._seq: int | None = None

@@ -7,8 +7,8 @@ Owns the key for as long as the process lives; it never leaves this module, in n
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmactors.venue.degen.credentials import MissingSecret
-from mmactors.venue.degen.rest import RefusedByVenue, VenueRest, VenueUnreachable
+from mmactors.venue.degen.credentials import MissingSecretError
+from mmactors.venue.degen.rest import VenueRefusedError, VenueRest, VenueUnreachableError
 
 VARIABLE = "DEGEN_WALLET_KEY"
 """Where the environment holds the private key."""
@@ -30,13 +30,13 @@ class WalletLogin:
         rest: makes a client that sends no token.
 
         Raises:
-            MissingSecret: the key is none, or there is nothing to sign with.
+            MissingSecretError: the key is none, or there is nothing to sign with.
         """
         try:
             from eth_account import Account
             from eth_account.messages import encode_defunct
         except ImportError:
-            raise MissingSecret(
+            raise MissingSecretError(
                 f"{VARIABLE} is set, but signing needs eth-account: install the program with its extra 'wallet'"
             ) from None
         try:
@@ -44,7 +44,7 @@ class WalletLogin:
         except Exception:  # noqa: BLE001 - whatever the library raises may quote the key
             self._account = None
         if self._account is None:  # outside the handler: no traceback leads to the library's words
-            raise MissingSecret(f"{VARIABLE} is no private key: 64 hexadecimal digits are")
+            raise MissingSecretError(f"{VARIABLE} is no private key: 64 hexadecimal digits are")
         self.address = str(self._account.address)
         self._encode = encode_defunct
         self._rest = rest
@@ -53,17 +53,17 @@ class WalletLogin:
         """Log in; return the token.
 
         Raises:
-            MissingSecret: the venue offers no such login, or gives no token.
-            VenueUnreachable, CredentialsRefused, RefusedByVenue: as every REST call.
+            MissingSecretError: the venue offers no such login, or gives no token.
+            VenueUnreachableError, CredentialsRefusedError, VenueRefusedError: as every REST call.
         """
         rest = self._rest()
         try:
             message = rest.login_message(self.address)
             signed = self._account.sign_message(self._encode(text=message))
             return rest.log_in(self.address, message, "0x" + bytes(signed.signature).hex())
-        except (RefusedByVenue, VenueUnreachable) as failed:
+        except (VenueRefusedError, VenueUnreachableError) as failed:
             if failed.status in NOT_OFFERED:
-                raise MissingSecret("the venue offers no login by wallet: give the program a token") from None
+                raise MissingSecretError("the venue offers no login by wallet: give the program a token") from None
             raise
         finally:
             rest.close()

@@ -319,7 +319,7 @@ class Login(Struct, frozen=True):
         return "Login(***)"
 
 
-class Refusal(Struct, frozen=True):
+class RefusalError(Struct, frozen=True):
     """An HTTP error's body."""
 
     error: Error

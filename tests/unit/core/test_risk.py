@@ -7,7 +7,7 @@ import pytest
 from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.core.risk import trading_state
-from mmactors.core.risk.trading_state import RULES, Proposal, RiskRules, gate
+from mmactors.core.risk.trading_state import RULES, OrderCheck, RiskRules, gate
 from mmactors.messages import (
     AssetExposed,
     FairMoved,
@@ -34,7 +34,7 @@ YES, NO = Outcome.YES, Outcome.NO
 
 
 def proposal(f=0.9, **changes):
-    made = Proposal(
+    made = OrderCheck(
         market=MARKET,
         params=PARAMS,
         outcome=YES,

@@ -213,7 +213,7 @@ def test_a_pruned_runs_logs_are_missed_in_one_line(instance):
     kept(instance, 1).prune(())
     with pytest.raises(EventLogError, match="No such file"):
         EventLogReader(instance / "run-00009" / EVENTS)
-    with pytest.raises(market_log_table.NoSuchMarket, match="no market logs in"):
+    with pytest.raises(market_log_table.NoSuchMarketError, match="no market logs in"):
         market_log_table.find(instance, "A")
 
 

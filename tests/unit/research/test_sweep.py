@@ -15,7 +15,7 @@ from loguru import logger
 
 from mmactors.config.loading import ConfigError
 from mmactors.research.sweep import executors, grid, sweep
-from mmactors.research.sweep.executors import Result, SweepStopped
+from mmactors.research.sweep.executors import Result, SweepStoppedError
 from mmactors.research.sweep.results import SESSIONS, SETS
 
 ROOT = Path(__file__).parents[3]
@@ -290,7 +290,7 @@ def test_another_seed_configuration_or_program_is_another_unit(tmp_path, monkeyp
 
 
 def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path):
-    with sweep.Journal(tmp_path / sweep.UNITS), pytest.raises(SweepStopped, match="another sweep") as caught:
+    with sweep.Journal(tmp_path / sweep.UNITS), pytest.raises(SweepStoppedError, match="another sweep") as caught:
         sweep.Journal(tmp_path / sweep.UNITS)
     assert caught.value.exit_code == 75
 
@@ -327,7 +327,7 @@ def test_units_that_kill_their_process_end_the_sweep_and_not_what_is_done(tmp_pa
                 for child in multiprocessing.active_children():
                     os.kill(child.pid, signal.SIGKILL)
 
-    with pytest.raises(SweepStopped, match=r"processes were lost 1 times; .* keeps what is done") as caught:
+    with pytest.raises(SweepStoppedError, match=r"processes were lost 1 times; .* keeps what is done") as caught:
         sweep.run(tiny(tmp_path), tmp_path, Besieged(2))
     assert caught.value.exit_code == 70
 
@@ -371,6 +371,8 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path):
 
 def test_without_the_extra_a_scheduler_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(SweepStopped, match=r"needs the cluster extra \(pip install 'mmactors\[cluster\]'\)") as caught:
+    with pytest.raises(
+        SweepStoppedError, match=r"needs the cluster extra \(pip install 'mmactors\[cluster\]'\)"
+    ) as caught:
         executors.Cluster("tcp://127.0.0.1:8786")
     assert caught.value.exit_code == 64

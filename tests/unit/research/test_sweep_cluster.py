@@ -80,7 +80,9 @@ def test_a_scheduler_that_goes_leaves_what_is_done_to_be_resumed(tmp_path, pool)
             yield from results
 
     try:
-        with pytest.raises(executors.SweepStopped, match=r"the scheduler is gone; .* keeps what is done") as caught:
+        with pytest.raises(
+            executors.SweepStoppedError, match=r"the scheduler is gone; .* keeps what is done"
+        ) as caught:
             sweep.run(load(tmp_path), tmp_path, Deserted(cluster.scheduler_address))
     finally:
         logger.enable("mmactors")  # its worker is in this process
@@ -93,6 +95,6 @@ def test_a_scheduler_that_goes_leaves_what_is_done_to_be_resumed(tmp_path, pool)
 def test_a_worker_with_another_program_is_told(tmp_path, cluster, monkeypatch):
     monkeypatch.setattr(executors, "program_version", lambda: "0.0.9+other")
     with pytest.raises(
-        executors.SweepStopped, match=r"a worker has mmactors .*, here is 0.0.9\+other; install the same"
+        executors.SweepStoppedError, match=r"a worker has mmactors .*, here is 0.0.9\+other; install the same"
     ):
         sweep.run(load(tmp_path), tmp_path, executors.Cluster(cluster.scheduler_address))

@@ -19,7 +19,7 @@ from mmactors.simulator.venue.engine import MarketChange
 from mmactors.simulator.venue.matching import Trade
 from mmactors.simulator.venue.participants import fair_value
 from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
-from mmactors.simulator.venue.venue_log import TruthLog
+from mmactors.simulator.venue.venue_log import VenueLog
 from mmactors.units import DOLLAR, YEAR_S
 
 START = 1_795_000_000_000
@@ -221,7 +221,7 @@ class TestTruthLog:
         file = io.BytesIO()
         file.close = lambda: None  # type: ignore[method-assign]
         world = build_world(ONE_MINUTE, START)
-        truth = TruthLog(file, world.price)
+        truth = VenueLog(file, world.price)
         simulated = simulate(world=world, recorder=truth)
         for second in range(100):
             now = START + second * 1000
