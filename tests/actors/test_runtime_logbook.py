@@ -96,7 +96,7 @@ def test_a_signal_shows_what_every_thread_is_doing():
     program = """
 import os, signal
 from mmactors.runtime import Actor, ThreadedRuntime
-from mmactors.runtime.logbook import dump_threads_on
+from mmactors.runtime.thread_logging import dump_threads_on
 
 class Quiet(Actor):
     def receive(self, message):

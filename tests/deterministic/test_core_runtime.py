@@ -39,7 +39,7 @@ def config(seed: int, sessions: str, **more: str) -> Config:
 def seen(config: Config, kind: type[ActorRun] | type[CoreRun], seconds: float) -> dict[str, object]:
     """Run one of the two and return all that both can be compared by."""
     auditor = Auditor(None, account=None)
-    tap = runner.Tap(auditor)
+    tap = runner.AuditTap(auditor)
     run = ActorRun(config, recorder=tap, trace=False) if kind is ActorRun else CoreRun(config, tap)
     tap.world = run.venue.world
     run.run(seconds)
