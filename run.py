@@ -14,6 +14,6 @@ if sys.version_info < (3, 11) or not all(map(find_spec, NEEDED.split())):
     os.execv(python, [str(python), *sys.argv])  # noqa: S606 - our own interpreter
 
 if __name__ == "__main__":
-    from mmactors.__main__ import main
+    from mmactors.cli.main import main
 
     sys.exit(main(["run", *sys.argv[1:]]))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
@@ -40,10 +40,10 @@ class FeedActor(Actor):
     def receive(self, message: Any) -> None:
         match message:
             case SpotTicked() | FeedLived():
-                self.tell(names.reference(message.asset), message)
+                self.tell(addresses.reference(message.asset), message)
             case FeedWentStale() | FeedConnected():
-                self.tell(names.reference(message.asset), message)
-                self.tell(names.JOURNAL, message)
+                self.tell(addresses.reference(message.asset), message)
+                self.tell(addresses.JOURNAL, message)
             case _:
                 self.unexpected(message)
 

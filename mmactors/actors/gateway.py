@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, get_args
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
-from mmactors.core.desk import OrderDesk, Step
-from mmactors.core.standstill import Standstill
+from mmactors.core.desk.desk import OrderDesk, Step
+from mmactors.core.desk.stall_detector import StallDetector
 from mmactors.messages import (
     BatchWritten,
     CancelAll,
@@ -69,7 +69,7 @@ class GatewayActor(Actor):
         self._latencies_us = latencies_us
         self._origins: dict[int, Nanos] = {}
         self._markets: dict[str, None] = {}
-        self._standstill = Standstill()
+        self._standstill = StallDetector()
         self._strangers_told = 0
         self._strangers_due_ns = Nanos(0)
 
@@ -88,14 +88,14 @@ class GatewayActor(Actor):
                 self._latencies_us.append((message.at_ns - origin) / 1000)
         if isinstance(message, REPORTS):
             if isinstance(message, VenueConnected | TokenRenewed):
-                self.tell(names.RISK, message)
+                self.tell(addresses.RISK, message)
             if isinstance(message, VenueConnected):
-                self.tell(names.JOURNAL, message)
-                self.tell(names.SUPERVISOR, message)
+                self.tell(addresses.JOURNAL, message)
+                self.tell(addresses.SUPERVISOR, message)
                 self._venue_up = True
             elif isinstance(message, VenueDisconnected):
                 if not self._venue_up:
-                    self.tell(names.SUPERVISOR, message)  # the desk passes on the end of what was up only
+                    self.tell(addresses.SUPERVISOR, message)  # the desk passes on the end of what was up only
                 self._venue_up = False
             step = self._desk.report(message, now)
         elif isinstance(message, TimePassed):
@@ -149,7 +149,7 @@ class GatewayActor(Actor):
                 text = "venue: market {} skipped: asset {} is not among the configured ones"
                 self.notes.warning(text, event.market.id, event.market.asset)
             elif isinstance(event, MarketResolved):
-                self.tell(names.RISK, event)  # we may hold some of it
+                self.tell(addresses.RISK, event)  # we may hold some of it
             return
         hearers = HEARERS.get(type(event))
         if hearers is None:
@@ -168,11 +168,11 @@ class GatewayActor(Actor):
 
     def _tell_market(self, market: str, event: object) -> None:
         if market in self._markets:
-            self.tell(names.market(market), event)
+            self.tell(addresses.market(market), event)
 
     def _tell_markets(self, event: object) -> None:
         for market in self._markets:
-            self.tell(names.market(market), event)
+            self.tell(addresses.market(market), event)
 
     def _heard(self, message: object) -> None:
         self.runtime.tell(self.name, message)  # from the link's threads into this actor's mailbox

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.feed import Socket
 from mmactors.messages import HistoryFetched
 from mmactors.runtime.actor import Actor
@@ -31,7 +31,7 @@ class HistoryActor(Actor):
             case HistoryFetched():
                 told = len(message.closes), message.asset, message.source
                 self.notes.debug("history: {} closes of {} from {}", *told)
-                self.tell(names.reference(message.asset), message)
+                self.tell(addresses.reference(message.asset), message)
             case _:
                 self.unexpected(message)
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from mmactors.actors import names
-from mmactors.core.record import corrected
+from mmactors.actors import addresses
+from mmactors.core.ledger.session_stats import corrected
 from mmactors.messages import (
     EndUnknown,
     FillMissed,
@@ -20,10 +20,10 @@ from mmactors.messages import (
     TimePassed,
     TradingStateChanged,
 )
-from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.console import ConsoleReporter
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
@@ -48,7 +48,7 @@ class JournalActor(Actor):
         incarnation: int,
         *,
         store: JournalStore,
-        narrator: Narrator,
+        narrator: ConsoleReporter,
         logs: MarketLogs,
         events: EventLog,
         sessions: dict[str, SessionReport],
@@ -79,7 +79,7 @@ class JournalActor(Actor):
                 self._store.commit()
                 if self._asked:
                     self._asked = False
-                    self.tell(names.RISK, JournalSynced())
+                    self.tell(addresses.RISK, JournalSynced())
                 self._narrator.pass_time(now)
                 self._logs.flush(now)
                 self._flush_events(now)

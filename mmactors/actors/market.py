@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from mmactors.actors import names
-from mmactors.core.maker import Decision, Maker
+from mmactors.actors import addresses
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting.maker import Decision, Maker
 from mmactors.messages import (
     FairMoved,
-    LadderDue,
     MakerStarted,
     MakerStep,
     MakerStepped,
     Market,
+    MarketHeartbeat,
     MarketHydrated,
-    MarketPulsed,
     MarketReady,
     MarketResolved,
     MarketRetired,
     QuoteIntent,
+    RequoteDue,
     SubscribeReference,
     TimePassed,
     UnsubscribeReference,
@@ -61,21 +61,21 @@ class MarketActor(Actor):
 
     def on_begin(self) -> None:
         if self._recorded:
-            self.tell(names.JOURNAL, MakerStarted(self._market, self.incarnation, self._prefix, self._params))
-        self.tell(names.GATEWAY, MarketReady(self._market.id, self.incarnation))
+            self.tell(addresses.JOURNAL, MakerStarted(self._market, self.incarnation, self._prefix, self._params))
+        self.tell(addresses.GATEWAY, MarketReady(self._market.id, self.incarnation))
         subscription = SubscribeReference(self.name, self._market.settlement.prints)
-        self.tell(names.reference(self._market.asset), subscription)
+        self.tell(addresses.reference(self._market.asset), subscription)
         self.every(LOOK_EVERY_NS, TimePassed())
-        self.every(PULSE_EVERY_NS, MarketPulsed(self._market.id, self.incarnation))
+        self.every(PULSE_EVERY_NS, MarketHeartbeat(self._market.id, self.incarnation))
 
     def on_end(self) -> None:
         self._hand_over()
-        self.tell(names.reference(self._market.asset), UnsubscribeReference(self.name))
+        self.tell(addresses.reference(self._market.asset), UnsubscribeReference(self.name))
 
     def receive(self, message: Any) -> None:
         now = self.clock.now()
-        if isinstance(message, MarketPulsed):
-            self.tell(names.GATEWAY, message)
+        if isinstance(message, MarketHeartbeat):
+            self.tell(addresses.GATEWAY, message)
             self._hand_over()
             return
         if isinstance(message, MarketResolved) or (
@@ -91,25 +91,25 @@ class MarketActor(Actor):
         self._record(now, message, decision)
         if self._settled_ns is not None and now - self._settled_ns > GRACE_NS and self._maker.done:
             self._settled_ns = None
-            self.tell(names.SUPERVISOR, MarketRetired(self._market.id, self.incarnation))
+            self.tell(addresses.SUPERVISOR, MarketRetired(self._market.id, self.incarnation))
 
     def _carry_out(self, decision: Decision) -> None:
-        if decision.look_again:
-            self.tell(self.name, LadderDue())
+        if decision.requote:
+            self.tell(self.name, RequoteDue())
         for command in decision.commands:
             match command:
                 case QuoteIntent():
-                    self.tell(names.GATEWAY, command)
-                    self.tell(names.JOURNAL, command)
+                    self.tell(addresses.GATEWAY, command)
+                    self.tell(addresses.JOURNAL, command)
                 case FairMoved():
-                    self.tell(names.RISK, command)
+                    self.tell(addresses.RISK, command)
                 case _:
-                    self.tell(names.JOURNAL, command)
+                    self.tell(addresses.JOURNAL, command)
 
     def _record(self, now: Nanos, event: object, decision: Decision | None) -> None:
         if not self._recorded:
             return
-        answer = (None, False) if decision is None else (decision.commands, decision.look_again)
+        answer = (None, False) if decision is None else (decision.commands, decision.requote)
         self._steps.append(MakerStep(now, event, *answer))
         if len(self._steps) >= MOST_STEPS:
             self._hand_over()
@@ -117,5 +117,5 @@ class MarketActor(Actor):
     def _hand_over(self) -> None:
         """Hand the steps on together: to wake the journal's thread for each would cost more than the step."""
         if self._steps:
-            self.tell(names.JOURNAL, MakerStepped(self._market.id, self.incarnation, tuple(self._steps)))
+            self.tell(addresses.JOURNAL, MakerStepped(self._market.id, self.incarnation, tuple(self._steps)))
             self._steps.clear()

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.core.params import ReferenceParams, VolatilityParams
-from mmactors.core.reference import Reference
-from mmactors.core.sources import GRID_NS
+from mmactors.core.reference.reference import Reference
+from mmactors.core.reference.source import GRID_NS
 from mmactors.messages import (
     FeedConnected,
     FeedLived,
@@ -96,7 +96,7 @@ class ReferenceActor(Actor):
             self.tell(subscriber, news)
         lost = isinstance(news, ReferenceLost)
         if lost or self._lost:  # the end and the return are news to people, too
-            self.tell(names.JOURNAL, news)
+            self.tell(addresses.JOURNAL, news)
         self._lost = lost
 
     def _warm(self, history: HistoryFetched, now: Nanos) -> None:

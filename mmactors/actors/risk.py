@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmactors.actors import names
-from mmactors.core.risk import RiskRules
-from mmactors.messages import AssetExposed, RiskPulsed, TimePassed, TradingStateChanged
+from mmactors.actors import addresses
+from mmactors.core.risk.trading_state import RiskRules
+from mmactors.messages import AssetExposed, RiskHeartbeat, TimePassed, TradingStateChanged
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, Nanos
@@ -34,14 +34,14 @@ class RiskActor(Actor):
         now = self.clock.now()
         question = self._rules.ask_journal()
         self._tell_changes(self._rules.judge(now))
-        self.tell(names.GATEWAY, RiskPulsed(now))
+        self.tell(addresses.GATEWAY, RiskHeartbeat(now))
         if question is not None:
-            self.tell(names.JOURNAL, question)
+            self.tell(addresses.JOURNAL, question)
 
     def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
         for change in changes:
-            self.tell(names.GATEWAY, change)
+            self.tell(addresses.GATEWAY, change)
             if isinstance(change, AssetExposed):
-                self.tell(names.SUPERVISOR, change)
+                self.tell(addresses.SUPERVISOR, change)
             else:
-                self.tell(names.JOURNAL, change)
+                self.tell(addresses.JOURNAL, change)

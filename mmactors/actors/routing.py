@@ -5,7 +5,7 @@ Owns the addressees and their order. It tells nobody: whoever carries out a step
 
 from typing import Any, Final, get_args
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.messages import (
     AllCancelled,
     BookChanged,
@@ -30,23 +30,23 @@ MARKET: Final = "the event's market"
 MARKETS: Final = "every market"
 
 HEARERS: Final[dict[type, tuple[str, ...]]] = {
-    **dict.fromkeys(get_args(OrderEvent), (MARKET, names.JOURNAL)),
-    OrderFilled: (MARKET, names.RISK, names.JOURNAL),
+    **dict.fromkeys(get_args(OrderEvent), (MARKET, addresses.JOURNAL)),
+    OrderFilled: (MARKET, addresses.RISK, addresses.JOURNAL),
     BookChanged: (MARKET,),
-    MarketListed: (names.SUPERVISOR, names.JOURNAL),
-    MarketChanged: (MARKET, names.SUPERVISOR, names.JOURNAL),
-    MarketHydrated: (MARKET, names.JOURNAL),
-    MarketResolved: (MARKET, names.RISK, names.JOURNAL, names.SUPERVISOR),
-    MarketOverdue: (names.SUPERVISOR,),
-    PairsMerged: (MARKET, names.RISK, names.JOURNAL),
-    SessionReport: (names.JOURNAL,),
-    SettledAway: (names.RISK, names.JOURNAL),
-    FillMissed: (names.RISK, names.JOURNAL),
-    EndUnknown: (names.JOURNAL,),
-    VenuePosition: (names.RISK, names.SUPERVISOR),
-    VenueStatus: (MARKETS, names.RISK, names.SUPERVISOR, names.JOURNAL),
-    VenueDisconnected: (names.JOURNAL, names.SUPERVISOR),
-    AllCancelled: (names.SUPERVISOR,),
+    MarketListed: (addresses.SUPERVISOR, addresses.JOURNAL),
+    MarketChanged: (MARKET, addresses.SUPERVISOR, addresses.JOURNAL),
+    MarketHydrated: (MARKET, addresses.JOURNAL),
+    MarketResolved: (MARKET, addresses.RISK, addresses.JOURNAL, addresses.SUPERVISOR),
+    MarketOverdue: (addresses.SUPERVISOR,),
+    PairsMerged: (MARKET, addresses.RISK, addresses.JOURNAL),
+    SessionReport: (addresses.JOURNAL,),
+    SettledAway: (addresses.RISK, addresses.JOURNAL),
+    FillMissed: (addresses.RISK, addresses.JOURNAL),
+    EndUnknown: (addresses.JOURNAL,),
+    VenuePosition: (addresses.RISK, addresses.SUPERVISOR),
+    VenueStatus: (MARKETS, addresses.RISK, addresses.SUPERVISOR, addresses.JOURNAL),
+    VenueDisconnected: (addresses.JOURNAL, addresses.SUPERVISOR),
+    AllCancelled: (addresses.SUPERVISOR,),
 }
 """By an event's type: whom it concerns, in the order in which they are told."""
 

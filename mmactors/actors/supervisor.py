@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmactors.actors import names
-from mmactors.actors.roster import Roster
-from mmactors.core.selection import MIN_F, Candidate
+from mmactors.actors import addresses
+from mmactors.core.universe.selection import MIN_F, Candidate
+from mmactors.core.universe.universe import MarketUniverse
 from mmactors.messages import (
     ActorDied,
     ActorReady,
@@ -99,7 +99,7 @@ class SupervisorActor(Actor):
         super().__init__(runtime, name, incarnation)
         self._factories: dict[str, ActorFactory] = dict(children)
         self._market_factory = market_factory
-        self._roster = Roster(assets, max_markets)
+        self._roster = MarketUniverse(assets, max_markets)
         self._rules = SupervisionRules(random)
         self._finished = finished
         self._told: set[str] = set()
@@ -110,7 +110,7 @@ class SupervisorActor(Actor):
 
     def on_begin(self) -> None:
         for child in self._factories:
-            essential = child in (names.JOURNAL, names.GATEWAY, names.RISK)
+            essential = child in (addresses.JOURNAL, addresses.GATEWAY, addresses.RISK)
             self._rules.watch(child, ESSENTIAL if essential else PERMANENT)
             self.runtime.spawn(child, self._factories[child])
         self.every(LOOK_EVERY_NS, TimePassed())
@@ -133,8 +133,8 @@ class SupervisorActor(Actor):
                 self._choose()
             case MarketResolved():
                 settled = self._roster.resolve(message.market, self._is_taken(message.market.id))
-                if settled is not None and names.reference(settled.asset) in self._factories:
-                    self.tell(names.reference(settled.asset), settled)
+                if settled is not None and addresses.reference(settled.asset) in self._factories:
+                    self.tell(addresses.reference(settled.asset), settled)
             case MarketRetired():
                 self._retire(message)
             case MarketOverdue():
@@ -161,7 +161,7 @@ class SupervisorActor(Actor):
             case Stop() if self._stopping is None:
                 self._stopping = message.reason
                 if self._venue_seen:
-                    self.tell(names.GATEWAY, CancelAll(None, message.reason))
+                    self.tell(addresses.GATEWAY, CancelAll(None, message.reason))
                     self.after(CANCEL_WITHIN_NS, GiveUp())
                 elif self._no_venue:
                     self._conclude(69, f"the venue was not there: {self._no_venue}")
@@ -183,13 +183,13 @@ class SupervisorActor(Actor):
         fresh, left = self._roster.choose(self.clock.now(), self._is_taken)
         self._explain(left)
         for market in fresh:
-            name = names.market(market.id)
+            name = addresses.market(market.id)
             self._factories[name] = self._market_factory(market)
             self._rules.watch(name, PER_MARKET)
             self.runtime.spawn(name, self._factories[name])
 
     def _is_taken(self, market_id: str) -> bool:
-        return names.market(market_id) in self._factories
+        return addresses.market(market_id) in self._factories
 
     def _explain(self, left: list[Candidate]) -> None:
         """Say once of each market why it is not quoted."""
@@ -208,16 +208,16 @@ class SupervisorActor(Actor):
     def _introduce(self, name: str) -> None:
         """Let the markets of an asset follow its reference's new life."""
         for market in self._roster.markets.values():
-            if name == names.reference(market.asset) and self._is_taken(market.id):
-                self.tell(name, SubscribeReference(names.market(market.id), market.settlement.prints))
+            if name == addresses.reference(market.asset) and self._is_taken(market.id):
+                self.tell(name, SubscribeReference(addresses.market(market.id), market.settlement.prints))
 
     def _retire(self, message: MarketRetired) -> None:
-        name = names.market(message.market)
+        name = addresses.market(message.market)
         if self.runtime.incarnation(name) != message.incarnation:
             return
         self.counters["retired"] += 1
-        self.tell(names.GATEWAY, message)
-        self.tell(names.JOURNAL, message)
+        self.tell(addresses.GATEWAY, message)
+        self.tell(addresses.JOURNAL, message)
         self._rules.forget(name)
         self._factories.pop(name, None)
         self._roster.retire(message.market)
@@ -230,16 +230,16 @@ class SupervisorActor(Actor):
             late_s = (self.clock.now() + self._roster.offset_ns - market.expires_venue_ns) / SECOND
             text = "market {} ended {:.0f} s ago and is not resolved: {} YES and {} NO stay exposure until it is"
             self.notes.warning(text, market.id, late_s, message.yes, message.no)
-        elif (life := self.runtime.incarnation(names.market(market.id))) is not None:
+        elif (life := self.runtime.incarnation(addresses.market(market.id))) is not None:
             self._retire(MarketRetired(market.id, life))
 
     def _died(self, death: ActorDied) -> None:
         verdict = self._rules.child_died(death.name, self.clock.now(), death.error)
         if self._stopping is not None:
             return
-        prefix = names.market("")
+        prefix = addresses.market("")
         if death.name.startswith(prefix):
-            self.tell(names.GATEWAY, CancelAll(death.name.removeprefix(prefix), f"{death.name} died"))
+            self.tell(addresses.GATEWAY, CancelAll(death.name.removeprefix(prefix), f"{death.name} died"))
         match verdict:
             case Restart():
                 self.after(verdict.after_ns, Respawn(death.name))

@@ -7,7 +7,7 @@ deterministic runs import it.
 
 from mmactors.audit.auditor import Auditor
 from mmactors.audit.limits import AuditError, Limits, Rules
+from mmactors.audit.result import CHECKS, Audit, Check, Violation
 from mmactors.audit.session import SessionFigures
-from mmactors.audit.verdict import CHECKS, Audit, Check, Violation
 
 __all__ = ["CHECKS", "Audit", "AuditError", "Auditor", "Check", "Limits", "Rules", "SessionFigures", "Violation"]

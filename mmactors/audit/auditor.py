@@ -7,10 +7,10 @@ are the judge's. It must not know files, tables or where lines come from.
 from collections.abc import Callable
 from typing import Any
 
-from mmactors.audit.judge import Judge, said
 from mmactors.audit.limits import CENT, UNREADABLE, AuditError, Rules
+from mmactors.audit.order_rules import OrderRules, said
+from mmactors.audit.result import Audit, CheckCounts, Violation, totals
 from mmactors.audit.session import DOLLAR, Resting, Session, SessionFigures
-from mmactors.audit.verdict import Audit, Tally, Violation, totals
 
 HOUSE = "house-"
 
@@ -44,8 +44,8 @@ class Auditor:
         self.watched: list[Session] = []
         self._rules = rules or Rules()
         self._watch = watch
-        self._tally = Tally(on_violation)
-        self._judge = Judge(self._tally)
+        self._tally = CheckCounts(on_violation)
+        self._judge = OrderRules(self._tally)
         self._open: dict[str, Session] = {}
         self._done: list[tuple[SessionFigures, Session]] = []
         self._resolved: set[str] = set()
@@ -110,7 +110,7 @@ class Auditor:
         self._revisions.clear()
         self._owed.clear()
         self._connected.clear()
-        self._judge = Judge(self._tally)
+        self._judge = OrderRules(self._tally)
         self._cash = 0
 
     def _connection(self, line: dict[str, Any]) -> None:

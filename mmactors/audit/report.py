@@ -11,8 +11,8 @@ from typing import Any
 
 from mmactors.audit.auditor import Auditor
 from mmactors.audit.limits import NO_INPUT, UNREADABLE, USAGE, AuditError, Limits, Rules, read_rules
+from mmactors.audit.result import Audit, Check
 from mmactors.audit.session import Row, Session, SessionFigures
-from mmactors.audit.verdict import Audit, Check
 
 CLEAN, BROKEN = 0, 1
 _ROW = ("f", "spot", "fair", "bid", "ask", "net", "room")
@@ -58,7 +58,7 @@ def run(
     audit = auditor.result()
     session = None if watch is None else _chosen(auditor.watched, market, log)
     if plot is not None and session is not None:
-        from mmactors.audit.picture import draw
+        from mmactors.audit.plot import draw
 
         draw(session, plot)
     if as_json:

@@ -13,11 +13,11 @@ from mmactors.feeds.frames import (
     FUTURE_NS,
     MAX_BYTES,
     UNREADABLE,
-    BadFrame,
+    BadFrameError,
     Dropped,
     Ignored,
-    Order,
     Parsed,
+    SequenceGuard,
     ShutdownAnnounced,
     by_symbol,
     price_of,
@@ -86,7 +86,7 @@ class BinanceParser:
         self.counters: dict[str, int] = {}
         self._assets = by_symbol(assets)
         self._source = source
-        self._order = Order()
+        self._order = SequenceGuard()
 
     def forget(self) -> None:
         """Forget the ids: the next connection does not overlap the last."""
@@ -166,11 +166,11 @@ class BinanceParser:
 
 def _text(raw: msgspec.Raw) -> str:
     if not bytes(raw):
-        raise BadFrame("missing_field")
+        raise BadFrameError("missing_field")
     return _TEXT.decode(raw)
 
 
 def _integer(raw: msgspec.Raw) -> int:
     if not bytes(raw):
-        raise BadFrame("missing_field")
+        raise BadFrameError("missing_field")
     return _INT.decode(raw)

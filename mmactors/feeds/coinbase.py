@@ -17,12 +17,12 @@ from mmactors.feeds.frames import (
     FUTURE_NS,
     MAX_BYTES,
     UNREADABLE,
-    BadFrame,
+    BadFrameError,
     Dropped,
     Ignored,
-    Order,
     Parsed,
     Refused,
+    SequenceGuard,
     by_symbol,
     price_of,
     reason_of,
@@ -86,7 +86,7 @@ class CoinbaseParser:
         self.counters: dict[str, int] = {}
         self._assets = by_symbol(assets)
         self._source = source
-        self._order = Order()
+        self._order = SequenceGuard()
         self._trades: dict[str, int] = {}
         self._seen: dict[str, int] = {}
 
@@ -170,7 +170,7 @@ def _nanos(time: datetime | UnsetType) -> Nanos | None:
 
 def _price(text: str | UnsetType) -> float:
     if text is UNSET:
-        raise BadFrame("missing_field")
+        raise BadFrameError("missing_field")
     return price_of(text)
 
 

@@ -62,13 +62,13 @@ class Parser(Protocol):
         """Return what one frame says; never raises."""
 
 
-class BadFrame(Exception):  # noqa: N818
+class BadFrameError(Exception):
     """Why a frame is bad, in one word."""
 
 
 def reason_of(error: Exception) -> str:
     """Return the word for what is wrong with a frame that could not be read."""
-    if isinstance(error, BadFrame):
+    if isinstance(error, BadFrameError):
         return str(error)
     if isinstance(error, UnicodeError):
         return "bad_utf8"
@@ -77,7 +77,7 @@ def reason_of(error: Exception) -> str:
     return "malformed"
 
 
-UNREADABLE = (BadFrame, UnicodeError, msgspec.MsgspecError, RecursionError)
+UNREADABLE = (BadFrameError, UnicodeError, msgspec.MsgspecError, RecursionError)
 """Everything that reading a frame may raise."""
 
 
@@ -85,22 +85,22 @@ def price_of(text: str) -> float:
     """Return a price that is written as text.
 
     Raises:
-        BadFrame: no number, not finite, zero or negative.
+        BadFrameError: no number, not finite, zero or negative.
     """
     try:
         price = float(text)
     except ValueError:
-        raise BadFrame("not_a_number") from None
+        raise BadFrameError("not_a_number") from None
     if "_" in text or text != text.strip():  # Python's float is more tolerant than JSON's numbers
-        raise BadFrame("not_a_number")
+        raise BadFrameError("not_a_number")
     if not math.isfinite(price):
-        raise BadFrame("not_finite")
+        raise BadFrameError("not_finite")
     if price <= 0:
-        raise BadFrame("negative" if price < 0 else "zero")
+        raise BadFrameError("negative" if price < 0 else "zero")
     return price
 
 
-class Order:
+class SequenceGuard:
     """The last number of each stream: what is not beyond it is a duplicate or comes too late."""
 
     def __init__(self) -> None:
@@ -114,11 +114,11 @@ class Order:
         """Take a stream's next number.
 
         Raises:
-            BadFrame: it is not beyond the last.
+            BadFrameError: it is not beyond the last.
         """
         last = self._last.get((symbol, kind), -1)
         if number <= last:
-            raise BadFrame("duplicate" if number == last else "out_of_order" if number >= 0 else "negative")
+            raise BadFrameError("duplicate" if number == last else "out_of_order" if number >= 0 else "negative")
         self._last[symbol, kind] = number
 
 

@@ -16,8 +16,8 @@ import requests
 from loguru import logger
 
 from mmactors.messages import HistoryFetched
-from mmactors.runtime.backoff import Backoff
-from mmactors.runtime.proxies import is_direct
+from mmactors.net.backoff import Backoff
+from mmactors.net.proxies import is_direct
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 SPAN_S = 3600
@@ -31,7 +31,7 @@ MAX_BYTES = 8 << 20
 Close = tuple[Nanos, float]
 
 
-class HistoryFailed(Exception):  # noqa: N818
+class HistoryError(Exception):
     """No history was to be had; the text is one line that says from where and why."""
 
 
@@ -54,7 +54,7 @@ def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout
     """Return the closes of the span before now, oldest first; each has the time at which its interval ended.
 
     Raises:
-        HistoryFailed: unreachable, refused, unreadable, or not a single usable close.
+        HistoryError: unreachable, refused, unreadable, or not a single usable close.
     """
     with requests.Session() as session:
         session.trust_env = not is_direct(source.base_url)
@@ -66,7 +66,7 @@ def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout
             close_at, time_ns, step_ns = 4, SECOND, 60 * SECOND
     closes = _closes(rows, close_at, time_ns, step_ns, now_ns)
     if not closes:
-        raise HistoryFailed(f"{_where(source)}: none of {len(rows)} rows is usable")
+        raise HistoryError(f"{_where(source)}: none of {len(rows)} rows is usable")
     return HistoryFetched(source.asset, source.source, source.step_s, closes)
 
 
@@ -98,20 +98,20 @@ def _get(
             body = response.raw.read(MAX_BYTES + 1, decode_content=True)
             status = response.status_code
     except (requests.RequestException, OSError) as error:
-        raise HistoryFailed(f"{_where(source)}: {_short(error)}") from None
+        raise HistoryError(f"{_where(source)}: {_short(error)}") from None
     except Exception as error:  # noqa: BLE001 - urllib3 has errors of its own that requests does not wrap here
-        raise HistoryFailed(f"{_where(source)}: {_short(error)}") from None
+        raise HistoryError(f"{_where(source)}: {_short(error)}") from None
     if status != 200:
         said = " ".join(body[:200].decode(errors="replace").split())
-        raise HistoryFailed(f"{_where(source)}: HTTP {status} {said}")
+        raise HistoryError(f"{_where(source)}: HTTP {status} {said}")
     if len(body) > MAX_BYTES:
-        raise HistoryFailed(f"{_where(source)}: an answer of more than {MAX_BYTES >> 20} MB")
+        raise HistoryError(f"{_where(source)}: an answer of more than {MAX_BYTES >> 20} MB")
     try:
         rows = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise HistoryFailed(f"{_where(source)}: the answer is not JSON") from None
+        raise HistoryError(f"{_where(source)}: the answer is not JSON") from None
     if not isinstance(rows, list):
-        raise HistoryFailed(f"{_where(source)}: the answer is no list of rows")
+        raise HistoryError(f"{_where(source)}: the answer is no list of rows")
     return rows
 
 
@@ -206,7 +206,7 @@ class HistoryThread:
     def _try(self, source: HistorySource) -> None:
         try:
             fetched = fetch(source, self._now())
-        except HistoryFailed as failed:
+        except HistoryError as failed:
             self._count("failed")
             same = (source.source, str(failed).partition(source.base_url)[2])
             if not self._stopping.is_set() and same not in self._told:

@@ -19,7 +19,7 @@ ROWS_A_GROUP = 50_000
 Row = tuple[int, float, str, str, str]
 
 
-class CannotRecord(Exception):  # noqa: N818
+class RecordingError(Exception):
     """The file cannot be written; the text is one line that says why."""
 
 
@@ -49,7 +49,7 @@ class _Parquet:
             import pyarrow.parquet as pq
         except ImportError:
             why = "Parquet needs the research extra (pip install 'mmactors[research]'); .csv needs nothing"
-            raise CannotRecord(f"{path}: {why}") from None
+            raise RecordingError(f"{path}: {why}") from None
         types = (pa.int64(), pa.float64(), pa.string(), pa.string(), pa.string())
         self._schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
         self._table = pa.table
@@ -79,19 +79,19 @@ class Recorder:
         """Open the file, which replaces one of that name.
 
         Raises:
-            CannotRecord: no such folder, not allowed, or no pyarrow for Parquet.
+            RecordingError: no such folder, not allowed, or no pyarrow for Parquet.
         """
         self.counts: Counter[str] = Counter()
         self._path = path
         self._broken = False
         self._heard: deque[SpotTicked] = deque()
         if path.suffix not in (".parquet", ".csv"):
-            raise CannotRecord(f"{path}: the name must end in .parquet or .csv")
+            raise RecordingError(f"{path}: the name must end in .parquet or .csv")
         try:
             path.open("wb").close()  # pyarrow's own words would be several lines
             self._file: _File = _Csv(path) if path.suffix == ".csv" else _Parquet(path)
         except OSError as error:
-            raise CannotRecord(f"{path}: cannot be written ({error.strerror or error})") from None
+            raise RecordingError(f"{path}: cannot be written ({error.strerror or error})") from None
 
     def hear(self, message: object) -> None:
         """Take a feed's message, in any thread; what is no tick is left alone."""
@@ -102,7 +102,7 @@ class Recorder:
         """Write what was heard since the last call.
 
         Raises:
-            CannotRecord: the disk is full, say.
+            RecordingError: the disk is full, say.
         """
         rows: list[Row] = []
         while self._heard:
@@ -115,13 +115,13 @@ class Recorder:
             self._broken = True
             with contextlib.suppress(OSError):
                 self._file.close()
-            raise CannotRecord(f"{self._path}: cannot be written ({error.strerror or error})") from None
+            raise RecordingError(f"{self._path}: cannot be written ({error.strerror or error})") from None
 
     def close(self) -> None:
         """Write the rest and end the file; nothing is left to end once writing has failed.
 
         Raises:
-            CannotRecord: it could not be ended; a Parquet file is unreadable then.
+            RecordingError: it could not be ended; a Parquet file is unreadable then.
         """
         if self._broken:
             return
@@ -129,4 +129,4 @@ class Recorder:
         try:
             self._file.close()
         except OSError as error:
-            raise CannotRecord(f"{self._path}: cannot be ended ({error.strerror or error})") from None
+            raise RecordingError(f"{self._path}: cannot be ended ({error.strerror or error})") from None

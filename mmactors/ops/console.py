@@ -37,8 +37,8 @@ from mmactors.messages import (
     VenueDisconnected,
     VenueStatus,
 )
-from mmactors.ops.marketlog import clock, number, plain
-from mmactors.ops.tally import Doubts, Tally
+from mmactors.ops.fill_stats import FillStats, UnconfirmedOrders
+from mmactors.ops.market_log import clock, number, plain
 from mmactors.ops.terminal import WHO, fitted
 from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
 
@@ -81,7 +81,7 @@ class _Known:
     net: int = 0
     fair: float | None = None
     lean: float | None = None
-    bought: Tally = field(default_factory=Tally)
+    bought: FillStats = field(default_factory=FillStats)
     due_ns: int = 0
     phases: set[str] = field(default_factory=set)
     frozen: bool = False
@@ -90,7 +90,7 @@ class _Known:
     settled: bool = False
 
 
-class Narrator:
+class ConsoleReporter:
     """Turn messages into console lines of at most `terminal.WIDTH`; what is longer goes on under its first line.
 
     Colours only if told so: the caller knows whether it is a terminal.
@@ -106,7 +106,7 @@ class Narrator:
         self._width = WHO
         self._known: dict[str, _Known] = {}
         self._filled: dict[str, _Known] = {}
-        self._doubts: dict[str, Doubts] = {}
+        self._doubts: dict[str, UnconfirmedOrders] = {}
         self._cash: int | None = None
         self._lost: set[str] = set()
         self._sources: set[tuple[str, str]] = set()
@@ -161,7 +161,7 @@ class Narrator:
             case OrderUnknown() if event.reason == "connection lost":
                 return []  # the venue's own line says so for all of them
             case OrderUnknown():
-                doubts = self._doubts.setdefault(event.market, Doubts(event.client_id, Nanos(now + FOLD_NS)))
+                doubts = self._doubts.setdefault(event.market, UnconfirmedOrders(event.client_id, Nanos(now + FOLD_NS)))
                 doubts.reasons[event.reason] += 1
                 return []
             case _:
@@ -286,7 +286,7 @@ class Narrator:
 
     def _bought(self, market: str) -> str:
         known = self._filled.pop(market)
-        bought, known.bought = known.bought, Tally()
+        bought, known.bought = known.bought, FillStats()
         text = (
             f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {_cents(bought.edge):>6},"
             f" now {_cents(bought.edge_now(known.fair)):>6}; net {known.net:>+5}, lean {_cents(known.lean):>6}"

@@ -78,11 +78,11 @@ ORDER BY market
 Row = tuple[Any, ...]
 
 
-class JournalFailed(Exception):  # noqa: N818 - named for what happened
+class JournalError(Exception):
     """The journal cannot be read or written: no new orders may go out."""
 
 
-class LockHeld(Exception):  # noqa: N818
+class LockHeldError(Exception):
     """Another instance owns this journal."""
 
     exit_code = LOCK_EXIT
@@ -141,8 +141,8 @@ class JournalStore:
         """Open the journal, or make it.
 
         Raises:
-            LockHeld: another instance has it open.
-            JournalFailed: it cannot be made, is no journal, or was written by a newer version.
+            LockHeldError: another instance has it open.
+            JournalError: it cannot be made, is no journal, or was written by a newer version.
         """
         lock = _locked(path)
         try:
@@ -152,11 +152,11 @@ class JournalStore:
                 database.execute("PRAGMA synchronous=FULL")
                 (version,) = database.execute("PRAGMA user_version").fetchone()
                 if version not in (0, SCHEMA_VERSION):
-                    raise JournalFailed(f"{path}: schema {version}, this program knows {SCHEMA_VERSION}; move it away")
+                    raise JournalError(f"{path}: schema {version}, this program knows {SCHEMA_VERSION}; move it away")
                 if version == 0:
                     database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
                 return cls(database, lock, path)
-        except JournalFailed:
+        except JournalError:
             lock.close()
             raise
 
@@ -209,7 +209,7 @@ class JournalStore:
         """Write everything buffered in one transaction and return how many rows that was.
 
         Raises:
-            JournalFailed: nothing was written; everything is still buffered. Also if the file, or its lock, has been
+            JournalError: nothing was written; everything is still buffered. Also if the file, or its lock, has been
                 deleted or replaced meanwhile: what is written into a file without a name is lost to the next run, and
                 a lock without one keeps no second instance out.
         """
@@ -255,7 +255,7 @@ class JournalStore:
         """Return the committed fills, oldest first.
 
         Raises:
-            JournalFailed: a row does not match its checksum.
+            JournalError: a row does not match its checksum.
         """
         clause = "WHERE run >= ? AND (? IS NULL OR market = ?) ORDER BY rowid"
         found = []
@@ -316,9 +316,9 @@ class JournalStore:
             try:
                 found = _identity(os.stat(path))
             except OSError as error:
-                raise JournalFailed(f"{path}: gone while in use ({error.strerror})") from None
+                raise JournalError(f"{path}: gone while in use ({error.strerror})") from None
             if found != identity:
-                raise JournalFailed(f"{path}: replaced while in use")
+                raise JournalError(f"{path}: replaced while in use")
 
     def _know(self, market: Market) -> None:
         if self._ticks.get(market.id) != market.tick_micros:
@@ -352,7 +352,7 @@ class JournalStore:
         columns = ", ".join(_COLUMNS[table])
         for rowid, crc, *row in self._all(f"SELECT rowid, crc, {columns} FROM {table} {clause}", args):  # noqa: S608
             if crc != _crc(row):
-                raise JournalFailed(f"{self.path}: {table} row {rowid} does not match its checksum; move the file away")
+                raise JournalError(f"{self.path}: {table} row {rowid} does not match its checksum; move the file away")
             yield tuple(row)
 
     def _all(self, sql: str, args: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
@@ -365,7 +365,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise JournalFailed(f"{path}: {error}") from error
+        raise JournalError(f"{path}: {error}") from error
 
 
 def _locked(path: Path) -> IO[str]:
@@ -374,14 +374,14 @@ def _locked(path: Path) -> IO[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = lock_path.open("a+", encoding="utf-8")
     except OSError as error:
-        raise JournalFailed(f"{lock_path}: {error.strerror}") from None
+        raise JournalError(f"{lock_path}: {error.strerror}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
         owner = lock.read().strip() or "unknown"
         lock.close()
-        raise LockHeld(f"another instance (process {owner}) holds {lock_path}") from None
+        raise LockHeldError(f"another instance (process {owner}) holds {lock_path}") from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

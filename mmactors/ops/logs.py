@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from mmactors.config_file import without_tokens
+from mmactors.config.loading import without_tokens
 from mmactors.ops.terminal import WHO, fitted
-from mmactors.runtime import logbook
+from mmactors.runtime import thread_logging
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -39,9 +39,11 @@ def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), cons
     stream = console if console is not None else sys.stderr
     hide = redactor(secrets)
     folder.mkdir(parents=True, exist_ok=True)
-    logger.remove(logbook.open_logbook(stream))
-    logbook.add_sink(stream, level=level, format=_formatter(hide, brief=True, terminal=stream.isatty()), colorize=False)
-    logbook.add_sink(
+    logger.remove(thread_logging.open_logbook(stream))
+    thread_logging.add_sink(
+        stream, level=level, format=_formatter(hide, brief=True, terminal=stream.isatty()), colorize=False
+    )
+    thread_logging.add_sink(
         _RunLog(folder / RUN_LOG, stream),
         level="DEBUG",
         format=_formatter(hide, brief=False),

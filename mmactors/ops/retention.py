@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from mmactors.ops.marketlog import MARKETS, SUFFIXES, plain
+from mmactors.ops.market_log import MARKETS, SUFFIXES, plain
 from mmactors.units import SECOND, Nanos
 
 EVERY_NS = Nanos(600 * SECOND)

@@ -30,7 +30,7 @@ WHO = 24
 """The width of the column that says what a line of a run is about."""
 
 
-class Unusable(Exception):  # noqa: N818
+class UsageError(Exception):
     """Arguments that argparse cannot judge are wrong; says which exit code that is."""
 
     def __init__(self, line: str, exit_code: int) -> None:
@@ -42,7 +42,7 @@ def configured(path: Path | None, options: Options | None = None) -> "Config":
     """Load a configuration with what the environment and a command's options change; without a path, the defaults.
 
     Raises:
-        Unusable: it cannot be used; all that is wrong but the last line has been said.
+        UsageError: it cannot be used; all that is wrong but the last line has been said.
     """
     from mmactors import config
 
@@ -59,12 +59,12 @@ def overridden(options: Options) -> dict[str, str]:
     return dict(os.environ) | {name: value for each in options.values() for name, value in each.items()}
 
 
-def told(path: Path, error: "ConfigError", options: Options | None = None) -> Unusable:
+def told(path: Path, error: "ConfigError", options: Options | None = None) -> UsageError:
     """Say all that is wrong with a file but the last line, which the caller is to raise; options by their own names."""
     *first, last = (f"{path}: {_as_typed(line, options or {})}" for line in error.lines)
     for line in first:
         say(line)
-    return Unusable(last, error.exit_code)
+    return UsageError(last, error.exit_code)
 
 
 def _as_typed(line: str, options: Options) -> str:
@@ -93,20 +93,20 @@ def must_be_writable(option: str, path: Path | None) -> None:
     """Check where something is to be written, before the work of making it.
 
     Raises:
-        Unusable: it is a folder, or in one that cannot be written to.
+        UsageError: it is a folder, or in one that cannot be written to.
     """
     if path is not None and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
-        raise Unusable(f"{option} {path}: not a file in a folder that can be written to", USAGE)
+        raise UsageError(f"{option} {path}: not a file in a folder that can be written to", USAGE)
 
 
 def must_be_file(path: Path | None) -> None:
     """Check recorded prices.
 
     Raises:
-        Unusable: there is no such file.
+        UsageError: there is no such file.
     """
     if path is not None and not path.is_file():
-        raise Unusable(f"--prices {path}: no such file", NO_INPUT)
+        raise UsageError(f"--prices {path}: no such file", NO_INPUT)
 
 
 def fitted(text: str, hang: int = 0) -> str:

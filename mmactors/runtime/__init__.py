@@ -8,7 +8,7 @@ from mmactors.runtime.clock import Clock, SystemClock, VirtualClock
 from mmactors.runtime.mailbox import Timer
 from mmactors.runtime.runtime import ActorFactory, ActorStatistics, Hung, Runtime, RuntimeStatistics
 from mmactors.runtime.supervision import Escalate, Forget, Restart, RestartPolicy, SupervisionRules
-from mmactors.runtime.threads import ThreadedRuntime
+from mmactors.runtime.threaded import ThreadedRuntime
 
 __all__ = [
     "Actor",

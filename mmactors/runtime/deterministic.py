@@ -31,7 +31,7 @@ Observer = Callable[[Nanos, str, object], None]
 """Called after every message handled, with the time, the actor's name and the message."""
 
 
-class StandstillError(RuntimeError):
+class LivelockError(RuntimeError):
     """Actors keep each other busy without time passing."""
 
 
@@ -120,7 +120,7 @@ class DeterministicRuntime(Runtime):
         """Let everything happen that is due up to and including this time; the clock then stands there.
 
         Raises:
-            StandstillError: if an instant does not end.
+            LivelockError: if an instant does not end.
             RuntimeError: if called by what is being run.
             ValueError: if the time is past.
         """
@@ -251,7 +251,7 @@ class DeterministicRuntime(Runtime):
     def _record(self, name: str, message: object) -> None:
         self._instant_steps += 1
         if self._instant_steps > MAX_STEPS:
-            raise StandstillError(f"more than {MAX_STEPS} messages at {self.clock.now()} ns")
+            raise LivelockError(f"more than {MAX_STEPS} messages at {self.clock.now()} ns")
         if self._hash is not None:
             self._hash.update(self._encode((self.clock.now(), name, type(message).__name__, message)))
 

@@ -31,7 +31,7 @@ SLOTS: dict[type, Callable[[Any], Key]] = {
     m.BookReported: lambda x: ("book", x.market),
     m.FairMoved: lambda x: ("fair", x.market),
     m.VenueStatus: lambda _: ("venue",),
-    m.LadderDue: lambda _: ("ladder",),
+    m.RequoteDue: lambda _: ("ladder",),
 }
 """Messages that only say how things stand, and the slot they share with their like: the newest wins."""
 

@@ -20,7 +20,7 @@ SHORTEST_SECRET = 32
 """Fewer characters are no key for HS256 (RFC 7518, 3.2)."""
 
 
-class BadSecret(Exception):  # noqa: N818
+class BadSecretError(Exception):
     """The secret given for signing cannot be used; the text does not show it."""
 
 
@@ -28,16 +28,18 @@ def signing_secret(environ: Mapping[str, str]) -> str:
     """Return what tokens are signed with.
 
     Raises:
-        BadSecret: the environment's is too short.
+        BadSecretError: the environment's is too short.
     """
     secret = environ.get(SECRET_VARIABLE) or DEVELOPMENT_SECRET
     if len(secret.encode()) < SHORTEST_SECRET:
-        raise BadSecret(f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves")
+        raise BadSecretError(
+            f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves"
+        )
     return secret
 
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
     """Run the simulator's server until told to end; return the exit code. See `server.run`."""
-    from mmactors.simulator.server import run as serve  # the web framework is not for those who only simulate
+    from mmactors.simulator.server.server import run as serve  # the web framework is not for those who only simulate
 
     return serve(config, prices, secret, watch_stdin, announce)

@@ -6,16 +6,16 @@ import sqlite3
 
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.risk import RiskActor
 from mmactors.core.params import RiskParams
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import OrderAccepted, TradingState, TradingStateChanged
-from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.console import ConsoleReporter
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.runtime import Actor, ThreadedRuntime
 from mmactors.units import Nanos
 
@@ -49,22 +49,22 @@ def test_a_commit_that_hangs_reduces_until_it_is_done(store, tmp_path):
     journal = functools.partial(
         JournalActor,
         store=store,
-        narrator=Narrator(lambda line: None),
+        narrator=ConsoleReporter(lambda line: None),
         logs=MarketLogs(tmp_path / "markets", 1),
         events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
         sessions={},
     )
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")  # the journal's next commit waits for this to end
-    runtime.spawn(names.JOURNAL, journal)
-    runtime.spawn(names.GATEWAY, functools.partial(Gateway, states=states))
-    runtime.spawn(names.RISK, functools.partial(RiskActor, rules=RiskRules(RiskParams())))
-    runtime.tell(names.JOURNAL, OrderAccepted("m", "c", "o"))
+    runtime.spawn(addresses.JOURNAL, journal)
+    runtime.spawn(addresses.GATEWAY, functools.partial(Gateway, states=states))
+    runtime.spawn(addresses.RISK, functools.partial(RiskActor, rules=RiskRules(RiskParams())))
+    runtime.tell(addresses.JOURNAL, OrderAccepted("m", "c", "o"))
     try:
         assert states.get(timeout=WAIT_S) is TradingState.REDUCING
         other.execute("ROLLBACK")
         assert states.get(timeout=WAIT_S) is TradingState.ACTIVE
     finally:
         other.close()
-        assert runtime.stop_all((names.RISK, names.JOURNAL), timeout_s=WAIT_S) == []
+        assert runtime.stop_all((addresses.RISK, addresses.JOURNAL), timeout_s=WAIT_S) == []
     assert store.pending == 0

@@ -15,7 +15,7 @@ from mmactors.messages import (
     ActorDied,
     ActorReady,
     CancelAll,
-    MarketPulsed,
+    MarketHeartbeat,
     OrderFilled,
     Outcome,
     ReferenceMoved,
@@ -163,7 +163,7 @@ def test_a_tell_to_a_dead_actor_never_raises_and_is_counted_by_lane(house, lines
     house.spawn()
     house.runtime.stop("a")
     assert house.died() == ActorDied("a", 2, None)
-    for message in (fill(1), moved(1), moved(2), MarketPulsed("m", 1)):
+    for message in (fill(1), moved(1), moved(2), MarketHeartbeat("m", 1)):
         house.runtime.tell("a", message)
     house.runtime.tell("never there", CancelAll(None, "test"))
     assert house.dead_letters == {Lane.MONEY: 2, Lane.PRICE: 2, Lane.CONTROL: 1}
@@ -223,12 +223,12 @@ def test_queued_messages_of_a_dying_actor_are_counted(house, lines):
     stall = Stall(then=explode)
     house.runtime.tell("a", stall)
     assert stall.entered.wait(WAIT_S)
-    for message in (fill(1), fill(2), fill(3), moved(1), MarketPulsed("m", 1)):
+    for message in (fill(1), fill(2), fill(3), moved(1), MarketHeartbeat("m", 1)):
         house.runtime.tell("a", message)
     stall.release.set()
     house.died()
     assert house.dead_letters == {Lane.MONEY: 3, Lane.PRICE: 1, Lane.CONTROL: 1}
-    assert any("lost: 1 MarketPulsed, 3 OrderFilled, 1 ReferenceMoved" in line for line in lines)
+    assert any("lost: 1 MarketHeartbeat, 3 OrderFilled, 1 ReferenceMoved" in line for line in lines)
 
 
 @pytest.mark.parametrize(("poison", "error"), [(exit_program, "SystemExit: 0"), (interrupt, "KeyboardInterrupt:")])

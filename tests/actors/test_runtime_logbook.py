@@ -11,16 +11,16 @@ import warnings
 import pytest
 from loguru import logger
 
-from mmactors.runtime import logbook
+from mmactors.runtime import thread_logging
 
 
 @pytest.fixture
 def text():
     root = logging.getLogger()
     handlers, level, hook = root.handlers[:], root.level, threading.excepthook
-    levels = {name: logging.getLogger(name).level for name in logbook.QUIET}
+    levels = {name: logging.getLogger(name).level for name in thread_logging.QUIET}
     stream = io.StringIO()
-    logbook.open_logbook(stream, "DEBUG")
+    thread_logging.open_logbook(stream, "DEBUG")
     yield stream
     logger.remove()
     logger.add(sys.stderr)
@@ -66,7 +66,7 @@ def test_tracebacks_show_no_values(text):
 
 def test_no_sink_can_be_added_that_shows_values(text):
     stream = io.StringIO()
-    logbook.add_sink(stream, diagnose=True, backtrace=True)
+    thread_logging.add_sink(stream, diagnose=True, backtrace=True)
     try:
         fail_with_a_secret()
     except ZeroDivisionError:
@@ -96,7 +96,7 @@ def test_a_signal_shows_what_every_thread_is_doing():
     program = """
 import os, signal
 from mmactors.runtime import Actor, ThreadedRuntime
-from mmactors.runtime.logbook import dump_threads_on
+from mmactors.runtime.thread_logging import dump_threads_on
 
 class Quiet(Actor):
     def receive(self, message):

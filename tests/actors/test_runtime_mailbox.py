@@ -10,7 +10,7 @@ from pykka._envelope import Envelope
 from mmactors.messages import (
     FeedConnected,
     FeedWentStale,
-    MarketPulsed,
+    MarketHeartbeat,
     OrderFilled,
     Outcome,
     ReferenceLost,
@@ -38,7 +38,7 @@ def fill(n):
 
 
 def pulse(n):
-    return MarketPulsed("m", n)
+    return MarketHeartbeat("m", n)
 
 
 def drain(lanes):

@@ -17,7 +17,7 @@ from typing import Any
 from fake_server import eventually
 from simulator_client import QUIET, SECRET, token
 
-from mmactors.config import SessionsConfig, SimulatorConfig, VenueConfig
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, VenueConfig
 from mmactors.messages import (
     BatchReported,
     CancelItem,
@@ -29,11 +29,11 @@ from mmactors.messages import (
     SendBatch,
     VenueReport,
 )
-from mmactors.runtime.tls import trusted
-from mmactors.simulator.server import SimulatorServer
+from mmactors.net.tls import trusted
+from mmactors.simulator.server.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.credentials import Credentials
-from mmactors.venue.link import VenueLink
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials
 
 
 def now() -> Nanos:

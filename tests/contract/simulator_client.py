@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import jwt
 
-from mmactors.config import SessionsConfig, SimulatorConfig, TakersConfig
-from mmactors.simulator.server import SimulatorServer
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig
+from mmactors.simulator.server.server import SimulatorServer
 
 SECRET = "a secret for tests, at least 32 bytes long"
 Frame = dict[str, Any]

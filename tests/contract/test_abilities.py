@@ -22,8 +22,8 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros
-from mmactors.venue.abilities import EVERYTHING, Abilities
-from mmactors.venue.rest import VenueRest
+from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities
+from mmactors.venue.degen.rest import VenueRest
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def trade(desk: Desk) -> None:
 def test_orders_go_as_the_venue_takes_them_and_the_answers_are_the_same(without: tuple[str, ...]) -> None:
     with live(without=without) as venue, Desk(venue) as desk:
         connected = begun(desk)
-        assert connected.capabilities == Abilities.of(EVERYTHING.usable - set(without)).usable
+        assert connected.capabilities == Capabilities.of(EVERYTHING.usable - set(without)).usable
         trade(desk)
         assert venue.resting() == 3
         desk.link.submit(SendCancelAll(99, None))
@@ -182,7 +182,7 @@ def test_a_venue_that_keeps_no_client_order_ids_is_not_traded_on(without: tuple[
 
 def test_what_is_missing_is_one_line_and_nothing_missing_is_none() -> None:
     assert EVERYTHING.told == ""
-    assert Abilities.of(EVERYTHING.usable) == EVERYTHING
-    assert Abilities.of(EVERYTHING.usable - {"ws_orders"}).cancel_on_disconnect is False
-    assert Abilities.of(EVERYTHING.usable - {"post_only"}).usable == EVERYTHING.usable - {"post_only", "replace"}
-    assert Abilities.of(frozenset()).told.count(";") == len(EVERYTHING.usable) - 1
+    assert Capabilities.of(EVERYTHING.usable) == EVERYTHING
+    assert Capabilities.of(EVERYTHING.usable - {"ws_orders"}).cancel_on_disconnect is False
+    assert Capabilities.of(EVERYTHING.usable - {"post_only"}).usable == EVERYTHING.usable - {"post_only", "replace"}
+    assert Capabilities.of(frozenset()).told.count(";") == len(EVERYTHING.usable) - 1

@@ -15,8 +15,8 @@ from fake_server import FakeServer, eventually
 
 from mmactors.config import Config
 from mmactors.feeds.binance import BinanceParser, stream_url
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
-from mmactors.feeds.sources import feed_sockets
+from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
+from mmactors.feeds.source import feed_sockets
 from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 

@@ -11,7 +11,7 @@ import pytest
 from fake_server import Connection, FakeServer, eventually
 
 from mmactors.feeds.coinbase import CoinbaseParser, subscription
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
+from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loguru import logger
 
-from mmactors.feeds.history import SPAN_S, HistoryFailed, HistorySource, HistoryThread, _closes, fetch
+from mmactors.feeds.history import SPAN_S, HistoryError, HistorySource, HistoryThread, _closes, fetch
 from mmactors.messages import HistoryFetched
-from mmactors.runtime.backoff import Backoff
+from mmactors.net.backoff import Backoff
 from mmactors.units import Nanos
 
 NOW_S = 1_700_003_600
@@ -95,7 +95,7 @@ def test_unusable_rows_are_left_out_and_doubles_count_once(server: FakeServer) -
 )
 def test_a_bad_answer_is_one_line(server: FakeServer, status: int, body: Any, words: str) -> None:
     server.answer = lambda *_: (status, body, {})
-    with pytest.raises(HistoryFailed) as failed:
+    with pytest.raises(HistoryError) as failed:
         fetch(binance(server), NOW)
     assert words in str(failed.value)
     assert str(failed.value).startswith("no history of BTC from binance at http://127.0.0.1")
@@ -103,7 +103,7 @@ def test_a_bad_answer_is_one_line(server: FakeServer, status: int, body: Any, wo
 
 
 def test_nobody_there_and_a_server_that_does_not_answer(server: FakeServer) -> None:
-    with pytest.raises(HistoryFailed, match="Connection refused"):
+    with pytest.raises(HistoryError, match="Connection refused"):
         fetch(HistorySource("coinbase", "BTC", "http://127.0.0.1:9", "BTC-USD"), NOW)
 
     def slow(*_: object) -> tuple[int, Any, dict[str, str]]:
@@ -112,7 +112,7 @@ def test_nobody_there_and_a_server_that_does_not_answer(server: FakeServer) -> N
 
     server.answer = slow
     began = time.monotonic()
-    with pytest.raises(HistoryFailed, match="Time"):
+    with pytest.raises(HistoryError, match="Time"):
         fetch(binance(server), NOW, timeout_s=0.1)
     assert time.monotonic() - began < 2
 

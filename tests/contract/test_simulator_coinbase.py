@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from simulator_client import Peer, Scene, running
 
-from mmactors.config import ExchangeConfig, ExchangesConfig
+from mmactors.config.schema import ExchangeConfig, ExchangesConfig
 from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource, fetch
-from mmactors.feeds.socketloop import FeedMessage, FeedSocket, FeedTiming
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 
@@ -78,7 +78,7 @@ def test_only_what_is_subscribed_to_comes_until_it_is_unsubscribed() -> None:
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        ("nonsense", "Malformed JSON"),
+        ("nonsense", "MalformedError JSON"),
         ("[]", "Type has to be"),
         ('{"type":"dance"}', "Type has to be"),
         ('{"type":"subscribe"}', "No channels provided"),

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from simulator_client import Frame, Peer, Scene, running, token
 
-from mmactors.config import SessionsConfig, TakersConfig
-from mmactors.simulator.venue_socket import ABUSE_AFTER
+from mmactors.config.schema import SessionsConfig, TakersConfig
+from mmactors.simulator.server.venue_socket import ABUSE_AFTER
 
 ORDER_FIELDS = {
     *("id", "client_order_id", "market", "side", "outcome", "price", "size", "filled", "remaining", "avg_price"),

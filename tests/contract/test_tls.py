@@ -13,7 +13,7 @@ from fake_server import FakeServer, eventually
 from live_simulator import Desk, live, now
 from simulator_client import token
 
-from mmactors.config import VenueConfig
+from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
     AccountSnapshot,
     BatchReported,
@@ -23,10 +23,10 @@ from mmactors.messages import (
     VenueDisconnected,
     WatchBook,
 )
-from mmactors.runtime.tls import BadCertificates, trusted
-from mmactors.venue.credentials import Credentials
-from mmactors.venue.link import VenueLink
-from mmactors.venue.rest import VenueRest, VenueUnreachable
+from mmactors.net.tls import CertificatesError, trusted
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials
+from mmactors.venue.degen.rest import VenueRest, VenueUnreachableError
 
 SOCKETS, ROUNDS, LEVELS = 100, 5, 4
 
@@ -117,7 +117,7 @@ def test_a_certificate_that_is_not_to_be_believed_is_one_clear_line_and_no_token
         assert not lost.fatal, "a venue may mend its certificate"
         assert server.connections == []
         rest = VenueRest(server.rest_url, lambda: "SECRET", now, trust=trust)
-        with pytest.raises(VenueUnreachable, match=f"its certificate cannot be trusted: {words}") as refused:
+        with pytest.raises(VenueUnreachableError, match=f"its certificate cannot be trusted: {words}") as refused:
             rest.open_orders()
         rest.close()
         assert "\n" not in str(refused.value)
@@ -132,7 +132,7 @@ def test_a_private_authority_is_believed_only_where_it_is_named(tmp_path: Path) 
         assert named.server_time().offset_ns < 0
         named.close()
         system = VenueRest(server.rest_url, None, now)
-        with pytest.raises(VenueUnreachable, match="a private authority's certificate belongs in ca_file"):
+        with pytest.raises(VenueUnreachableError, match="a private authority's certificate belongs in ca_file"):
             system.server_time()
         system.close()
 
@@ -143,7 +143,7 @@ def test_the_environment_lends_no_trust(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem(theirs, tmp_path / "theirs")))
     with FakeServer(served(theirs, "127.0.0.1")) as server:
         rest = VenueRest(server.rest_url, None, now, trust=trusted(pem(ours, tmp_path)))
-        with pytest.raises(VenueUnreachable, match="cannot be trusted"):
+        with pytest.raises(VenueUnreachableError, match="cannot be trusted"):
             rest.server_time()
         rest.close()
 
@@ -153,7 +153,7 @@ def test_a_file_of_certificates_that_is_none_is_one_line(tmp_path: Path, content
     path = tmp_path / "ca.pem"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    with pytest.raises(BadCertificates, match=why) as bad:
+    with pytest.raises(CertificatesError, match=why) as bad:
         trusted(path)
     assert str(path) in str(bad.value)
 

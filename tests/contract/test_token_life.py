@@ -13,9 +13,9 @@ from loguru import logger
 from simulator_client import token
 
 from mmactors.messages import TokenRenewed, VenueConnected, VenueDisconnected
-from mmactors.venue.credentials import Credentials, MissingSecret, TokenSource
-from mmactors.venue.rest import VenueRest
-from mmactors.venue.wallet import WalletLogin
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource
+from mmactors.venue.degen.rest import VenueRest
+from mmactors.venue.degen.wallet import WalletLogin
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ KEY = "0x" + "4c" * 32
 
 def wallet(venue: LiveVenue, key: str = KEY) -> Credentials:
     def nothing() -> str:
-        raise MissingSecret("no venue token: set DEGEN_API_KEY")
+        raise MissingSecretError("no venue token: set DEGEN_API_KEY")
 
     login = WalletLogin(key, lambda: VenueRest(venue.rest_url, None, now))
     return Credentials(nothing, where="nowhere", rotates=False, log_in=login, secrets=(key,))
@@ -171,7 +171,7 @@ def test_a_wallets_signature_counts_once_and_for_its_own_address() -> None:
 @pytest.mark.parametrize("key", ["0x12", "hello", "0x" + "0" * 64, "4c" * 33])
 def test_a_key_that_is_none_is_refused_without_being_shown(key: str) -> None:
     pytest.importorskip("eth_account")
-    with pytest.raises(MissingSecret, match="DEGEN_WALLET_KEY is no private key") as refused:
+    with pytest.raises(MissingSecretError, match="DEGEN_WALLET_KEY is no private key") as refused:
         WalletLogin(key, lambda: None)  # type: ignore[arg-type, return-value]
     assert key not in str(refused.value) or key == "0x12"
     assert refused.value.__cause__ is None

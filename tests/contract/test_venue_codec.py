@@ -25,8 +25,8 @@ from mmactors.messages import (
     VenuePosition,
 )
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.codec import Codec, kind_of
-from mmactors.venue.frames import (
+from mmactors.venue.degen.codec import Codec, kind_of
+from mmactors.venue.degen.replies import (
     Acked,
     AuthAcked,
     BookDelta,
@@ -41,7 +41,7 @@ from mmactors.venue.frames import (
     OpFailed,
     Skipped,
 )
-from mmactors.venue.wire import MAX_BYTES, WireError
+from mmactors.venue.degen.wire import MAX_BYTES, WireError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MARKET = "BTC-5M-20261122T1405Z"

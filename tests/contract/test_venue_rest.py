@@ -14,9 +14,9 @@ from loguru import logger
 
 from mmactors.messages import FetchFills, FetchOrder, FillsFetched, MergePairs, MergeReported, Outcome
 from mmactors.units import SECOND, Contracts, Nanos
-from mmactors.venue.credentials import MissingSecret, TokenSource, decode_expiry
-from mmactors.venue.rest import CredentialsRefused, RefusedByVenue, VenueRest, VenueUnreachable
-from mmactors.venue.rest_worker import RestWorker
+from mmactors.venue.degen.credentials import MissingSecretError, TokenSource, decode_expiry
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueRest, VenueUnreachableError
+from mmactors.venue.degen.rest_worker import RestWorker
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILL = json.loads((FIXTURES / "in_order_fill.json").read_text())["fill"]
@@ -100,7 +100,7 @@ def test_fills_page_until_the_end_oldest_first(server: FakeServer, rest: VenueRe
     server.answer = answer
     assert [fill.seq for fill in rest.fills(5)] == [7, 8, 9]
     pages["9"] = ([], 5)
-    with pytest.raises(VenueUnreachable, match="in a circle"):
+    with pytest.raises(VenueUnreachableError, match="in a circle"):
         rest.fills(5)
 
 
@@ -120,18 +120,18 @@ def test_fills_of_sales_come_back_as_buys_of_the_other_outcome(server: FakeServe
 @pytest.mark.parametrize(
     ("status", "body", "error", "said"),
     [
-        (401, {"error": {"code": "UNAUTHORIZED", "message": "who?"}}, CredentialsRefused, "UNAUTHORIZED who?"),
-        (403, b"<html>", CredentialsRefused, "HTTP_403"),
-        (400, {"error": {"code": "INVALID_REQUEST", "message": "what?"}}, RefusedByVenue, "INVALID_REQUEST what?"),
-        (404, b"", RefusedByVenue, "HTTP_404"),
-        (500, {"error": {"code": "INTERNAL", "message": ""}}, VenueUnreachable, "HTTP 500"),
-        (503, {"error": {"code": "CANCEL_ONLY", "message": ""}}, VenueUnreachable, "HTTP 503"),
-        (502, b"<html>Bad Gateway</html>", VenueUnreachable, "HTTP 502"),
-        (302, b"", VenueUnreachable, "HTTP 302"),
-        (200, b"<html>maintenance</html>", VenueUnreachable, "unreadable"),
-        (200, b'{"orders":[{"id":"o-1"', VenueUnreachable, "unreadable"),
-        (200, {"error": {"code": "INTERNAL", "message": ""}}, VenueUnreachable, "unreadable"),
-        (200, b" " * 5_000_000, VenueUnreachable, "too much"),
+        (401, {"error": {"code": "UNAUTHORIZED", "message": "who?"}}, CredentialsRefusedError, "UNAUTHORIZED who?"),
+        (403, b"<html>", CredentialsRefusedError, "HTTP_403"),
+        (400, {"error": {"code": "INVALID_REQUEST", "message": "what?"}}, VenueRefusedError, "INVALID_REQUEST what?"),
+        (404, b"", VenueRefusedError, "HTTP_404"),
+        (500, {"error": {"code": "INTERNAL", "message": ""}}, VenueUnreachableError, "HTTP 500"),
+        (503, {"error": {"code": "CANCEL_ONLY", "message": ""}}, VenueUnreachableError, "HTTP 503"),
+        (502, b"<html>Bad Gateway</html>", VenueUnreachableError, "HTTP 502"),
+        (302, b"", VenueUnreachableError, "HTTP 302"),
+        (200, b"<html>maintenance</html>", VenueUnreachableError, "unreadable"),
+        (200, b'{"orders":[{"id":"o-1"', VenueUnreachableError, "unreadable"),
+        (200, {"error": {"code": "INTERNAL", "message": ""}}, VenueUnreachableError, "unreadable"),
+        (200, b" " * 5_000_000, VenueUnreachableError, "too much"),
     ],
 )
 def test_failures_are_one_of_three(
@@ -158,12 +158,12 @@ def test_retry_after_is_honoured(server: FakeServer, rest: VenueRest, pauses: li
 
 def test_retry_after_ends(server: FakeServer, rest: VenueRest, pauses: list[float]) -> None:
     always(server, 429, b"", Retry_After="1")
-    with pytest.raises(RefusedByVenue) as refused:
+    with pytest.raises(VenueRefusedError) as refused:
         rest.open_orders()
     assert refused.value.error.kind == "later"
     assert len(server.requests) == 3
     always(server, 429, b"", Retry_After="3600")
-    with pytest.raises(RefusedByVenue):
+    with pytest.raises(VenueRefusedError):
         rest.open_orders()
     assert pauses == [1.0, 1.0]
 
@@ -178,7 +178,7 @@ def test_retry_after_ends(server: FakeServer, rest: VenueRest, pauses: list[floa
 )
 def test_nobody_there_is_one_clear_line(url: str, said: str) -> None:
     one = VenueRest(url, lambda: "SECRET", now, timeout_s=2)
-    with pytest.raises(VenueUnreachable, match=said) as caught:
+    with pytest.raises(VenueUnreachableError, match=said) as caught:
         one.open_orders()
     assert "object at 0x" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -187,7 +187,7 @@ def test_nobody_there_is_one_clear_line(url: str, said: str) -> None:
 
 def test_a_venue_that_does_not_answer(server: FakeServer, rest: VenueRest) -> None:
     server.answer = lambda *_: time.sleep(0.7) or (200, {"orders": []}, {})  # type: ignore[func-returns-value]
-    with pytest.raises(VenueUnreachable, match=r"did not answer within 0.5 s"):
+    with pytest.raises(VenueUnreachableError, match=r"did not answer within 0.5 s"):
         rest.open_orders()
 
 
@@ -206,19 +206,19 @@ def test_the_token_comes_from_the_environment_else_from_the_file(tmp_path: Path)
 
 
 def test_a_missing_token_names_the_variable_and_the_file(tmp_path: Path) -> None:
-    with pytest.raises(MissingSecret, match=r"set KEY or configure venue.api_key_file"):
+    with pytest.raises(MissingSecretError, match=r"set KEY or configure venue.api_key_file"):
         TokenSource("KEY", None, {})()
     absent = tmp_path / "absent"
-    with pytest.raises(MissingSecret, match=f"KEY is not set and {absent} cannot be read .No such file"):
+    with pytest.raises(MissingSecretError, match=f"KEY is not set and {absent} cannot be read .No such file"):
         TokenSource("KEY", absent, {})()
     absent.write_text("\n")
-    with pytest.raises(MissingSecret, match=f"set KEY or put it into {absent}"):
+    with pytest.raises(MissingSecretError, match=f"set KEY or put it into {absent}"):
         TokenSource("KEY", absent, {})()
 
 
 @pytest.mark.parametrize("token", ["two words", "a\nb", "caf\u00e9"])
 def test_a_token_that_cannot_be_one_is_not_shown(token: str) -> None:
-    with pytest.raises(MissingSecret) as caught:
+    with pytest.raises(MissingSecretError) as caught:
         TokenSource("KEY", None, {"KEY": token})()
     assert token not in str(caught.value)
 

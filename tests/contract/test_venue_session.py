@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSMsgType
 from fake_server import Connection, FakeServer, eventually
 
-from mmactors.config import VenueConfig
+from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
     AccountSnapshot,
     BatchReported,
@@ -30,9 +30,9 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.credentials import Credentials, MissingSecret
-from mmactors.venue.link import VenueLink
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError
 
 BATCH = SendBatch(
     7,
@@ -160,7 +160,7 @@ def test_a_refused_handshake_is_fatal(server: FakeServer, client: MakeClient, st
 
 def test_a_missing_token_is_fatal_and_says_what_to_do(client: MakeClient) -> None:
     def token() -> str:
-        raise MissingSecret("no venue token: set DEGEN_API_KEY")
+        raise MissingSecretError("no venue token: set DEGEN_API_KEY")
 
     lost = client(token=token).wait(VenueDisconnected)
     assert (lost.fatal, lost.reason) == (True, "no venue token: set DEGEN_API_KEY")

@@ -7,12 +7,13 @@ from pathlib import Path
 import pykka
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import ActorRun
 from mmactors.config import Config, load
 from mmactors.messages import PricesKnown, QuoteIntent
-from mmactors.research import arena, backtest
-from mmactors.research.twin import Twin
-from mmactors.simulator.participants import fair_of, fair_value
+from mmactors.research.arena import arena
+from mmactors.simulator.venue.participants import fair_of, fair_value
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -40,7 +41,7 @@ class Watch:
     """Compares every price we name with the venue's own of the same moment; has the last minute apart."""
 
     def __init__(self) -> None:
-        self.twin: Twin | None = None
+        self.twin: ActorRun | None = None
         self.off: list[float] = []
         self.late: list[float] = []
         self.late_as_spot: list[float] = []
@@ -50,7 +51,7 @@ class Watch:
     def saw(self, now: Nanos, name: str, message: object) -> None:
         if isinstance(message, PricesKnown):
             self.told_past.append(name)
-        if self.twin is None or name != names.GATEWAY or not isinstance(message, QuoteIntent):
+        if self.twin is None or name != addresses.GATEWAY or not isinstance(message, QuoteIntent):
             return
         venue, now_ms = self.twin.venue, now // MILLISECOND
         market = venue.venue.markets[message.market]
@@ -67,9 +68,9 @@ class Watch:
             self.late_as_spot.append(abs(message.reason.fair - spot))
 
 
-def watched(given: Config, seconds: float) -> tuple[Twin, Watch]:
+def watched(given: Config, seconds: float) -> tuple[ActorRun, Watch]:
     watch = Watch()
-    watch.twin = twin = Twin(given, observer=watch.saw)
+    watch.twin = twin = ActorRun(given, observer=watch.saw)
     twin.run(seconds)
     return twin, watch
 
@@ -95,7 +96,7 @@ def test_an_averaged_session_is_quoted_to_its_close_and_settled_as_the_venue_say
 
 @pytest.mark.parametrize("seed", [1, 3])
 def test_what_is_still_held_of_an_averaged_session_is_worked_off_to_its_close(seed):
-    twin = Twin(config(seed))
+    twin = ActorRun(config(seed))
     twin.run(260)
     (market,) = [each for each in twin.venue.venue.markets.values() if each.status == "OPEN"]
     rests = []
@@ -111,7 +112,7 @@ def test_what_is_still_held_of_an_averaged_session_is_worked_off_to_its_close(se
 
 @pytest.mark.parametrize("interleaving", [None, 1])
 def test_averaged_sessions_break_no_rule_and_lose_no_fortune(interleaving):
-    found = backtest.run(config(7, SHORT), 4, interleaving=interleaving)
+    found = runner.run(config(7, SHORT), 4, interleaving=interleaving)
     assert found.complete
     assert {name: count for name, count in found.violations.items() if count} == {}, found.examples
     assert (found.dead_letters, found.restarts) == (0, 0)
@@ -130,7 +131,7 @@ def test_a_market_actor_that_dies_mid_window_knows_the_prints_again(monkeypatch)
     (name,) = [each for each in twin.runtime.names() if each.startswith("market:")]
     before = twin.runtime.incarnation(name)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
         twin.run(0.2)
     watch.off.clear()
     watch.told_past.clear()

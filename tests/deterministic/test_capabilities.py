@@ -6,8 +6,8 @@ from pathlib import Path
 import pykka
 import pytest
 
+from mmactors.backtest import runner
 from mmactors.config import Config, load
-from mmactors.research import backtest
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 
@@ -31,7 +31,7 @@ def config(without: str) -> Config:
 
 @pytest.mark.parametrize("without", ["batch", "replace", "post_only", "batch, replace, post_only, mass_cancel, merge"])
 def test_whole_sessions_break_no_rule(without: str) -> None:
-    found = backtest.run(config(without), 2)
+    found = runner.run(config(without), 2)
     assert found.complete
     assert {name: count for name, count in found.violations.items() if count} == {}, found.examples
     assert (found.dead_letters, found.restarts) == (0, 0)

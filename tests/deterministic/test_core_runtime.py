@@ -9,13 +9,13 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.core_run import CoreRun
 from mmactors.config import Config, load
 from mmactors.feeds.binance import BinanceParser
 from mmactors.messages import SpotTicked
-from mmactors.research import backtest
-from mmactors.research.direct import DirectRun
-from mmactors.research.twin import Twin
-from mmactors.simulator.binance import Ticker
+from mmactors.simulator.feeds.binance import Ticker
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 ONE_5M = "[{asset: BTC, duration: 5M}]"
@@ -36,11 +36,11 @@ def config(seed: int, sessions: str, **more: str) -> Config:
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 
-def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> dict[str, object]:
+def seen(config: Config, kind: type[ActorRun] | type[CoreRun], seconds: float) -> dict[str, object]:
     """Run one of the two and return all that both can be compared by."""
     auditor = Auditor(None, account=None)
-    tap = backtest.Tap(auditor)
-    run = Twin(config, recorder=tap, trace=False) if kind is Twin else DirectRun(config, tap)
+    tap = runner.AuditTap(auditor)
+    run = ActorRun(config, recorder=tap, trace=False) if kind is ActorRun else CoreRun(config, tap)
     tap.world = run.venue.world
     run.run(seconds)
     account, audit = run.venue.account("mmactors"), auditor.result()
@@ -78,12 +78,12 @@ def seen(config: Config, kind: type[Twin] | type[DirectRun], seconds: float) -> 
 )
 def test_both_runtimes_do_the_same(seed, sessions, seconds, more):
     given = config(seed, sessions, **more)
-    actors, core = seen(given, Twin, seconds), seen(given, DirectRun, seconds)
+    actors, core = seen(given, ActorRun, seconds), seen(given, CoreRun, seconds)
     assert core == actors
     assert actors["fills"]
 
 
-@pytest.mark.parametrize("kind", [Twin, DirectRun])
+@pytest.mark.parametrize("kind", [ActorRun, CoreRun])
 def test_the_delay_of_orders_is_measured(kind):
     run = kind(config(3, "[{asset: BTC, duration: 1M}]", simulator__order_latency_ms="300"))
     run.run(20)
@@ -94,14 +94,14 @@ def test_the_delay_of_orders_is_measured(kind):
 
 
 def test_another_seed_is_another_hash():
-    hashes = {seen(config(seed, ONE_5M), DirectRun, 20)["orders_hash"] for seed in (1, 1, 2)}
+    hashes = {seen(config(seed, ONE_5M), CoreRun, 20)["orders_hash"] for seed in (1, 1, 2)}
     assert len(hashes) == 2
 
 
 def test_the_backtests_figures_are_the_same_but_for_speed_and_trace():
     figures = []
     for runtime in ("actors", "core"):
-        found = backtest.run(config(8, "[{asset: BTC, duration: 1M}]"), 1, runtime=runtime).figures()
+        found = runner.run(config(8, "[{asset: BTC, duration: 1M}]"), 1, runtime=runtime).figures()
         assert found.pop("runtime") == runtime
         for name in [name for name in found if "second" in name and name != "virtual_seconds"]:
             del found[name]
@@ -114,7 +114,7 @@ def test_the_backtests_figures_are_the_same_but_for_speed_and_trace():
 @pytest.mark.parametrize("more", [{"interleaving": 1}, {"events": object()}])
 def test_what_only_actors_can_do_is_refused(more):
     with pytest.raises(ValueError, match="use the actors"):
-        backtest.run(config(8, ONE_5M), 1, runtime="core", **more)
+        runner.run(config(8, ONE_5M), 1, runtime="core", **more)
 
 
 @dataclass

@@ -9,13 +9,14 @@ from pathlib import Path
 import pykka
 import pytest
 
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.environment import START_NS
 from mmactors.config import Config, load
+from mmactors.faults import links as faults
+from mmactors.faults import search
+from mmactors.faults.links import FaultyFeed, FaultyLink
+from mmactors.faults.schedule import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, FaultSchedule, draw
 from mmactors.messages import OrderAccepted, OrderUnknown
-from mmactors.research import faults, oracle
-from mmactors.research.faults import FaultyFeed, FaultyLink
-from mmactors.research.stage import START_NS
-from mmactors.research.trouble import KINDS, LENGTHS_S, ORDERS, PAUSE_S, REST, Fault, Trouble, draw
-from mmactors.research.twin import Twin
 from mmactors.units import SECOND, nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -39,9 +40,9 @@ def config() -> Config:
     return load(CONF, environ)
 
 
-def suffered(*faults: tuple[str, float, float], for_s: float) -> tuple[Twin, Counter[str]]:
+def suffered(*faults: tuple[str, float, float], for_s: float) -> tuple[ActorRun, Counter[str]]:
     """Run a twin through these faults; count what its actors heard, by type and actor."""
-    trouble = Trouble([Fault(kind, START_NS + nanos(a), START_NS + nanos(b)) for kind, a, b in faults])
+    trouble = FaultSchedule([Fault(kind, START_NS + nanos(a), START_NS + nanos(b)) for kind, a, b in faults])
     heard: Counter[str] = Counter()
 
     def saw(_now, name, message):
@@ -49,14 +50,14 @@ def suffered(*faults: tuple[str, float, float], for_s: float) -> tuple[Twin, Cou
         error = getattr(message, "error", None)
         heard[f"{name} {type(message).__name__} failed"] += isinstance(error, str)
 
-    twin = Twin(
+    twin = ActorRun(
         config(), trace=False, observer=saw, link=partial(FaultyLink, trouble), feed=partial(FaultyFeed, trouble)
     )
     twin.run(for_s)
     return twin, heard
 
 
-def resting(twin: Twin) -> int:
+def resting(twin: ActorRun) -> int:
     return len(twin.venue.account("mmactors").live)
 
 
@@ -182,7 +183,7 @@ def test_new_orders_are_in_doubt_not_only_moved_ones():
                 known.add(message.client_id)
 
         link, feed = partial(FaultyLink, trouble), partial(FaultyFeed, trouble)
-        twin = Twin(config(), trace=False, observer=saw, link=link, feed=feed)
+        twin = ActorRun(config(), trace=False, observer=saw, link=link, feed=feed)
         twin.run(72.0)
         twin.end()
         placed += len(doubted & twin.venue.account("mmactors").claims.keys())
@@ -191,7 +192,7 @@ def test_new_orders_are_in_doubt_not_only_moved_ones():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_program_comes_through_every_kind_of_fault(kind):
-    finding = oracle.run(config(), 1, 72.0, kinds=[kind])
+    finding = search.run(config(), 1, 72.0, kinds=[kind])
     assert finding.rule is None, finding
 
 

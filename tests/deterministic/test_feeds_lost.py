@@ -10,10 +10,10 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
+from mmactors.backtest.links import Deliver, VirtualCoinbaseFeed, VirtualFeed
 from mmactors.config import Config, load
-from mmactors.research.connection import Deliver, TwinCoinbase, TwinFeed
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
 from mmactors.units import MILLISECOND
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -41,7 +41,7 @@ def config(seed: int) -> Config:
     )
 
 
-class Rubbish(TwinFeed):
+class Rubbish(VirtualFeed):
     """A feed whose prices, and nothing else of it, can turn into what is none."""
 
     price = ""
@@ -59,17 +59,17 @@ class Rubbish(TwinFeed):
         return raw
 
 
-class RubbishCoinbase(Rubbish, TwinCoinbase):
+class RubbishCoinbase(Rubbish, VirtualCoinbaseFeed):
     """The same of Coinbase, whose heartbeats stay good."""
 
 
-class TwinOfRubbish(Twin):
+class TwinOfRubbish(ActorRun):
     """A twin on such feeds."""
 
     feeds: dict[str, Rubbish]
 
-    def _feed(self, source: str) -> Callable[[Deliver], TwinFeed]:
-        def connect(deliver: Deliver) -> TwinFeed:
+    def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
+        def connect(deliver: Deliver) -> VirtualFeed:
             made = (Rubbish if source == "binance" else RubbishCoinbase)(self.stage, deliver)
             self.feeds = {**getattr(self, "feeds", {}), source: made}
             return made
@@ -82,13 +82,13 @@ class Watched:
     """A program in virtual time with the auditor at its venue, and how often which side rested."""
 
     seed: int
-    kind: type[Twin] = Twin
+    kind: type[ActorRun] = ActorRun
     gaps_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         settings = config(self.seed)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
-        tap = Tap(self.auditor)
+        tap = AuditTap(self.auditor)
         self.twin = self.kind(settings, recorder=tap, trace=False)
         tap.world = self.twin.venue.world
 

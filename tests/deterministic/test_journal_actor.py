@@ -4,11 +4,11 @@ import pykka
 import pytest
 from loguru import logger
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.risk import RiskActor
 from mmactors.core.params import MakerParams, RiskParams
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     JournalSynced,
     MakerStarted,
@@ -23,10 +23,10 @@ from mmactors.messages import (
     TradingState,
     TradingStateChanged,
 )
-from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.console import ConsoleReporter
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
 from mmactors.runtime import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime
@@ -48,11 +48,11 @@ class Stage:
         run = self.store.begin_run(START)
         self.runtime = DeterministicRuntime(START)
         self.runtime.spawn(
-            names.JOURNAL,
+            addresses.JOURNAL,
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=Narrator(self.lines.append),
+                narrator=ConsoleReporter(self.lines.append),
                 logs=MarketLogs(folder / "markets", run),
                 events=EventLog(folder / "events.mmlog", run=run, config="{}"),
                 sessions=self.sessions,
@@ -62,11 +62,11 @@ class Stage:
 
     def hear(self, *messages, seconds=0.0):
         for message in messages:
-            self.runtime.tell(names.JOURNAL, message)
+            self.runtime.tell(addresses.JOURNAL, message)
         self.runtime.run_until(Nanos(self.runtime.clock.now() + round(seconds * SECOND)))
 
     def end(self):
-        self.runtime.stop_all((names.JOURNAL,), timeout_s=5.0)
+        self.runtime.stop_all((addresses.JOURNAL,), timeout_s=5.0)
 
 
 @pytest.fixture
@@ -126,18 +126,18 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
     lines = []
     sink = logger.add(lines.append, format="{message}", level="ERROR")
     runtime.spawn(
-        names.JOURNAL,
+        addresses.JOURNAL,
         lambda *life: JournalActor(
             *life,
             store=store,
-            narrator=Narrator(lambda line: None),
+            narrator=ConsoleReporter(lambda line: None),
             logs=MarketLogs(tmp_path / "markets", 1),
             events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
             sessions={},
         ),
     )
     for second in range(1, 4):
-        runtime.tell(names.JOURNAL, MarketListed(market(10_000)))
+        runtime.tell(addresses.JOURNAL, MarketListed(market(10_000)))
         runtime.run_until(START + second * SECOND)
     logger.remove(sink)
     assert len([line for line in lines if "the markets' logs cannot be written" in line]) == 1
@@ -182,7 +182,7 @@ def recorder(runtime, name):
 
 
 def risk(runtime):
-    runtime.spawn(names.RISK, lambda *life: RiskActor(*life, rules=RiskRules(RiskParams())))
+    runtime.spawn(addresses.RISK, lambda *life: RiskActor(*life, rules=RiskRules(RiskParams())))
 
 
 def states(heard):
@@ -190,7 +190,7 @@ def states(heard):
 
 
 def test_the_journals_answer_comes_after_what_it_was_told_before_is_on_disk(stage):
-    heard = recorder(stage.runtime, names.RISK)
+    heard = recorder(stage.runtime, addresses.RISK)
     stage.hear(seconds=0.05)
     stage.hear(fill(1), SyncJournal(), seconds=0.04)
     assert heard == []
@@ -203,7 +203,7 @@ def test_the_journals_answer_comes_after_what_it_was_told_before_is_on_disk(stag
 
 
 def test_with_a_journal_that_keeps_up_the_state_stays(stage):
-    gateway = recorder(stage.runtime, names.GATEWAY)
+    gateway = recorder(stage.runtime, addresses.GATEWAY)
     risk(stage.runtime)
     for number in range(100):
         stage.hear(fill(number), seconds=0.1)
@@ -212,14 +212,14 @@ def test_with_a_journal_that_keeps_up_the_state_stays(stage):
 
 def test_a_journal_that_is_silent_for_a_second_is_reducing_until_it_answers():
     runtime = DeterministicRuntime(START)
-    journal, gateway = recorder(runtime, names.JOURNAL), recorder(runtime, names.GATEWAY)
+    journal, gateway = recorder(runtime, addresses.JOURNAL), recorder(runtime, addresses.GATEWAY)
     risk(runtime)
     runtime.run_until(Nanos(START + SECOND - MILLISECOND))
     assert states(gateway) == []
     runtime.run_until(Nanos(START + SECOND))
     assert states(gateway) == states(journal) == [TradingState.REDUCING]
     assert journal.count(SyncJournal()) == 1, "nothing piles up before a journal that hangs"
-    runtime.tell(names.RISK, JournalSynced())
+    runtime.tell(addresses.RISK, JournalSynced())
     runtime.run_until(Nanos(START + 2 * SECOND - MILLISECOND))
     assert states(gateway) == [TradingState.REDUCING, TradingState.ACTIVE]
     runtime.stop_all()

@@ -8,12 +8,12 @@ import pytest
 from loguru import logger
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
-from mmactors.simulator.alterations import Alteration
-from mmactors.simulator.book import Market
+from mmactors.simulator.venue.book import Market
+from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -41,9 +41,9 @@ class Scene:
     def __init__(self, interleaving: int | None = None, **more: str) -> None:
         settings = config(**more)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
-        tap = Tap(self.auditor)
+        tap = AuditTap(self.auditor)
         self.intents: list[tuple[Nanos, QuoteIntent]] = []
-        self.twin = Twin(settings, interleaving=interleaving, recorder=tap, trace=False, observer=self._watch)
+        self.twin = ActorRun(settings, interleaving=interleaving, recorder=tap, trace=False, observer=self._watch)
         tap.world = self.twin.venue.world
         self.desk = self.twin.desk
         self.account = self.twin.venue.account("mmactors")
@@ -62,7 +62,7 @@ class Scene:
         return next(m for m in self.twin.venue.venue.markets.values() if m.status in ("OPEN", "HALTED"))
 
     def alter(self, market: Market, kind: str, **more: object) -> None:
-        self.twin.venue.alter(market.id, Alteration(kind, **more), self.now_ms)  # type: ignore[arg-type]
+        self.twin.venue.alter(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
 
     def resting(self, market: Market) -> list[str]:
         return [order.outcome for order in self.account.live.values() if order.market == market.id]
@@ -294,7 +294,7 @@ def test_a_market_that_ends_before_its_actor_knows_it_is_settled_and_retired(mon
     market = scene.market
     name = f"market:{market.id}"
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
         scene.twin.run(0.2)
     scene.alter(market, "void")
     scene.twin.run(10)

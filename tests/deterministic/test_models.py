@@ -7,13 +7,14 @@ from random import Random
 import pykka
 import pytest
 
-from mmactors.__main__ import main
-from mmactors.config import Config, ConfigError, SimulatorConfig, load
-from mmactors.research import backtest
-from mmactors.simulator.book import Market, PatientBook
-from mmactors.simulator.latency import latency_of
-from mmactors.simulator.ledger import Account
-from mmactors.simulator.matching import Matching
+from mmactors.backtest import runner
+from mmactors.cli.main import main
+from mmactors.config import Config, ConfigError, load
+from mmactors.config.schema import SimulatorConfig
+from mmactors.simulator.models.latency import latency_of
+from mmactors.simulator.venue.book import Market, PatientBook
+from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.matching import Matching
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 
@@ -68,8 +69,8 @@ def test_delays_are_as_the_model_says(measured):
 )
 def test_both_runtimes_do_the_same_by_every_model_and_break_no_rule(more, measured):
     more = {key: str(measured) if value == "measured" else value for key, value in more.items()}
-    core, actors = (backtest.run(config(**more), 1, runtime=runtime) for runtime in ("core", "actors"))
-    plain = backtest.run(config(), 1, runtime="core")
+    core, actors = (runner.run(config(**more), 1, runtime=runtime) for runtime in ("core", "actors"))
+    plain = runner.run(config(), 1, runtime="core")
     assert core.orders_hash == actors.orders_hash != plain.orders_hash
     assert core.clean
     assert core.reports[0].fills > 0

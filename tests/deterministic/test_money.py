@@ -7,10 +7,10 @@ import pykka
 import pytest
 
 from mmactors.audit import Auditor, Rules
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
+from mmactors.backtest.core_run import CoreRun
 from mmactors.config import Config, load
-from mmactors.research.direct import DirectRun
-from mmactors.research.tap import Tap
-from mmactors.research.twin import Twin
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 
@@ -34,10 +34,10 @@ def config(**more: str) -> Config:
 class Books:
     """A run of either runtime with an auditor at its venue."""
 
-    def __init__(self, kind: type[Twin] | type[DirectRun] = Twin, **more: str) -> None:
+    def __init__(self, kind: type[ActorRun] | type[CoreRun] = ActorRun, **more: str) -> None:
         settings = config(**more)
         self.auditor = Auditor(Rules(settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)))
-        tap = Tap(self.auditor)
+        tap = AuditTap(self.auditor)
         self.run = kind(settings, recorder=tap)
         tap.world = self.run.venue.world
         self.desk, self.account = self.run.desk, self.run.venue.account("mmactors")
@@ -69,7 +69,7 @@ class Books:
 
 
 @pytest.mark.parametrize(("maker", "taker"), [(10, 20), (-5, 20), (0.37, 1.13)])
-@pytest.mark.parametrize("kind", [Twin, DirectRun])
+@pytest.mark.parametrize("kind", [ActorRun, CoreRun])
 def test_fees_and_rebates_are_in_the_books_to_the_micro_dollar(kind, maker, taker):
     books = Books(kind, simulator__maker_bps=str(maker), simulator__taker_bps=str(taker))
     books.run.run(125)
@@ -81,7 +81,7 @@ def test_fees_and_rebates_are_in_the_books_to_the_micro_dollar(kind, maker, take
     books.conclude()
 
 
-@pytest.mark.parametrize("kind", [Twin, DirectRun])
+@pytest.mark.parametrize("kind", [ActorRun, CoreRun])
 @pytest.mark.parametrize("fees", [0, 40])
 def test_short_of_cash_pairs_are_merged_and_both_sides_go_on(kind, fees):
     books = Books(

@@ -15,13 +15,13 @@ import pykka
 import pytest
 
 from mmactors.config import Config, load
-from mmactors.core.inventory import Inventory
-from mmactors.core.maker import Maker
-from mmactors.core.reconciliation import Reconciliation
-from mmactors.core.reference import Reference
+from mmactors.core.desk.reconciliation import Reconciliation
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.quoting.maker import Maker
+from mmactors.core.reference.reference import Reference
+from mmactors.faults import search
+from mmactors.faults.search import Finding
 from mmactors.messages import OrderCancelled, OrderFetched, OrderRejected, Outcome
-from mmactors.research import oracle
-from mmactors.research.oracle import Finding
 from mmactors.units import SECOND
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -51,7 +51,7 @@ def config() -> Config:
 
 
 def checked(seed: int) -> Finding:
-    return oracle.run(config(), seed, SESSION_S)
+    return search.run(config(), seed, SESSION_S)
 
 
 unplanted = cache(checked)

@@ -6,7 +6,7 @@ import random
 import pykka
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.reference import ReferenceActor
 from mmactors.core.params import VolatilityParams
 from mmactors.messages import (
@@ -22,7 +22,7 @@ from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, YEAR_S, nanos
 
 START = 1_700_000_000 * SECOND
-NAME = names.reference("BTC")
+NAME = addresses.reference("BTC")
 PRICE = 97_000.0
 
 
@@ -43,7 +43,7 @@ class Stage:
     def __init__(self):
         self.market, self.journal = [], []
         self.runtime = DeterministicRuntime(START)
-        for name, heard in (("supervisor", []), (names.JOURNAL, self.journal), ("market", self.market)):
+        for name, heard in (("supervisor", []), (addresses.JOURNAL, self.journal), ("market", self.market)):
             self.runtime.spawn(name, lambda *life, heard=heard: Recorder(*life, heard))
         self.runtime.spawn(
             NAME, lambda *life: ReferenceActor(*life, asset="BTC", params=VolatilityParams(), stale_after_ns=nanos(2))

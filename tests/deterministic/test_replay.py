@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.__main__ import main
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.cli.main import main
 from mmactors.config import Config, load
-from mmactors.core import schedule
+from mmactors.core.quoting import schedule
 from mmactors.messages import TradingState, TradingStateChanged
-from mmactors.ops.eventlog import EventLog, EventLogReader, RecordedStep, decoded_answer
-from mmactors.research import backtest, replay
-from mmactors.research.contrast import contrast
-from mmactors.research.twin import Twin
+from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
+from mmactors.replay import replay
+from mmactors.replay.what_if import contrast
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"
@@ -45,11 +46,11 @@ def config(seed: int, **more: str) -> Config:
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 
-def a_session(twin: Twin) -> None:
+def a_session(twin: ActorRun) -> None:
     twin.run(61.5)
 
 
-def a_rough_session(twin: Twin) -> None:
+def a_rough_session(twin: ActorRun) -> None:
     """The feed is silent for 3 s, the account may only reduce for 3 s, the market's actor is taken for hung."""
     tell = twin.runtime.tell
     twin.run(15)
@@ -65,16 +66,16 @@ def a_rough_session(twin: Twin) -> None:
     twin.run(25)
 
 
-RECIPES: dict[str, tuple[Config, int | None, Callable[[Twin], None]]] = {
+RECIPES: dict[str, tuple[Config, int | None, Callable[[ActorRun], None]]] = {
     "calm": (config(13), None, a_session),
     "busy": (config(8), None, a_session),
     "rough": (config(9, **HARD), 9, a_rough_session),
 }
 
 
-def record(path: Path, what: Config, interleaving: int | None, play: Callable[[Twin], None]) -> None:
+def record(path: Path, what: Config, interleaving: int | None, play: Callable[[ActorRun], None]) -> None:
     log = EventLog(path, run=0, config=what.model_dump_json(exclude_unset=True))
-    twin = Twin(what, interleaving=interleaving, trace=False, events=log)
+    twin = ActorRun(what, interleaving=interleaving, trace=False, events=log)
     play(twin)
     twin.end()
     log.close()
@@ -112,7 +113,7 @@ def test_the_golden_logs_are_worth_replaying():
                         takes += sum(place["immediate"] for place in fields["places"])
     assert set(events) == {
         *("ReferenceMoved", "ReferenceLost", "MarketHydrated", "MarketChanged", "MarketResolved", "BookChanged"),
-        *("VenueStatus", "TradingStateChanged", "TimePassed", "LadderDue", "OrderAccepted", "OrderReplaced"),
+        *("VenueStatus", "TradingStateChanged", "TimePassed", "RequoteDue", "OrderAccepted", "OrderReplaced"),
         *("OrderUnchanged", "OrderRejected", "OrderDenied", "OrderUnknown", "OrderCancelled", "OrderFilled"),
     }
     assert {"EARLY", "FLATTENING", "REDUCE_ONLY", "DEAD_SIDE", "CLOSED"} <= set(phases)
@@ -143,7 +144,7 @@ def test_the_first_difference_is_told_in_words(monkeypatch, capsys):
     assert told["makers_that_differ"] == 1
     first = told["first_difference"]
     assert first["got"] == "died: ZeroDivisionError: division by zero"
-    assert first["event"].startswith(("ReferenceMoved(", "TimePassed(", "LadderDue("))
+    assert first["event"].startswith(("ReferenceMoved(", "TimePassed(", "RequoteDue("))
     assert main(["replay", str(golden("calm"))]) == 1
     shown = capsys.readouterr().out
     assert f"market    {first['market']}, actor #{first['incarnation']}, its step {first['step']}" in shown
@@ -161,7 +162,7 @@ def test_a_session_in_any_order_of_events_is_replayed(tmp_path):
 
 
 def test_a_death_is_recorded_and_happens_again(tmp_path, monkeypatch):
-    def break_once(twin: Twin) -> None:
+    def break_once(twin: ActorRun) -> None:
         twin.run(15)
         with monkeypatch.context() as patch:
             patch.setattr(schedule, "lean_weight", lambda _f: 1 / 0)
@@ -186,9 +187,9 @@ def test_a_death_is_recorded_and_happens_again(tmp_path, monkeypatch):
 
 
 def test_a_backtest_that_is_recorded_is_the_same_backtest(tmp_path):
-    plain = backtest.run(config(4), 1)
+    plain = runner.run(config(4), 1)
     log = EventLog(tmp_path / "log", run=0, config="{}")
-    recorded = backtest.run(config(4), 1, events=log)
+    recorded = runner.run(config(4), 1, events=log)
     assert plain.complete
     assert recorded.complete
     assert recorded.reports == plain.reports

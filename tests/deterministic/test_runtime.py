@@ -18,7 +18,7 @@ from mmactors.messages import (
     SpotTicked,
 )
 from mmactors.runtime import Actor
-from mmactors.runtime.deterministic import DeterministicRuntime, StandstillError
+from mmactors.runtime.deterministic import DeterministicRuntime, LivelockError
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks
 
@@ -265,7 +265,7 @@ def test_an_instant_that_never_ends_is_an_error(make, monkeypatch):
     runtime = make()
     spawn(runtime, "a", to="a")
     runtime.tell("a", "forever")
-    with pytest.raises(StandstillError):
+    with pytest.raises(LivelockError):
         runtime.run_until(START + 1)
     runtime.stop("a")
     runtime._instant_steps = 0

@@ -12,15 +12,15 @@ from mmactors.messages import (
     BookChanged,
     CancelAll,
     FeedWentStale,
-    LadderDue,
-    MarketPulsed,
+    MarketHeartbeat,
     OrderUnknown,
+    RequoteDue,
     SpotTicked,
     TimePassed,
 )
-from mmactors.research.timeline import Post, Timeline
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime
+from mmactors.runtime.event_loop import LoopMailbox, Timeline
 from mmactors.runtime.lanes import Lane
 
 STEP = 10_000_000
@@ -32,7 +32,7 @@ MESSAGES: tuple[object, ...] = (
     BookChanged("n", 5, 6),
     SpotTicked("s", "BTC", 1.0, "book", 1),
     FeedWentStale("s", "BTC", 1, "ends the ticks"),
-    LadderDue(),
+    RequoteDue(),
 )
 NODES = 3
 TELLING = st.tuples(st.integers(0, NODES - 1), st.integers(0, len(MESSAGES) - 1))
@@ -47,7 +47,7 @@ PLAN = st.fixed_dictionaries(
         "closing": st.none() | st.tuples(st.integers(0, 5), st.integers(0, NODES - 1)),
     }
 )
-TIMERS = (TimePassed(), MarketPulsed("m", 1), TimePassed())
+TIMERS = (TimePassed(), MarketHeartbeat("m", 1), TimePassed())
 Log = list[tuple[int, int, object]]
 
 
@@ -90,9 +90,9 @@ def with_actors(plan: dict[str, Any]) -> tuple[Log, int]:
 def with_posts(plan: dict[str, Any]) -> tuple[Log, int]:
     log: Log = []
     timeline = Timeline(0)
-    posts: list[Post] = []
+    posts: list[LoopMailbox] = []
 
-    def node(number: int) -> Post:
+    def node(number: int) -> LoopMailbox:
         count = 0
 
         def begin() -> None:
@@ -107,7 +107,7 @@ def with_posts(plan: dict[str, Any]) -> tuple[Log, int]:
             count += 1
             tell(tellings)
 
-        return Post(timeline, begin, receive)
+        return LoopMailbox(timeline, begin, receive)
 
     def tell(tellings: list[tuple[int, int]]) -> None:
         for to, what in tellings[:-1]:

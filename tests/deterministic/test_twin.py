@@ -6,11 +6,11 @@ from pathlib import Path
 import pykka
 import pytest
 
-from mmactors.actors import names
+from mmactors.actors import addresses
+from mmactors.backtest import runner
+from mmactors.backtest.actor_run import ActorRun
 from mmactors.config import Config, load
 from mmactors.messages import FairMoved, Stop
-from mmactors.research import backtest
-from mmactors.research.twin import Twin
 from mmactors.runtime.lanes import Lane
 from mmactors.units import Nanos
 
@@ -37,7 +37,7 @@ def config(seed: int, sessions: str = "[{asset: BTC, duration: 1M}]", **more: st
 def test_the_same_seed_gives_the_same_trace_and_another_seed_another():
     hashes = []
     for seed in (11, 11, 12):
-        twin = Twin(config(seed))
+        twin = ActorRun(config(seed))
         twin.run(20)
         hashes.append(twin.runtime.trace_hash())
     assert hashes[0] == hashes[1] != hashes[2]
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_trace_and_another_seed_another():
 def test_another_interleaving_is_another_trace_and_repeatable_too():
     hashes = []
     for interleaving in (None, 1, 1, 2):
-        twin = Twin(config(11), interleaving=interleaving)
+        twin = ActorRun(config(11), interleaving=interleaving)
         twin.run(10)
         hashes.append(twin.runtime.trace_hash())
     assert hashes[1] == hashes[2]
@@ -60,12 +60,12 @@ def most_dollars_per_bp(limit: float) -> float:
 
     def watch(_now: Nanos, name: str, message: object) -> None:
         nonlocal most
-        if name == names.RISK and isinstance(message, FairMoved):
+        if name == addresses.RISK and isinstance(message, FairMoved):
             marks[message.market] = message.net * message.delta_per_dollar * message.spot * 1e-4
             most = max(most, abs(sum(marks.values())))
 
     sessions = "[{asset: BTC, duration: 5M, strikes: 3}]"
-    Twin(config(3, sessions, risk__max_asset_delta=str(limit)), observer=watch).run(150)
+    ActorRun(config(3, sessions, risk__max_asset_delta=str(limit)), observer=watch).run(150)
     return most
 
 
@@ -78,7 +78,7 @@ def test_an_assets_exposure_is_limited_over_all_its_markets_together():
 @pytest.mark.parametrize("interleaving", [None, 1, 2])
 @pytest.mark.parametrize("seed", [3, 7])
 def test_whole_sessions_break_no_rule_in_any_order_of_events(seed, interleaving):
-    found = backtest.run(config(seed), 3, interleaving=interleaving)
+    found = runner.run(config(seed), 3, interleaving=interleaving)
     assert found.complete
     assert len(found.reports) == 3
     assert {name: count for name, count in found.violations.items() if count} == {}, found.examples
@@ -88,7 +88,7 @@ def test_whole_sessions_break_no_rule_in_any_order_of_events(seed, interleaving)
 
 
 def test_the_ledger_is_the_venues_to_the_micro_dollar():
-    twin = Twin(config(5))
+    twin = ActorRun(config(5))
     twin.run(130)
     account = twin.venue.account("mmactors")
     assert twin.desk.account.cash_micros == account.cash
@@ -99,7 +99,7 @@ def test_the_ledger_is_the_venues_to_the_micro_dollar():
 
 
 def test_a_stop_cancels_everything_and_says_so():
-    twin = Twin(config(5))
+    twin = ActorRun(config(5))
     twin.run(20)
     assert twin.venue.account("mmactors").live
     twin.runtime.tell("supervisor", Stop("test"))
@@ -109,12 +109,12 @@ def test_a_stop_cancels_everything_and_says_so():
 
 
 def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypatch):
-    twin = Twin(config(5, feeds__coinbase__enabled="false"))
+    twin = ActorRun(config(5, feeds__coinbase__enabled="false"))
     twin.run(20)
     (name,) = [name for name in twin.runtime.names() if name.startswith("market:")]
     before = twin.runtime.incarnation(name)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
         twin.run(0.2)
     twin.run(5)
     assert twin.runtime.incarnation(name) != before
@@ -126,10 +126,10 @@ def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypat
 
 
 def test_a_reference_that_dies_is_followed_again(monkeypatch):
-    twin = Twin(config(5))
+    twin = ActorRun(config(5))
     twin.run(20)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.reference.Reference.tick", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.reference.reference.Reference.tick", lambda *_: 1 / 0)
         twin.run(0.2)
     twin.run(5)
     assert twin.runtime.incarnation("reference:BTC") is not None
@@ -139,10 +139,10 @@ def test_a_reference_that_dies_is_followed_again(monkeypatch):
 
 
 def test_the_death_of_an_essential_actor_ends_the_run(monkeypatch):
-    twin = Twin(config(5))
+    twin = ActorRun(config(5))
     twin.run(20)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.desk.OrderDesk.check", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.desk.desk.OrderDesk.check", lambda *_: 1 / 0)
         twin.run(0.2)
     assert twin.ended
     assert twin.ended[0][0] == 70
@@ -151,7 +151,7 @@ def test_the_death_of_an_essential_actor_ends_the_run(monkeypatch):
 def test_both_sources_are_heard_and_one_alone_carries_the_session():
     heard = {}
     for feeds in ("{coinbase: {enabled: true}}", "{binance: {enabled: false}, coinbase: {enabled: true}}"):
-        twin = Twin(config(5, feeds=feeds))
+        twin = ActorRun(config(5, feeds=feeds))
         twin.run(30)
         heard[feeds] = sorted(name for name in twin.runtime.names() if name.startswith("feed:"))
         assert twin.venue.account("mmactors").live
@@ -162,7 +162,7 @@ def test_both_sources_are_heard_and_one_alone_carries_the_session():
 def test_coinbase_leaves_the_world_and_the_takers_as_they_are():
     prices = []
     for enabled in ("true", "false"):
-        twin = Twin(config(5, feeds__coinbase__enabled=enabled))
+        twin = ActorRun(config(5, feeds__coinbase__enabled=enabled))
         twin.run(20)
         prices.append(twin.venue.world.price("BTC"))
     assert prices[0] == prices[1]

@@ -9,13 +9,13 @@ import pykka
 import pytest
 from loguru import logger
 
-from mmactors.actors import names
+from mmactors.actors import addresses
 from mmactors.actors.gateway import GatewayActor
 from mmactors.actors.journal import JournalActor
 from mmactors.actors.risk import RiskActor
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams, RiskParams
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     AccountSnapshot,
     EndUnknown,
@@ -36,10 +36,10 @@ from mmactors.messages import (
     VenueConnected,
     VenueFill,
 )
-from mmactors.ops.console import Narrator
-from mmactors.ops.eventlog import EventLog
+from mmactors.ops.console import ConsoleReporter
+from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import DAY_NS, JournalStore, Settlement
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, nanos
 
@@ -97,11 +97,11 @@ class Life:
         self._sink = logger.add(self.warned.append, level="WARNING", format="{message}")
         self.runtime = DeterministicRuntime(NOW)
         self.runtime.spawn(
-            names.JOURNAL,
+            addresses.JOURNAL,
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=Narrator(self.said.append),
+                narrator=ConsoleReporter(self.said.append),
                 logs=MarketLogs(folder / f"markets{self.run}", self.run),
                 events=EventLog(folder / f"events{self.run}", run=self.run, config="{}"),
                 sessions=self.sessions,
@@ -110,7 +110,7 @@ class Life:
 
     def tell(self, *events: object) -> None:
         for event in events:
-            self.runtime.tell(names.JOURNAL, event)
+            self.runtime.tell(addresses.JOURNAL, event)
         self.wait(1)
 
     def wait(self, seconds: int) -> None:
@@ -123,16 +123,16 @@ class Life:
         desk.recall(settled, self.left)
         day = NOW // DAY_NS
         rules = RiskRules(RiskParams(), earned_before=self.store.day_pnl(day), day=day)
-        self.runtime.spawn(names.RISK, lambda *life: RiskActor(*life, rules=rules))
+        self.runtime.spawn(addresses.RISK, lambda *life: RiskActor(*life, rules=rules))
         self.runtime.spawn(
-            names.GATEWAY,
+            addresses.GATEWAY,
             lambda *life: GatewayActor(*life, desk=desk, connect=venue.connect, latencies_us=deque()),
         )
         self.wait(60)
         return rules
 
     def end(self) -> None:
-        self.runtime.stop_all((names.GATEWAY, names.RISK, names.JOURNAL))
+        self.runtime.stop_all((addresses.GATEWAY, addresses.RISK, addresses.JOURNAL))
         self.store.close()
         logger.remove(self._sink)
         for ref in pykka.ActorRegistry.get_all():

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pykka
 import pytest
 
-from mmactors.__main__ import main
+from mmactors.backtest import results, runner
+from mmactors.cli.main import main
 from mmactors.config import Config, load
-from mmactors.research import backtest, findings
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
 
@@ -27,8 +27,8 @@ def nobody_left():
 
 @pytest.fixture
 def small_worlds(monkeypatch):
-    monkeypatch.setattr(backtest, "WORLD_S", 60)
-    monkeypatch.setattr(backtest, "WARM_UP_S", 60)
+    monkeypatch.setattr(runner, "WORLD_S", 60)
+    monkeypatch.setattr(runner, "WARM_UP_S", 60)
 
 
 def config(seed: int = 11, **more: str) -> Config:
@@ -41,7 +41,7 @@ def config(seed: int = 11, **more: str) -> Config:
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 
-def told(found: backtest.Backtest) -> dict[str, object]:
+def told(found: runner.Backtest) -> dict[str, object]:
     """All that does not depend on the machine."""
     figures = {**found.figures(), "rows": found.rows(), "reports": found.reports}
     for name in ("processes", "wall_seconds", "cpu_seconds"):
@@ -51,7 +51,7 @@ def told(found: backtest.Backtest) -> dict[str, object]:
 
 def test_it_is_the_same_backtest_however_many_play_it(small_worlds):
     runs = [
-        backtest.run(config(), 3, runtime=runtime, processes=processes)
+        runner.run(config(), 3, runtime=runtime, processes=processes)
         for runtime, processes in (("core", 1), ("core", 2), ("actors", 2))
     ]
     assert [run.processes for run in runs] == [1, 2, 2]
@@ -65,7 +65,7 @@ def test_it_is_the_same_backtest_however_many_play_it(small_worlds):
 
 
 def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
-    long, short = (backtest.run(config(), sessions, runtime="core", processes=1) for sessions in (2, 1))
+    long, short = (runner.run(config(), sessions, runtime="core", processes=1) for sessions in (2, 1))
     assert long.worlds[0].orders_hash == short.orders_hash != long.worlds[1].orders_hash
     assert long.orders_hash not in (short.orders_hash, long.worlds[1].orders_hash)
     assert long.rows()[:1] == short.rows()
@@ -75,18 +75,16 @@ def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
 
 
 def test_worlds_depend_on_the_configuration_alone():
-    assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 5M}]"), 55) == [25, 25, 5]
-    assert backtest.cut(config(simulator__sessions="[{asset: BTC, duration: 1H, strikes: 2}]"), 5) == [4, 1]
-    assert backtest.warm_up_of(config(simulator__sessions="[{asset: BTC, duration: 5M, strikes: 3}]")) == 6
-    seeds = {
-        backtest.world_of(run, world).simulator.world.seed for run in (config(1), config(2)) for world in range(50)
-    }
+    assert runner.cut(config(simulator__sessions="[{asset: BTC, duration: 5M}]"), 55) == [25, 25, 5]
+    assert runner.cut(config(simulator__sessions="[{asset: BTC, duration: 1H, strikes: 2}]"), 5) == [4, 1]
+    assert runner.warm_up_of(config(simulator__sessions="[{asset: BTC, duration: 5M, strikes: 3}]")) == 6
+    seeds = {runner.world_of(run, world).simulator.world.seed for run in (config(1), config(2)) for world in range(50)}
     assert len(seeds) == 100
     assert all(abs(seed) <= 10**15 for seed in seeds)
 
 
 def test_an_interleaving_is_of_one_world(small_worlds):
-    found = backtest.run(config(), 2, interleaving=3)
+    found = runner.run(config(), 2, interleaving=3)
     assert [len(world.reports) for world in found.worlds] == [2]
     assert found.complete
 
@@ -102,8 +100,8 @@ def test_an_interrupted_backtest_tells_what_is_settled():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(backtest, "TELL_EVERY_S", 0.0)
-            found = backtest.run(config(), 30, runtime="core", progress=interrupt)
+            patch.setattr(runner, "TELL_EVERY_S", 0.0)
+            found = runner.run(config(), 30, runtime="core", progress=interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
     assert not found.complete
@@ -117,9 +115,7 @@ def test_recorded_prices_are_played_to_their_end_and_say_so(tmp_path):
     path.write_text("ts_ms,price\n" + "".join(f"{1_700_000_000_000 + 1000 * at},{p}\n" for at, p in enumerate(wave)))
     lines = []
     core, actors = (
-        backtest.run(
-            config(simulator__world__prices=str(path)), 50, runtime=runtime, progress=lines.append, processes=2
-        )
+        runner.run(config(simulator__world__prices=str(path)), 50, runtime=runtime, progress=lines.append, processes=2)
         for runtime in ("core", "actors")
     )
     assert core.orders_hash == actors.orders_hash
@@ -141,7 +137,7 @@ def test_recorded_prices_that_cannot_be_used_are_one_line(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def two_sessions():
-    return backtest.run(config(8), 2, runtime="core")
+    return runner.run(config(8), 2, runtime="core")
 
 
 def test_the_ruler_and_the_program_agree(two_sessions):
@@ -160,7 +156,7 @@ def test_the_ruler_and_the_program_agree(two_sessions):
 
 
 def test_the_figures_are_json_even_without_a_session():
-    empty = findings.Backtest([], 3, "core", 0.0, 1, 1000)
+    empty = results.Backtest([], 3, "core", 0.0, 1, 1000)
     found = json.loads(json.dumps({**empty.figures(), "per_session": empty.rows()}, allow_nan=False))
     assert found["pnl_mean"] is None
     assert found["complete"] is False
@@ -170,7 +166,7 @@ def test_the_figures_are_json_even_without_a_session():
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_sessions_go_to_a_file(two_sessions, ending, tmp_path):
     path, rows = tmp_path / f"sessions{ending}", two_sessions.rows()
-    findings.write(path, rows)
+    results.write(path, rows)
     if ending == ".parquet":
         assert pq.read_table(path).to_pylist() == rows
     else:
@@ -184,5 +180,5 @@ def test_sessions_go_to_a_file(two_sessions, ending, tmp_path):
     ("name", "why"), [("sessions.txt", "must end in .parquet or .csv"), ("none/sessions.csv", "can be written to")]
 )
 def test_a_file_that_cannot_be_is_refused_before_anything_is_played(name, why, tmp_path):
-    with pytest.raises(findings.CannotWrite, match=why):
-        findings.check_ending(tmp_path / name)
+    with pytest.raises(results.WriteError, match=why):
+        results.check_ending(tmp_path / name)

@@ -29,7 +29,7 @@ START_MS = 1_700_000_000_000
 GOOD = "ts_ms,price\n" + "".join(f"{START_MS + k * 1000},{97_000 + k % 7}\n" for k in range(300))
 
 
-RUN_MAIN = "from mmactors.__main__ import main; sys.exit(main(sys.argv[1:]))"
+RUN_MAIN = "from mmactors.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def book(number: int, bid: object = "97000.00", ask: object = "97000.10") -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmactors.messages import Market, MarketListed, MarketStatus, OrderFilled, Outcome
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops.market_log import MarketLogs
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
 pytestmark = pytest.mark.e2e

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mmactors.venue.abilities import EVERYTHING
+from mmactors.venue.degen.capabilities import EVERYTHING
 from tests.contract.fake_server import Connection, FakeServer
 from tests.e2e.conftest import Desktop, Program, eventually
 

@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     AccountSnapshot,
     FetchFills,

@@ -3,9 +3,9 @@
 import jwt
 import pytest
 
-from mmactors.app import ACCOUNT, DevelopmentKey, risk_rules, token_source
+from mmactors.app.live_run import ACCOUNT, DevelopmentKeyError, risk_rules, token_source
 from mmactors.config import Config
-from mmactors.core.risk import RiskRules
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     FairMoved,
     OrderFilled,
@@ -20,7 +20,7 @@ from mmactors.ops.journal import DAY_NS, JournalStore
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, micros
-from mmactors.venue.credentials import MissingSecret
+from mmactors.venue.degen.credentials import MissingSecretError
 
 REAL = {"DEGEN_API_KEY": "the.real.one"}
 
@@ -44,12 +44,12 @@ def test_a_simulator_started_apart_is_given_the_token_there_is_or_one_made_here(
 def test_a_venue_that_is_not_ours_needs_a_token_given() -> None:
     foreign = {"simulator": {"embedded": False}, "venue": {"ws_url": "wss://venue.example/ws"}}
     assert token(REAL, **foreign) == "the.real.one"
-    with pytest.raises(MissingSecret, match="set DEGEN_API_KEY"):
+    with pytest.raises(MissingSecretError, match="set DEGEN_API_KEY"):
         token({}, **foreign)
 
 
 def test_a_signing_secret_that_is_too_short_is_refused_without_being_shown() -> None:
-    with pytest.raises(MissingSecret, match="DEGEN_SIM_SECRET needs at least 32 characters") as refused:
+    with pytest.raises(MissingSecretError, match="DEGEN_SIM_SECRET needs at least 32 characters") as refused:
         token({"DEGEN_SIM_SECRET": "hunter2"})
     assert "hunter2" not in str(refused.value)
 
@@ -69,7 +69,7 @@ def made_here(secret: str = DEVELOPMENT_SECRET) -> dict[str, str]:
 def test_the_development_key_does_not_leave_this_machine(config) -> None:
     away = {**config, "simulator": {**config.get("simulator", {}), "embedded": False}}
     with pytest.raises(
-        DevelopmentKey, match="signed with the simulator's development secret; set DEGEN_API_KEY"
+        DevelopmentKeyError, match="signed with the simulator's development secret; set DEGEN_API_KEY"
     ) as told:
         token(made_here(), **away)
     assert made_here()["DEGEN_API_KEY"] not in str(told.value)

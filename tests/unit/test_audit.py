@@ -12,10 +12,10 @@ from statistics import NormalDist, correlation
 import pytest
 
 import mmactors.audit
-from mmactors.__main__ import main
 from mmactors.audit import CHECKS, AuditError, Auditor, Limits, Rules
-from mmactors.simulator.engine import Venue
-from mmactors.simulator.truth import TruthLog
+from mmactors.cli.main import main
+from mmactors.simulator.venue.engine import Venue
+from mmactors.simulator.venue.venue_log import VenueLog
 
 DOLLAR, CENT = 1_000_000, 10_000
 T0 = 1_795_000_000_000
@@ -768,11 +768,11 @@ def test_it_imports_nothing_of_the_program_it_judges():
 
 
 def test_it_reads_what_the_simulator_writes():
-    from mmactors.simulator.book import Market
-    from mmactors.simulator.ledger import NewOrder
+    from mmactors.simulator.venue.book import Market
+    from mmactors.simulator.venue.ledger import NewOrder
 
     file = BytesIO()
-    truth = TruthLog(file, lambda asset: STRIKE)
+    truth = VenueLog(file, lambda asset: STRIKE)
     truth.begin("r", 7, T0)
     venue = Venue(recorder=truth)
     market = Market(MARKET, "BTC", duration_s=100, opens_at=T0, expires_at=T0 + 100_000, maker_bps=1.5, taker_bps=10)

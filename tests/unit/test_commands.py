@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.__main__ import main
+from mmactors.cli.main import main
 
 CONF = Path(__file__).parents[2] / "conf" / "sim.yaml"
 ARENA = CONF.with_name("arena.yaml")

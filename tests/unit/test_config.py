@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.config import Config, ConfigError, load, resolve, schema
-from mmactors.config_checks import contradictions, odd
-from mmactors.config_file import masked, without_tokens
+from mmactors.config import Config, ConfigError, load, resolve
+from mmactors.config.contradictions import contradictions, odd
+from mmactors.config.loading import masked, without_tokens
+from mmactors.config.schema import json_schema
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos
 
@@ -246,7 +247,7 @@ def test_a_configuration_written_out_reads_back_the_same(loaded, tmp_path):
 
 
 def test_every_key_says_its_unit_or_reason():
-    sections = [node for node in schema()["$defs"].values() if "properties" in node]
+    sections = [node for node in json_schema()["$defs"].values() if "properties" in node]
     bare = [
         (node["title"], name)
         for node in sections

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmactors.core.account import Account
+from mmactors.core.ledger.account import Account
 from mmactors.messages import Market, MarketStatus, OrderFilled, Outcome, Resolution, VenuePosition
 from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks, micros, nanos
 from tests.depth import examples

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from venue_model import VenueModel
 
-from mmactors.core.desk import OrderDesk
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
 from mmactors.messages import (
     AccountReported,
@@ -29,10 +29,10 @@ from mmactors.messages import (
     ItemResult,
     Market,
     MarketChanged,
+    MarketHeartbeat,
     MarketHydrated,
     MarketListed,
     MarketOverdue,
-    MarketPulsed,
     MarketReady,
     MarketReported,
     MarketResolved,
@@ -58,7 +58,7 @@ from mmactors.messages import (
     QuoteReason,
     ReplaceOrder,
     Resolution,
-    RiskPulsed,
+    RiskHeartbeat,
     SendBatch,
     SendCancelAll,
     SessionReport,
@@ -135,8 +135,8 @@ class Rig:
         return self.tell(MarketReady(market, incarnation))
 
     def pulse(self):
-        self.tell(RiskPulsed(Nanos(self.now)))
-        self.tell(MarketPulsed("m", 1))
+        self.tell(RiskHeartbeat(Nanos(self.now)))
+        self.tell(MarketHeartbeat("m", 1))
 
     def wait(self, seconds):
         """Let time pass with everybody alive, looking ten times a second, the venue silent."""
@@ -252,7 +252,7 @@ def test_without_the_pulse_of_risk_nothing_is_admitted():
     rig.now += 3 * SECOND
     rig.intend(places=[buy()])
     assert rig.told(OrderDenied)[0].rule == "pulse"
-    rig.tell(RiskPulsed(Nanos(rig.now)))
+    rig.tell(RiskHeartbeat(Nanos(rig.now)))
     rig.intend(places=[buy("run7-2")])
     assert len(rig.told(OrderDenied)) == 1
 
@@ -825,7 +825,7 @@ def test_a_silent_markets_cancel_is_repeated_if_refused_but_not_at_every_look(re
 def test_a_pulse_of_an_earlier_life_does_not_count(resting):
     rig = resting
     rig.now += 3 * SECOND + 1
-    rig.tell(MarketPulsed("m", 0))
+    rig.tell(MarketHeartbeat("m", 0))
     rig.check()
     assert rig.asked(SendBatch)
 

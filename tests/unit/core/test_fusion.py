@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmactors.core.leadlag import LeadLag
 from mmactors.core.params import ReferenceParams, VolatilityParams
-from mmactors.core.reference import Reference
+from mmactors.core.reference.lead_lag import LeadLag
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import FeedWentStale, IndexSettled, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos
 from tests.depth import examples

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmactors.core.inventory import Inventory
+from mmactors.core.ledger.inventory import Inventory
 from mmactors.messages import OrderFilled, Outcome, Resolution
 from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks, dollars
 

@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmactors.core import schedule
-from mmactors.core.maker import CROSS_EVERY_NS, Maker
-from mmactors.core.orders import OrderTable
+from mmactors.core.orders.table import OrderTable
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
-from mmactors.core.side import Side
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.maker import CROSS_EVERY_NS, Maker
+from mmactors.core.quoting.side import Side
 from mmactors.messages import (
     BookChanged,
     FairMoved,
-    LadderDue,
     Market,
     MarketChanged,
     MarketHydrated,
@@ -35,6 +34,7 @@ from mmactors.messages import (
     ReferenceLost,
     ReferenceMoved,
     ReplaceOrder,
+    RequoteDue,
     Resolution,
     SessionReport,
     TimePassed,
@@ -79,8 +79,8 @@ class Bench:
 
     def tell(self, event):
         decision = self.maker.handle(event, Nanos(self.now))
-        if decision.look_again:
-            decision = self.maker.handle(LadderDue(), Nanos(self.now))
+        if decision.requote:
+            decision = self.maker.handle(RequoteDue(), Nanos(self.now))
         for command in decision.commands:
             {QuoteIntent: self.intents, FairMoved: self.marks, SessionReport: self.reports}[type(command)].append(
                 command
@@ -1077,8 +1077,8 @@ def test_a_maker_that_remembers_decides_as_one_that_does_not(f, agrees, walk):
                     tell(OrderAccepted("m", place.client_id, "o"))
                 for cancel in command.cancels:
                     tell(OrderCancelled("m", cancel.client_id, Contracts(0), "cancel"))
-        if told[0].look_again:
-            tell(LadderDue())
+        if told[0].requote:
+            tell(RequoteDue())
 
     tell(HYDRATED)
     for kind, what in walk:

@@ -7,18 +7,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from venue_model import VenueModel
 
-from mmactors.core import schedule
-from mmactors.core.desk import OrderDesk
-from mmactors.core.maker import Maker
+from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.maker import Maker
 from mmactors.messages import (
     AllCancelled,
     BookChanged,
     CancelAll,
-    LadderDue,
     Market,
+    MarketHeartbeat,
     MarketHydrated,
-    MarketPulsed,
     MarketReady,
     MarketReported,
     MarketResolved,
@@ -27,8 +26,9 @@ from mmactors.messages import (
     Outcome,
     QuoteIntent,
     ReferenceMoved,
+    RequoteDue,
     Resolution,
-    RiskPulsed,
+    RiskHeartbeat,
     SendBatch,
     StreamGapped,
     TimePassed,
@@ -80,8 +80,8 @@ class World:
 
     def maker_hears(self, event):
         decision = self.maker.handle(event, Nanos(self.now))
-        if decision.look_again:
-            decision = self.maker.handle(LadderDue(), Nanos(self.now))
+        if decision.requote:
+            decision = self.maker.handle(RequoteDue(), Nanos(self.now))
         for command in decision.commands:
             if isinstance(command, QuoteIntent):
                 self.intents.append(command)
@@ -121,8 +121,8 @@ class World:
 
     def advance(self, ns):
         self.now += ns
-        self.desk_says(self.desk.tell(RiskPulsed(Nanos(self.now)), Nanos(self.now)))
-        self.desk_says(self.desk.tell(MarketPulsed("m", 1), Nanos(self.now)))
+        self.desk_says(self.desk.tell(RiskHeartbeat(Nanos(self.now)), Nanos(self.now)))
+        self.desk_says(self.desk.tell(MarketHeartbeat("m", 1), Nanos(self.now)))
         self.desk_says(self.desk.check(Nanos(self.now)))
         self.tick(0.0)
         self.maker_hears(TimePassed())

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mmactors.core.orders import MOST_MOVES, OrderState, OrderTable, diff, movable
+from mmactors.core.orders.table import MOST_MOVES, OrderState, OrderTable, diff, movable
 from mmactors.messages import (
     OrderAccepted,
     OrderCancelled,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from mmactors.core.pricing import (
+from mmactors.core.pricing.binary import (
     d2,
     delta_per_dollar,
     fair_sd,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.core.pricing import fair_value
+from mmactors.core.pricing.binary import fair_value
 from mmactors.messages import SettlementRule
 from mmactors.units import YEAR_S
 

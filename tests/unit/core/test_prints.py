@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from mmactors.core.maker import Maker
 from mmactors.core.params import MakerParams, ReferenceParams, VolatilityParams
-from mmactors.core.pricing import fair_value_average
-from mmactors.core.prints import PriceLog, Prints
-from mmactors.core.reference import Reference
+from mmactors.core.pricing.binary import fair_value_average
+from mmactors.core.pricing.fixings import PriceLog, Prints
+from mmactors.core.quoting.maker import Maker
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import (
     FairMoved,
     HistoryFetched,

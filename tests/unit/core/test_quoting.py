@@ -9,10 +9,10 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
-from mmactors.core.pricing import delta_per_dollar, normal_pdf
-from mmactors.core.quoting import QuoteInputs, Quoter
-from mmactors.core.schedule import Phase
-from mmactors.core.standing import Standing
+from mmactors.core.pricing.binary import delta_per_dollar, normal_pdf
+from mmactors.core.quoting.ladder import QuoteInputs, Quoter
+from mmactors.core.quoting.ladder_cache import LadderCache
+from mmactors.core.quoting.schedule import Phase
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
 from tests.depth import examples
@@ -653,10 +653,10 @@ def test_within_its_range_a_raw_price_leads_to_the_same_tick_and_beyond_it_to_an
     ),
 )
 def test_a_ladder_that_stands_is_the_one_that_would_be_made(case, changes):
-    """Whatever changes: where `Standing` holds, the quoter makes the same levels again."""
+    """Whatever changes: where `LadderCache` holds, the quoter makes the same levels again."""
     made, market, params = case
     quoter = Quoter(market, params)
-    standing = Standing(quoter.ladder(made, quoter.aim(made), quoter.allowance(made)), made, quoter)
+    standing = LadderCache(quoter.ladder(made, quoter.aim(made), quoter.allowance(made)), made, quoter)
     now = replace(made)
     for name, change in changes.items():
         value = getattr(now, name)
@@ -680,7 +680,7 @@ def test_a_ladder_that_stands_is_the_one_that_would_be_made(case, changes):
 def test_what_changes_nothing_keeps_the_ladder():
     at = inputs(previous_bid=Ticks(47), previous_ask=Ticks(53))
     quoter = Quoter(MARKET, PARAMS)
-    standing = Standing(quoter.ladder(at, quoter.aim(at), quoter.allowance(at)), at, quoter)
+    standing = LadderCache(quoter.ladder(at, quoter.aim(at), quoter.allowance(at)), at, quoter)
     for same in (at, replace(at, spot=at.spot + 0.5), replace(at, yes_committed=30), replace(at, age_s=0.01)):
         assert standing.holds(same, quoter.aim(same), quoter.allowance(same))
     for other in (replace(at, spot=at.spot + 50), replace(at, yes_committed=990), replace(at, cash_micros=Micros(1))):

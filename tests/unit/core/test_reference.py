@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.reference import Reference
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import FeedWentStale, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.units import Nanos, nanos
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from mmactors.core import risk
-from mmactors.core.orders import WorkingOrder
+from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
-from mmactors.core.risk import RULES, Proposal, RiskRules, gate
+from mmactors.core.risk import trading_state
+from mmactors.core.risk.trading_state import RULES, OrderCheck, RiskRules, gate
 from mmactors.messages import (
     AssetExposed,
     FairMoved,
@@ -38,7 +38,7 @@ YES, NO = Outcome.YES, Outcome.NO
 
 
 def proposal(f=0.9, **changes):
-    made = Proposal(
+    made = OrderCheck(
         market=MARKET,
         params=PARAMS,
         outcome=YES,
@@ -98,7 +98,7 @@ def test_each_rule_denies_by_its_name_and_nothing_else_would(monkeypatch, name):
     assert verdict is not None
     assert verdict[0] == name
     assert verdict[1]
-    monkeypatch.setattr(risk, "RULES", tuple(r for r in RULES if r[0] != name))
+    monkeypatch.setattr(trading_state, "RULES", tuple(r for r in RULES if r[0] != name))
     assert gate(bad) is None
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mmactors.core import schedule
 from mmactors.core.params import InventoryParams
-from mmactors.core.schedule import Phase
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.schedule import Phase
 from mmactors.units import Contracts, nanos
 
 PARAMS = InventoryParams()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmactors.core.selection import MIN_F, Candidate, select
+from mmactors.core.universe.selection import MIN_F, Candidate, select
 from tests.depth import examples
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmactors.core.standstill import Standstill
+from mmactors.core.desk.stall_detector import StallDetector
 from mmactors.messages import OrderAccepted, OrderDenied, OrderRejected, OrderReplaced, OrderUnknown
 from mmactors.units import SECOND, Contracts, Nanos, Ticks
 
@@ -13,7 +13,7 @@ ACCEPTED = OrderAccepted("m", "r1-1", "o-1")
 MOVED = OrderReplaced("m", "r1-1", Ticks(5), Contracts(30))
 
 
-def told(standstill: Standstill, event: object, seconds: range) -> list[str]:
+def told(standstill: StallDetector, event: object, seconds: range) -> list[str]:
     """What it says when an event comes every second."""
     said = []
     for second in seconds:
@@ -31,7 +31,7 @@ def told(standstill: Standstill, event: object, seconds: range) -> list[str]:
     ],
 )
 def test_that_nothing_is_taken_is_told_once_with_its_reason_and_once_that_it_is_over(event, why):
-    standstill = Standstill()
+    standstill = StallDetector()
     assert told(standstill, event, range(10)) == []
     (line,) = told(standstill, event, range(10, 60))
     assert line.startswith("nothing is quoted: of 11 orders in 10 s none was taken")
@@ -41,13 +41,13 @@ def test_that_nothing_is_taken_is_told_once_with_its_reason_and_once_that_it_is_
 
 
 def test_refusals_among_orders_that_are_taken_are_no_news():
-    standstill = Standstill()
+    standstill = StallDetector()
     for start in range(0, 60, 5):
         assert told(standstill, REJECTED, range(start, start + 4)) == []
         assert told(standstill, ACCEPTED, range(start + 4, start + 5)) == []
 
 
 def test_a_few_refusals_in_a_quiet_market_are_no_news():
-    standstill = Standstill()
+    standstill = StallDetector()
     assert told(standstill, DENIED, range(9)) == []
     assert standstill.look(Nanos(1000 * SECOND)) is None

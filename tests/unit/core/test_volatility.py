@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.pricing import normal_cdf
-from mmactors.core.volatility import Volatility
+from mmactors.core.pricing.binary import normal_cdf
+from mmactors.core.reference.volatility import Volatility
 from mmactors.units import YEAR_S, Nanos, nanos
 
 PARAMS = VolatilityParams()

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.reference import Reference
-from mmactors.core.warmup import usable, warmed
+from mmactors.core.reference.reference import Reference
+from mmactors.core.reference.warm_start import usable, warmed
 from mmactors.messages import HistoryFetched, SpotTicked
 from mmactors.units import SECOND, YEAR_S, Nanos, nanos
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from mmactors.runtime.backoff import Backoff
+from mmactors.net.backoff import Backoff
 
 
 def test_delays_grow_within_their_bounds_and_differ() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.feeds.recorder import COLUMNS, CannotRecord, Recorder
+from mmactors.feeds.recorder import COLUMNS, Recorder, RecordingError
 from mmactors.messages import FeedLived, SpotTicked
-from mmactors.simulator.recording import load_recordings
+from mmactors.simulator.prices.recording import load_recordings
 from mmactors.units import Nanos
 
 START_S = 1_700_000_000
@@ -53,14 +53,14 @@ def test_what_is_recorded_is_played_one_source_and_its_books(tmp_path: Path, nam
     ],
 )
 def test_a_file_that_cannot_be_is_one_line(tmp_path: Path, name: str, words: str) -> None:
-    with pytest.raises(CannotRecord, match=words) as failed:
+    with pytest.raises(RecordingError, match=words) as failed:
         Recorder(tmp_path / name)
     assert "\n" not in str(failed.value)
 
 
 def test_without_pyarrow_the_line_says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(CannotRecord, match=r"needs the research extra .* \.csv needs nothing"):
+    with pytest.raises(RecordingError, match=r"needs the research extra .* \.csv needs nothing"):
         Recorder(tmp_path / "r.parquet")
 
 
@@ -68,7 +68,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     (tmp_path / "r.csv").symlink_to("/dev/full")
-    with pytest.raises(CannotRecord, match="No space left"):
+    with pytest.raises(RecordingError, match="No space left"):
         record(tmp_path / "r.csv")
 
 

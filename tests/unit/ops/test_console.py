@@ -29,7 +29,7 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
 )
-from mmactors.ops.console import Narrator
+from mmactors.ops.console import ConsoleReporter
 from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
 
 NOW = Nanos(1_795_000_000 * SECOND)
@@ -60,14 +60,14 @@ def lines():
 
 @pytest.fixture
 def narrator(lines):
-    return Narrator(lines.append)
+    return ConsoleReporter(lines.append)
 
 
-def told(narrator: Narrator, event: object) -> list[str]:
+def told(narrator: ConsoleReporter, event: object) -> list[str]:
     return narrator.narrate(event, NOW)
 
 
-def said(narrator: Narrator, event: object) -> str:
+def said(narrator: ConsoleReporter, event: object) -> str:
     (line,) = told(narrator, event)
     return line
 
@@ -283,7 +283,7 @@ def test_a_settlement_says_profit_and_net_and_a_second_one_that_it_is(narrator):
 
 def test_settlements_stand_below_each_other_however_they_end(narrator):
     ends = [(Resolution.YES, 1_000_000), (Resolution.NO, -999_990_000), (Resolution.VOID, 0)]
-    lines = [said(Narrator(print), replace(REPORT, outcome=how, pnl_micros=Micros(pnl))) for how, pnl in ends]
+    lines = [said(ConsoleReporter(print), replace(REPORT, outcome=how, pnl_micros=Micros(pnl))) for how, pnl in ends]
     assert len({line.index(", net at close") for line in lines}) == 1
     assert len({len(line) for line in lines}) == 1
 
@@ -337,7 +337,7 @@ def test_no_line_is_longer_than_160_and_nothing_of_a_longer_one_is_lost(narrator
 
 
 def test_colour_only_where_it_is_asked_for():
-    plain, coloured = Narrator(print), Narrator(print, colour=True)
+    plain, coloured = ConsoleReporter(print), ConsoleReporter(print, colour=True)
     assert "\x1b[" not in said(plain, REPORT)
     assert "\x1b[31m" in said(coloured, REPORT)
 

@@ -11,7 +11,7 @@ import pytest
 
 from mmactors import messages as m
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams
-from mmactors.ops.eventlog import (
+from mmactors.ops.event_log import (
     EventLog,
     EventLogError,
     EventLogReader,
@@ -72,7 +72,7 @@ EVENTS = [
         venue_ns=NOW,
     ),
     m.TimePassed(),
-    m.LadderDue(),
+    m.RequoteDue(),
 ]
 
 
@@ -123,21 +123,21 @@ def test_every_event_a_maker_may_be_told_is_among_those_tried():
 
 
 @pytest.mark.parametrize(
-    ("commands", "look_again"),
+    ("commands", "requote"),
     [((), False), ((), True), ((INTENT,), False), ((m.FairMoved("x", "BTC", 0.5, 1e-5, -3), INTENT), True), (None, 0)],
 )
-def test_the_answer_is_kept_as_the_bytes_that_it_is_encoded_in(log, path, commands, look_again):
-    log.add(m.MakerStepped(MARKET.id, 7, (m.MakerStep(NOW, m.TimePassed(), commands, bool(look_again)),)))
+def test_the_answer_is_kept_as_the_bytes_that_it_is_encoded_in(log, path, commands, requote):
+    log.add(m.MakerStepped(MARKET.id, 7, (m.MakerStep(NOW, m.TimePassed(), commands, bool(requote)),)))
     log.close()
     (_, step), _ = read(path)
     assert isinstance(step, RecordedStep)
-    assert step.answer == encoded_answer(commands, bool(look_again))
+    assert step.answer == encoded_answer(commands, bool(requote))
     told = decoded_answer(step.answer)
     if commands is None:
         assert told is None
     else:
         assert told is not None
-        assert told[0] == bool(look_again)
+        assert told[0] == bool(requote)
         assert [kind for kind, _ in told[1]] == [type(command).__name__ for command in commands]
 
 

@@ -25,7 +25,7 @@ from mmactors.messages import (
     TradingState,
     TradingStateChanged,
 )
-from mmactors.ops.journal import DAY_NS, JournalFailed, JournalStore, LockHeld, Settlement
+from mmactors.ops.journal import DAY_NS, JournalError, JournalStore, LockHeldError, Settlement
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
 NOW = Nanos(1_795_000_000 * SECOND)
@@ -200,7 +200,7 @@ def test_a_journal_with_the_table_of_days_that_earlier_versions_made_is_read(sto
 
 
 def test_a_second_instance_is_told_who_holds_the_lock(store):
-    with pytest.raises(LockHeld, match=f"process {os.getpid()}") as told:
+    with pytest.raises(LockHeldError, match=f"process {os.getpid()}") as told:
         JournalStore.open(store.path)
     assert told.value.exit_code == 75
 
@@ -212,9 +212,9 @@ def test_the_lock_goes_with_its_holder(store):
 def test_a_file_that_is_no_journal_gives_one_line(tmp_path):
     path = tmp_path / "journal.db"
     path.write_bytes(b"x" * 5000)
-    with pytest.raises(JournalFailed, match="not a database"):
+    with pytest.raises(JournalError, match="not a database"):
         JournalStore.open(path)
-    with pytest.raises(JournalFailed):  # and the lock was let go: the same error, not LockHeld
+    with pytest.raises(JournalError):  # and the lock was let go: the same error, not LockHeldError
         JournalStore.open(path)
 
 
@@ -223,7 +223,7 @@ def test_a_newer_schema_is_refused(store):
     database = sqlite3.connect(store.path)
     database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(JournalFailed, match="schema 99"):
+    with pytest.raises(JournalError, match="schema 99"):
         JournalStore.open(store.path)
 
 
@@ -234,7 +234,7 @@ def test_a_changed_row_is_found_by_its_checksum(store):
     other.execute("UPDATE fills SET size = 11 WHERE fill_id = 'f-2'")
     other.commit()
     other.close()
-    with pytest.raises(JournalFailed, match="fills row 2"):
+    with pytest.raises(JournalError, match="fills row 2"):
         store.fills()
 
 
@@ -243,7 +243,7 @@ def test_a_failed_commit_keeps_everything_for_the_next(store):
     other.execute("BEGIN IMMEDIATE")
     store._database.execute("PRAGMA busy_timeout=1")
     store.record_fills([fill(1)], NOW)
-    with pytest.raises(JournalFailed, match="locked"):
+    with pytest.raises(JournalError, match="locked"):
         store.commit()
     assert store.pending == 1
     other.execute("ROLLBACK")
@@ -311,9 +311,9 @@ def test_a_file_taken_away_while_in_use_fails_the_next_commit(tmp_path: Path, na
         (folder / name).unlink()
     if how == "replaced":
         (folder / name).touch()
-    with pytest.raises(JournalFailed, match="while in use"):
+    with pytest.raises(JournalError, match="while in use"):
         store.commit()
-    with pytest.raises(JournalFailed, match="while in use"):
+    with pytest.raises(JournalError, match="while in use"):
         store.close()
     again = JournalStore.open(folder / "journal.sqlite")  # the lock went with it
     again.close()

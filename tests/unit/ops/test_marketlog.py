@@ -32,8 +32,8 @@ from mmactors.messages import (
     TradingStateChanged,
     VenueDisconnected,
 )
-from mmactors.ops.inspection import NoSuchMarket, as_json, find, table
-from mmactors.ops.marketlog import MarketLogs, file_stem
+from mmactors.ops.market_log import MarketLogs, file_stem
+from mmactors.ops.market_log_table import NoSuchMarketError, as_json, find, table
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
 NOW = Nanos(1_795_000_000 * SECOND)
@@ -384,13 +384,13 @@ def test_inspect_looks_into_a_run_or_a_folder_of_logs(two_runs):
     ],
 )
 def test_inspect_names_what_there_is_if_none_or_several_are_meant(two_runs, name, line):
-    with pytest.raises(NoSuchMarket) as told:
+    with pytest.raises(NoSuchMarketError) as told:
         find(two_runs, name)
     assert line in str(told.value)
 
 
 def test_inspect_says_that_there_is_nothing(tmp_path):
-    with pytest.raises(NoSuchMarket, match="no market logs in"):
+    with pytest.raises(NoSuchMarketError, match="no market logs in"):
         find(tmp_path, ID)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmactors.config import Config, resolve
-from mmactors.ops import resolved as view
+from mmactors.config import describe as view
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 TEXT = """

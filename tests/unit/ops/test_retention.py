@@ -7,9 +7,9 @@ import pytest
 from loguru import logger
 
 from mmactors.messages import MarketListed, MarketRetired
-from mmactors.ops import inspection
-from mmactors.ops.eventlog import EVENTS, EventLogError, EventLogReader
-from mmactors.ops.marketlog import MarketLogs
+from mmactors.ops import market_log_table
+from mmactors.ops.event_log import EVENTS, EventLogError, EventLogReader
+from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import EVERY_NS, Retention
 from mmactors.units import MILLISECOND, Nanos
 from tests.unit.ops.test_marketlog import ID, NOW, market
@@ -213,8 +213,8 @@ def test_a_pruned_runs_logs_are_missed_in_one_line(instance):
     kept(instance, 1).prune(())
     with pytest.raises(EventLogError, match="No such file"):
         EventLogReader(instance / "run-00009" / EVENTS)
-    with pytest.raises(inspection.NoSuchMarket, match="no market logs in"):
-        inspection.find(instance, "A")
+    with pytest.raises(market_log_table.NoSuchMarketError, match="no market logs in"):
+        market_log_table.find(instance, "A")
 
 
 def test_a_day_of_market_logs_is_measured_and_deleted_quickly(tmp_path):

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mmactors.messages import Resolution, SessionReport
-from mmactors.ops.report import ActorCounts, write_report
-from mmactors.ops.venuecheck import VenueCheck
+from mmactors.ops.run_report import ActorCounts, write_report
+from mmactors.ops.venue_check import VenueCheck
 from mmactors.units import Micros
 
 SESSION = SessionReport(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mmactors.messages import Outcome, VenueFill, VenueOrder
-from mmactors.ops.venuecheck import VenueCheck, check_rest, check_truth_log
+from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.units import Contracts, Micros, Nanos
 
 OURS = VenueFill(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mmactors.backtest.session_metrics import PARTS, SessionFigures
 from mmactors.config import load
-from mmactors.research import ablation
-from mmactors.research.ablation import DEFAULT, VARIANTS, Ablation, verdict
-from mmactors.research.tally import PARTS, SessionFigures
+from mmactors.research.arena import ablation
+from mmactors.research.arena.ablation import DEFAULT, VARIANTS, Ablation, verdict
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}

@@ -12,12 +12,12 @@ from random import Random
 import pytest
 from loguru import logger
 
+from mmactors.backtest.session_metrics import SessionFigures, mean_ci, summary
 from mmactors.config import load
-from mmactors.research import arena, sensitivity
-from mmactors.research.excerpts import cut
-from mmactors.research.field import Competitor
-from mmactors.research.tally import SessionFigures, mean_ci, summary
-from mmactors.simulator.simulation import SimulatedVenue, build_world
+from mmactors.research.arena import arena, sensitivity
+from mmactors.research.arena.recorded_worlds import cut
+from mmactors.research.arena.rival_run import Competitor
+from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 VARIANT = {"takers.informed_per_step": 0.0}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mmactors.core.params import VolatilityParams
-from mmactors.research import calibrate, estimators, marketmid
-from mmactors.simulator.recording import PricesError
+from mmactors.research.calibration import calibrate, estimators, market_mid
+from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import YEAR_S
 
 ROOT = Path(__file__).parents[3]
@@ -192,7 +192,7 @@ def quoted(folder, **changed):
 
 
 def test_recorded_sessions_are_compared(tmp_path):
-    found = marketmid.compare(*quoted(tmp_path), VolatilityParams())
+    found = market_mid.compare(*quoted(tmp_path), VolatilityParams())
     assert found["sessions"] == 4
     assert found["by_time_left"]["50%"]["market"] == pytest.approx(math.log(2), abs=0.03)
 
@@ -210,7 +210,7 @@ def test_recorded_sessions_are_compared(tmp_path):
 )
 def test_sessions_in_other_units_say_so(tmp_path, changed, said):
     with pytest.raises(PricesError) as error:
-        marketmid.compare(*quoted(tmp_path, **changed), VolatilityParams())
+        market_mid.compare(*quoted(tmp_path, **changed), VolatilityParams())
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -253,7 +253,7 @@ def test_the_default_on_raw_trades_does_not_depend_on_their_rate():
 @recorded
 @needed(KALSHI)
 def test_our_price_is_no_worse_than_a_real_markets_mid():
-    found = marketmid.compare(KALSHI, None, VolatilityParams())
+    found = market_mid.compare(KALSHI, None, VolatilityParams())
     assert found["sessions"] >= 50
     assert found["log_loss_minus_market_ci"][0] < 0.0
     assert found["by_time_left"]["3%"]["mean_absolute_gap"] < 0.02

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmactors import __main__ as program
-from mmactors.research import compiled
+from mmactors.cli import main as program
+from mmactors.compiled import build
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = {
@@ -31,8 +31,8 @@ NOT_COMPARED = {
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Nothing is compiled yet."""
-    monkeypatch.setattr(compiled, "PLACE", tmp_path / "build" / "compiled")
-    monkeypatch.delenv(compiled.SWITCH, raising=False)
+    monkeypatch.setattr(build, "PLACE", tmp_path / "build" / "compiled")
+    monkeypatch.delenv(build.SWITCH, raising=False)
     return tmp_path / "build" / "compiled"
 
 
@@ -47,7 +47,7 @@ def backtest(switch: str, *options: str) -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-m", "mmactors", "backtest", "conf/sim.yaml", "--seed", "3", "--json", *options],
         cwd=ROOT,
-        env={**os.environ, compiled.SWITCH: switch},
+        env={**os.environ, build.SWITCH: switch},
         capture_output=True,
         check=True,
     )
@@ -57,7 +57,7 @@ def backtest(switch: str, *options: str) -> dict[str, object]:
 @pytest.mark.e2e
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
 def test_the_compiled_program_does_exactly_the_same(options: tuple[str, ...]) -> None:
-    if compiled.place() is None:
+    if build.place() is None:
         pytest.skip("this source is not compiled (python -m mmactors compile)")
     interpreted, machine_code = backtest("0", *options), backtest("1", *options)
     assert (interpreted["compiled"], machine_code["compiled"]) == (False, True)
@@ -68,7 +68,7 @@ def test_the_compiled_program_does_exactly_the_same(options: tuple[str, ...]) ->
 
 @pytest.mark.e2e
 def test_it_decides_the_same_byte_for_byte(tmp_path) -> None:
-    if compiled.place() is None:
+    if build.place() is None:
         pytest.skip("this source is not compiled (python -m mmactors compile)")
     for switch in "01":
         backtest(switch, "--session", "1M", "--sessions", "2", "--events", str(tmp_path / switch))
@@ -77,16 +77,16 @@ def test_it_decides_the_same_byte_for_byte(tmp_path) -> None:
 
 
 def test_where_nothing_is_compiled_a_command_is_carried_out_here(elsewhere, executed) -> None:
-    compiled.take_over(["backtest"])
-    assert (compiled.place(), compiled.is_running(), executed) == (None, False, [])
+    build.take_over(["backtest"])
+    assert (build.place(), build.is_running(), executed) == (None, False, [])
 
 
 def test_what_is_compiled_takes_over_with_the_same_arguments(elsewhere, executed, monkeypatch) -> None:
-    path = elsewhere / compiled.digest()
+    path = elsewhere / build.digest()
     (path / "mmactors").mkdir(parents=True)
     monkeypatch.setenv("PYTHONPATH", "somewhere")
 
-    compiled.take_over(["backtest", "conf/sim.yaml"])
+    build.take_over(["backtest", "conf/sim.yaml"])
 
     [(python, arguments, environment)] = executed
     assert python == sys.executable
@@ -97,33 +97,33 @@ def test_what_is_compiled_takes_over_with_the_same_arguments(elsewhere, executed
 
 def test_another_source_s_result_is_not_used(elsewhere, executed) -> None:
     (elsewhere / "0123456789abcdef" / "mmactors").mkdir(parents=True)
-    compiled.take_over(["backtest"])
+    build.take_over(["backtest"])
     assert executed == []
 
 
 def test_it_can_be_switched_off(elsewhere, executed, monkeypatch) -> None:
-    (elsewhere / compiled.digest() / "mmactors").mkdir(parents=True)
-    monkeypatch.setenv(compiled.SWITCH, "0")
-    compiled.take_over(["backtest"])
+    (elsewhere / build.digest() / "mmactors").mkdir(parents=True)
+    monkeypatch.setenv(build.SWITCH, "0")
+    build.take_over(["backtest"])
     assert executed == []
 
 
 def test_the_digest_is_of_every_line(tmp_path, monkeypatch) -> None:
-    before = compiled.digest()
-    for path in compiled.PACKAGE.rglob("*.py"):
-        copy = tmp_path / "mmactors" / path.relative_to(compiled.PACKAGE)
+    before = build.digest()
+    for path in build.PACKAGE.rglob("*.py"):
+        copy = tmp_path / "mmactors" / path.relative_to(build.PACKAGE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    monkeypatch.setattr(compiled, "PACKAGE", tmp_path / "mmactors")
-    assert compiled.digest() == before
+    monkeypatch.setattr(build, "PACKAGE", tmp_path / "mmactors")
+    assert build.digest() == before
     with (tmp_path / "mmactors" / "units.py").open("a") as file:
         file.write("\n")
-    assert compiled.digest() != before
+    assert build.digest() != before
 
 
 def test_a_command_of_this_process_is_handed_over_but_no_other(monkeypatch) -> None:
     handed = []
-    monkeypatch.setattr(compiled, "take_over", lambda argv: handed.append(list(argv)))
+    monkeypatch.setattr(build, "take_over", lambda argv: handed.append(list(argv)))
     program.main(["backtest", "missing.yaml"])
     assert handed == []
     monkeypatch.setattr(sys, "argv", ["mmactors", "backtest", "missing.yaml"])
@@ -143,7 +143,7 @@ def test_a_command_of_this_process_is_handed_over_but_no_other(monkeypatch) -> N
     ids=["installed", "no mypyc"],
 )
 def test_what_is_missing_is_said_in_one_line(elsewhere, monkeypatch, capsys, what, value, said) -> None:
-    monkeypatch.setattr(compiled, what, value)
+    monkeypatch.setattr(build, what, value)
     assert program.main(["compile"]) == 69
     *_, last = capsys.readouterr().err.splitlines()
     assert last.startswith("mmactors: not compiled, the program is interpreted and slower: ")
@@ -152,34 +152,34 @@ def test_what_is_missing_is_said_in_one_line(elsewhere, monkeypatch, capsys, wha
 
 
 def test_without_a_c_compiler_it_says_so(elsewhere, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(compiled.sysconfig, "get_config_var", lambda _name: "no-such-compiler -pthread")
+    monkeypatch.setattr(build.sysconfig, "get_config_var", lambda _name: "no-such-compiler -pthread")
     assert program.main(["compile"]) == 69
     assert "a C compiler is needed" in capsys.readouterr().err
 
 
 def test_what_the_compiler_refuses_is_said_in_one_line(elsewhere, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(compiled, "BUILD", "raise SystemExit('mmactors/core/desk.py:7: error: it is wrong')")
+    monkeypatch.setattr(build, "BUILD", "raise SystemExit('mmactors/core/desk.py:7: error: it is wrong')")
     assert program.main(["compile"]) == 69
     assert "mmactors/core/desk.py:7: error: it is wrong" in capsys.readouterr().err.splitlines()[-1]
-    assert compiled.place() is None
+    assert build.place() is None
 
 
 def test_the_last_results_are_kept_and_older_ones_are_not(elsewhere, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(compiled, "BUILD", "")
+    monkeypatch.setattr(build, "BUILD", "")
     for number in range(4):
         old = elsewhere / f"{number:016x}"
         old.mkdir(parents=True)
         os.utime(old, (number, number))
     assert program.main(["compile"]) == 0
-    assert capsys.readouterr().out == f"compiled: {elsewhere / compiled.digest()}\n"
-    assert sorted(path.name for path in elsewhere.iterdir()) == sorted([compiled.digest(), f"{2:016x}", f"{3:016x}"])
+    assert capsys.readouterr().out == f"compiled: {elsewhere / build.digest()}\n"
+    assert sorted(path.name for path in elsewhere.iterdir()) == sorted([build.digest(), f"{2:016x}", f"{3:016x}"])
     assert program.main(["compile"]) == 0
     assert "compiling" not in capsys.readouterr().err
 
 
 def test_another_process_may_have_been_first(elsewhere, monkeypatch, capsys) -> None:
-    first = elsewhere / compiled.digest() / "mmactors"
-    monkeypatch.setattr(compiled, "BUILD", f"import os; os.makedirs({str(first)!r})")
+    first = elsewhere / build.digest() / "mmactors"
+    monkeypatch.setattr(build, "BUILD", f"import os; os.makedirs({str(first)!r})")
     assert program.main(["compile"]) == 0
     assert capsys.readouterr().out == f"compiled: {first.parent}\n"
-    assert [path.name for path in elsewhere.iterdir()] == [compiled.digest()]
+    assert [path.name for path in elsewhere.iterdir()] == [build.digest()]

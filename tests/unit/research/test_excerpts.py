@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 import pytest
 
-from mmactors.research.calibrate import grid_of
-from mmactors.research.excerpts import cut, realised
-from mmactors.simulator.recording import PricesError
+from mmactors.research.arena.recorded_worlds import cut, realised
+from mmactors.research.calibration.calibrate import grid_of
+from mmactors.simulator.prices.recording import PricesError
 
 FIRST_S = 1_780_000_200  # 20:30 UTC
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "prices"

@@ -5,8 +5,8 @@ import math
 import msgspec
 import pytest
 
-from mmactors.research.league import Arena, ArenaFileError
-from mmactors.research.tally import SessionFigures
+from mmactors.backtest.session_metrics import SessionFigures
+from mmactors.research.arena.league_table import Arena, ArenaFileError
 
 
 def an_arena():

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mmactors.research import pool
+from mmactors.backtest import workers
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def deaf(task, _stopped):
 @pytest.mark.parametrize("processes", [1, 3])
 def test_every_task_is_done_and_found_by_its_index(processes):
     heard = []
-    found = pool.play(squared, [3, 4, 5], processes=processes, done=heard.append)
+    found = workers.play(squared, [3, 4, 5], processes=processes, done=heard.append)
     assert {index: square for index, (square, _) in found.items()} == {0: 9, 1: 16, 2: 25}
     assert sorted(heard) == sorted(found.values())
     assert (os.getpid() in {pid for _, pid in found.values()}) is (processes == 1)
@@ -54,12 +54,12 @@ def test_every_task_is_done_and_found_by_its_index(processes):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_error_is_that_of_the_task(processes):
     with pytest.raises(ZeroDivisionError):
-        pool.play(divided, [1, 0, 2], processes=processes)
+        workers.play(divided, [1, 0, 2], processes=processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_an_interrupt_keeps_what_is_done_and_begins_nothing_more(processes):
-    found = pool.play(interrupting, range(40), processes=processes)
+    found = workers.play(interrupting, range(40), processes=processes)
     assert found[1] == 1
     assert set(found.items()) <= {(each, each) for each in range(40)}  # whether 0 had begun by then is a race
     assert len(found) < 10
@@ -67,8 +67,8 @@ def test_an_interrupt_keeps_what_is_done_and_begins_nothing_more(processes):
 
 
 def test_who_does_not_listen_to_an_interrupt_is_ended(monkeypatch):
-    monkeypatch.setattr(pool, "GRACE_S", 0.3)
-    assert pool.play(deaf, [1, 2], processes=2) == {}
+    monkeypatch.setattr(workers, "GRACE_S", 0.3)
+    assert workers.play(deaf, [1, 2], processes=2) == {}
     deadline = time.monotonic() + 10.0
     while multiprocessing.active_children():
         assert time.monotonic() < deadline
@@ -81,5 +81,5 @@ def test_a_second_interrupt_is_raised():
         return stopped()
 
     with pytest.raises(KeyboardInterrupt):
-        pool.play(impatient, [1], processes=1)
+        workers.play(impatient, [1], processes=1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -10,12 +10,15 @@ from random import Random
 import pytest
 from loguru import logger
 
-from mmactors.__main__ import main
+from mmactors.backtest.session_metrics import PARTS, SessionFigures
+from mmactors.cli.main import main
 from mmactors.config import load
-from mmactors.research import arena, calibrate, excerpts, narrative, report
-from mmactors.research.example import choose, play_again
-from mmactors.research.league import Arena
-from mmactors.research.tally import PARTS, SessionFigures
+from mmactors.research.arena import arena, recorded_worlds
+from mmactors.research.arena.league_table import Arena
+from mmactors.research.calibration import calibrate
+from mmactors.research.report import report
+from mmactors.research.report import text as narrative
+from mmactors.research.report.sample_session import choose, play_again
 from mmactors.units import YEAR_S
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
@@ -160,7 +163,7 @@ def test_a_program_that_plays_otherwise_is_told_of(played, example):
 
 
 def test_a_session_of_a_recording_is_played_again_likewise(tmp_path, monkeypatch):
-    for module in (calibrate, excerpts):
+    for module in (calibrate, recorded_worlds):
         monkeypatch.setattr(module, "WARM_UP_S", 300)
     random, price, rows = Random(3), 97_000.0, ["ts_ms,price"]
     for second in range(300 + 260):
@@ -169,7 +172,7 @@ def test_a_session_of_a_recording_is_played_again_likewise(tmp_path, monkeypatch
     recorded = tmp_path / "day.csv"
     recorded.write_text("\n".join(rows))
     config = load(CONF, ONE_MINUTE)
-    (piece,) = excerpts.cut(recorded, "BTC", 60)
+    (piece,) = recorded_worlds.cut(recorded, "BTC", 60)
     ours = arena.play(arena.world_of(config, 5, 0), arena.Task("ours", 0, len(piece.counted)), piece)
     again = play_again(config, 5, ours, recorded)
     assert again.same

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.research.rivals import (
+from mmactors.research.arena.strategies import (
     RIVALS,
     AvellanedaStoikov,
     Bands,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.__main__ import main
-from mmactors.research import marketmid
-from mmactors.research.ablation import DEFAULT, VARIANTS, Ablation
-from mmactors.research.findings import Backtest, Played
-from mmactors.research.league import Arena
-from mmactors.research.sensitivity import AS_COMMITTED, Sensitivity
-from mmactors.research.shown import Figure, shown
-from mmactors.research.tally import PARTS, SessionFigures
+from mmactors.backtest.results import Backtest, Played
+from mmactors.backtest.session_metrics import PARTS, SessionFigures
+from mmactors.cli.main import main
+from mmactors.ops.format import Figure, shown
+from mmactors.research.arena.ablation import DEFAULT, VARIANTS, Ablation
+from mmactors.research.arena.league_table import Arena
+from mmactors.research.arena.sensitivity import AS_COMMITTED, Sensitivity
+from mmactors.research.calibration import market_mid
 
 CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
 NAN = re.compile(r"\bnan\b|\binf\b", re.I)
@@ -93,7 +93,7 @@ def test_a_comparison_of_one_session_has_dashes():
         "log_loss_minus_market_ci": [math.nan, math.nan],
         "by_time_left": {"50%": row},
     }
-    text = "\n".join(marketmid.lines(found))
+    text = "\n".join(market_mid.lines(found))
     assert not NAN.search(text)
     assert "+0.1000 (-..-)" in text
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mmactors.research.compiled import BASES, MODULES, PACKAGE
-from mmactors.research.spelling import CannotSpell, spelled_out
+from mmactors.compiled.build import BASES, MODULES, PACKAGE
+from mmactors.compiled.rewrite import RewriteError, spelled_out
 
 SOURCE = '''
 """Records of every kind,
@@ -150,7 +150,7 @@ def test_only_the_named_classes_may_be_inherited_from_by_the_interpreter() -> No
 
 
 def test_a_class_with_keywords_that_would_be_dropped_is_refused() -> None:
-    with pytest.raises(CannotSpell, match="class Odd has keywords in line 1"):
+    with pytest.raises(RewriteError, match="class Odd has keywords in line 1"):
         spelled_out("class Odd(Base, metaclass=Other):\n    pass\n")
 
 

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from loguru import logger
 
-from mmactors.config_file import ConfigError
-from mmactors.research import crew, grid, sweep
-from mmactors.research.crew import Result, SweepStopped
-from mmactors.research.standings import SESSIONS, SETS
+from mmactors.config.loading import ConfigError
+from mmactors.research.sweep import executors, grid, sweep
+from mmactors.research.sweep.executors import Result, SweepStoppedError
+from mmactors.research.sweep.results import SESSIONS, SETS
 
 ROOT = Path(__file__).parents[3]
 TINY = {"session": "1M", "sessions": 2, "world_sessions": 1, "warm_up_s": 60, "seed": 5}
@@ -60,7 +60,7 @@ class Here:
             if self.played >= self._most:
                 raise self._error
             self.played += 1
-            yield crew.play_unit(unit)
+            yield executors.play_unit(unit)
 
 
 @pytest.fixture(scope="module")
@@ -277,16 +277,20 @@ def test_interrupted_and_resumed_is_the_same(tmp_path, whole):
 
 def test_another_seed_configuration_or_program_is_another_unit(tmp_path, monkeypatch):
     config = tiny(tmp_path).sets[0].config
-    keys = {crew.unit(config, 5, 0, 1, 60).key}
-    keys |= {crew.unit(config, 6, 0, 1, 60).key, crew.unit(config, 5, 1, 1, 60).key, crew.unit(config, 5, 0, 2, 60).key}
-    keys |= {crew.unit(config, 5, 0, 1, 0).key, crew.unit(tiny(tmp_path).sets[1].config, 5, 0, 1, 60).key}
-    monkeypatch.setattr(crew, "program_version", lambda: "0.0.9")
-    keys |= {crew.unit(config, 5, 0, 1, 60).key}
+    keys = {executors.unit(config, 5, 0, 1, 60).key}
+    keys |= {
+        executors.unit(config, 6, 0, 1, 60).key,
+        executors.unit(config, 5, 1, 1, 60).key,
+        executors.unit(config, 5, 0, 2, 60).key,
+    }
+    keys |= {executors.unit(config, 5, 0, 1, 0).key, executors.unit(tiny(tmp_path).sets[1].config, 5, 0, 1, 60).key}
+    monkeypatch.setattr(executors, "program_version", lambda: "0.0.9")
+    keys |= {executors.unit(config, 5, 0, 1, 60).key}
     assert len(keys) == 7
 
 
 def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path):
-    with sweep.Journal(tmp_path / sweep.UNITS), pytest.raises(SweepStopped, match="another sweep") as caught:
+    with sweep.Journal(tmp_path / sweep.UNITS), pytest.raises(SweepStoppedError, match="another sweep") as caught:
         sweep.Journal(tmp_path / sweep.UNITS)
     assert caught.value.exit_code == 75
 
@@ -294,7 +298,7 @@ def test_two_sweeps_in_one_folder_are_one_too_many(tmp_path):
 def test_a_pool_that_loses_a_process_finishes_all_the_same(tmp_path, whole):
     """A process is killed as soon as the first unit is done."""
 
-    class Attacked(crew.Processes):
+    class Attacked(executors.Processes):
         def play(self, units):
             import multiprocessing
 
@@ -312,9 +316,9 @@ def test_a_pool_that_loses_a_process_finishes_all_the_same(tmp_path, whole):
 
 
 def test_units_that_kill_their_process_end_the_sweep_and_not_what_is_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(crew, "NEW_POOLS", 0)
+    monkeypatch.setattr(executors, "NEW_POOLS", 0)
 
-    class Besieged(crew.Processes):
+    class Besieged(executors.Processes):
         def play(self, units):
             import multiprocessing
 
@@ -323,7 +327,7 @@ def test_units_that_kill_their_process_end_the_sweep_and_not_what_is_done(tmp_pa
                 for child in multiprocessing.active_children():
                     os.kill(child.pid, signal.SIGKILL)
 
-    with pytest.raises(SweepStopped, match=r"processes were lost 1 times; .* keeps what is done") as caught:
+    with pytest.raises(SweepStoppedError, match=r"processes were lost 1 times; .* keeps what is done") as caught:
         sweep.run(tiny(tmp_path), tmp_path, Besieged(2))
     assert caught.value.exit_code == 70
 
@@ -367,6 +371,8 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path):
 
 def test_without_the_extra_a_scheduler_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(SweepStopped, match=r"needs the cluster extra \(pip install 'mmactors\[cluster\]'\)") as caught:
-        crew.Cluster("tcp://127.0.0.1:8786")
+    with pytest.raises(
+        SweepStoppedError, match=r"needs the cluster extra \(pip install 'mmactors\[cluster\]'\)"
+    ) as caught:
+        executors.Cluster("tcp://127.0.0.1:8786")
     assert caught.value.exit_code == 64

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from loguru import logger
 
-from mmactors.research import crew, grid, sweep
-from mmactors.research.standings import SESSIONS, SETS
+from mmactors.research.sweep import executors, grid, sweep
+from mmactors.research.sweep.results import SESSIONS, SETS
 
 distributed = pytest.importorskip("distributed", reason="needs the cluster extra")
 
@@ -37,7 +37,7 @@ def tables(folder):
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pool")
-    sweep.run(load(folder), folder, crew.Processes(2))
+    sweep.run(load(folder), folder, executors.Processes(2))
     return tables(folder)
 
 
@@ -50,7 +50,7 @@ def cluster():
 
 
 def test_a_cluster_finds_what_the_pool_finds(tmp_path, pool, cluster):
-    sweep.run(load(tmp_path), tmp_path, crew.Cluster(cluster.scheduler_address))
+    sweep.run(load(tmp_path), tmp_path, executors.Cluster(cluster.scheduler_address))
     assert tables(tmp_path) == pool
 
 
@@ -58,7 +58,7 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path, pool, cluster):
     with distributed.Client(cluster, set_as_default=False) as client:
         victim = next(iter(client.run(os.getpid).values()))
 
-    class Attacked(crew.Cluster):
+    class Attacked(executors.Cluster):
         def play(self, units):
             results = super().play(units)
             yield next(result for result in results if result is not None)
@@ -72,7 +72,7 @@ def test_a_worker_killed_midway_changes_nothing(tmp_path, pool, cluster):
 def test_a_scheduler_that_goes_leaves_what_is_done_to_be_resumed(tmp_path, pool):
     cluster = distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0", silence_logs=60)
 
-    class Deserted(crew.Cluster):
+    class Deserted(executors.Cluster):
         def play(self, units):
             results = super().play(units)
             yield next(result for result in results if result is not None)
@@ -80,17 +80,21 @@ def test_a_scheduler_that_goes_leaves_what_is_done_to_be_resumed(tmp_path, pool)
             yield from results
 
     try:
-        with pytest.raises(crew.SweepStopped, match=r"the scheduler is gone; .* keeps what is done") as caught:
+        with pytest.raises(
+            executors.SweepStoppedError, match=r"the scheduler is gone; .* keeps what is done"
+        ) as caught:
             sweep.run(load(tmp_path), tmp_path, Deserted(cluster.scheduler_address))
     finally:
         logger.enable("mmactors")  # its worker is in this process
     assert caught.value.exit_code == 69
     assert (tmp_path / sweep.UNITS).read_bytes().count(b"\n") == 1
-    sweep.run(load(tmp_path), tmp_path, crew.Processes(2))
+    sweep.run(load(tmp_path), tmp_path, executors.Processes(2))
     assert tables(tmp_path) == pool
 
 
 def test_a_worker_with_another_program_is_told(tmp_path, cluster, monkeypatch):
-    monkeypatch.setattr(crew, "program_version", lambda: "0.0.9+other")
-    with pytest.raises(crew.SweepStopped, match=r"a worker has mmactors .*, here is 0.0.9\+other; install the same"):
-        sweep.run(load(tmp_path), tmp_path, crew.Cluster(cluster.scheduler_address))
+    monkeypatch.setattr(executors, "program_version", lambda: "0.0.9+other")
+    with pytest.raises(
+        executors.SweepStoppedError, match=r"a worker has mmactors .*, here is 0.0.9\+other; install the same"
+    ):
+        sweep.run(load(tmp_path), tmp_path, executors.Cluster(cluster.scheduler_address))

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from mmactors.config import SessionsConfig, SettlementConfig, SimulatorConfig
-from mmactors.core.pricing import fair_value_average
+from mmactors.config.schema import SessionsConfig, SettlementConfig, SimulatorConfig
+from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import SettlementRule
-from mmactors.simulator.book import Market
-from mmactors.simulator.participants import fair_of
-from mmactors.simulator.simulation import SimulatedVenue
-from mmactors.simulator.wire import market_json
+from mmactors.simulator.venue.book import Market
+from mmactors.simulator.venue.participants import fair_of
+from mmactors.simulator.venue.replies import market_json
+from mmactors.simulator.venue.simulation import SimulatedVenue
 
 START = 1_795_000_000_000
 

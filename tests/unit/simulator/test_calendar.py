@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from mmactors.config import SessionsConfig
-from mmactors.simulator.calendar import RESOLVE_AFTER_MS, Calendar, Due, duration_ms
+from mmactors.config.schema import SessionsConfig
+from mmactors.simulator.venue.calendar import RESOLVE_AFTER_MS, Calendar, Due, duration_ms
 from mmactors.units import YEAR_S
 
 START = 1_795_000_000_000

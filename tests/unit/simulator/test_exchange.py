@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from mmactors.config import ExchangeConfig, WorldConfig
-from mmactors.simulator.coinbase import Product
-from mmactors.simulator.exchange import ExchangePath, exchange, own_paths
-from mmactors.simulator.recording import PricesError, Recording, load_prices
-from mmactors.simulator.world import RecordedPath, SyntheticPath, World
+from mmactors.config.schema import ExchangeConfig, WorldConfig
+from mmactors.simulator.feeds.coinbase import Product
+from mmactors.simulator.prices.exchange import ExchangePath, exchange, own_paths
+from mmactors.simulator.prices.recording import PricesError, Recording, load_prices
+from mmactors.simulator.prices.world import RecordedPath, SyntheticPath, World
 
 START = 1_800_000_000_000
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from mmactors.config import SessionsConfig, SimulatorConfig
+from mmactors.config.schema import SessionsConfig, SimulatorConfig
 from mmactors.core.params import VolatilityParams
-from mmactors.core.reference import Reference
+from mmactors.core.reference.reference import Reference
 from mmactors.messages import SpotTicked
 from mmactors.runtime.clock import VirtualClock
-from mmactors.simulator.live import LivePath
-from mmactors.simulator.simulation import SimulatedVenue
-from mmactors.simulator.world import World
+from mmactors.simulator.prices.live import LivePath
+from mmactors.simulator.prices.world import World
+from mmactors.simulator.venue.simulation import SimulatedVenue
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 START = 1_795_000_000_000

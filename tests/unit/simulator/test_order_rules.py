@@ -3,7 +3,7 @@
 import pytest
 from venue_fixture import CENT, MARKET, T0, Trading, refusal
 
-from mmactors.simulator.ledger import NewOrder
+from mmactors.simulator.venue.ledger import NewOrder
 from mmactors.units import DOLLAR
 
 

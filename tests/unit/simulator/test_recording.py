@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mmactors.simulator.recording import PricesError, load_recordings
-from mmactors.simulator.world import RecordedPath
+from mmactors.simulator.prices.recording import PricesError, load_recordings
+from mmactors.simulator.prices.world import RecordedPath
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "prices"
 

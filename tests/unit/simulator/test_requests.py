@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from venue_fixture import CENT, MARKET, T0, Trading
 
-from mmactors.simulator.desk import Desk
-from mmactors.simulator.matching import Refusal
-from mmactors.simulator.parse import new_order
+from mmactors.simulator.venue.matching import RefusalError
+from mmactors.simulator.venue.operations import OrderOperations
+from mmactors.simulator.venue.requests import new_order
 
 GOOD = {"market": MARKET, "side": "bid", "outcome": "NO", "price": 0.48, "size": 100}
 
@@ -18,7 +18,7 @@ def t() -> Trading:
 
 
 def ask(t: Trading, op: str, **frame: Any) -> dict[str, Any]:
-    return Desk(t.venue).submit(t.ann, {"id": 7, "op": op, **frame}, T0, "s1")
+    return OrderOperations(t.venue).submit(t.ann, {"id": 7, "op": op, **frame}, T0, "s1")
 
 
 def test_prices_may_be_strings_and_words_any_case() -> None:
@@ -34,7 +34,7 @@ def test_every_cent_is_read_exactly() -> None:
 
 @pytest.mark.parametrize("key", ["market", "side", "outcome", "price", "size"])
 def test_a_missing_field_is_an_invalid_request(key: str) -> None:
-    with pytest.raises(Refusal) as raised:
+    with pytest.raises(RefusalError) as raised:
         new_order({k: v for k, v in GOOD.items() if k != key})
     assert raised.value.code == "INVALID_REQUEST"
 
@@ -66,7 +66,7 @@ def test_a_missing_field_is_an_invalid_request(key: str) -> None:
     ],
 )
 def test_a_wrong_value_has_its_code(field: str, value: Any, code: str) -> None:
-    with pytest.raises(Refusal) as raised:
+    with pytest.raises(RefusalError) as raised:
         new_order({**GOOD, field: value})
     assert raised.value.code == code
 

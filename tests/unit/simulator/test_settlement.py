@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue_fixture import CENT, MARKET, T0, Trading, refusal
 
-from mmactors.simulator.book import LIVE, Resolution
-from mmactors.simulator.matching import Refusal
+from mmactors.simulator.venue.book import LIVE, Resolution
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.units import DOLLAR
 from tests.depth import examples
 
@@ -120,7 +120,7 @@ def test_money_is_conserved_and_the_book_never_crossed(
     t = Trading(cash=40 * DOLLAR, maker_bps=fees[0], taker_bps=fees[1])
     deposits = t.money()
     for step in steps:
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(RefusalError):
             _apply(t, step)
         book = t.market.book
         assert t.money() == deposits

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from mmactors.simulator.outbound import MAX_FRAMES, Outbound
-from mmactors.simulator.sessions import Sessions
+from mmactors.simulator.server.order_sessions import Sessions
+from mmactors.simulator.server.send_queue import MAX_FRAMES, Outbound
 
 
 def test_a_session_lapses_once_its_timeout_after_the_last_frame() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from mmactors.config import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
-from mmactors.simulator.engine import MarketChange
-from mmactors.simulator.matching import Trade
-from mmactors.simulator.participants import fair_value
-from mmactors.simulator.recording import load_recordings
-from mmactors.simulator.simulation import SimulatedVenue, build_world
-from mmactors.simulator.truth import TruthLog
-from mmactors.simulator.world import SyntheticPath
+from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
+from mmactors.simulator.prices.recording import load_recordings
+from mmactors.simulator.prices.world import SyntheticPath
+from mmactors.simulator.venue.engine import MarketChange
+from mmactors.simulator.venue.matching import Trade
+from mmactors.simulator.venue.participants import fair_value
+from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
+from mmactors.simulator.venue.venue_log import VenueLog
 from mmactors.units import DOLLAR, YEAR_S
 
 START = 1_795_000_000_000
@@ -224,7 +224,7 @@ class TestTruthLog:
         file = io.BytesIO()
         file.close = lambda: None  # type: ignore[method-assign]
         world = build_world(ONE_MINUTE, START)
-        truth = TruthLog(file, world.price)
+        truth = VenueLog(file, world.price)
         simulated = simulate(world=world, recorder=truth)
         for second in range(100):
             now = START + second * 1000

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from venue_fixture import CENT, MARKET, T0, Trading
 
+from mmactors.backtest.object_links import ObjectCodec, ObjectEncoder, trade
 from mmactors.messages import CancelItem, Outcome, PlaceItem, ReplaceItem
-from mmactors.research.typed import TypedCodec, TypedVoice, trade
-from mmactors.simulator.desk import Desk
-from mmactors.simulator.voice import TextVoice
+from mmactors.simulator.server.encoder import TextEncoder
+from mmactors.simulator.venue.operations import OrderOperations
 from mmactors.units import Contracts, Micros
-from mmactors.venue.codec import Codec
-from mmactors.venue.frames import ItemsAcked
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.replies import ItemsAcked
 
 SESSION = "s"
 
@@ -58,9 +58,9 @@ def test_frames_unwritten_are_frames_written_and_read(seed, fees, wire_asks):
     rng = Random(seed)
     limits = {"orders_per_s": 200.0, "burst": 8.0}
     text, typed = (Trading(**limits, **fees) for _ in range(2))
-    codec, typed_codec = Codec(wire_asks), TypedCodec(wire_asks)
-    voice, typed_voice = TextVoice(), TypedVoice()
-    desk = Desk(text.venue)
+    codec, typed_codec = Codec(wire_asks), ObjectCodec(wire_asks)
+    voice, typed_voice = TextEncoder(), ObjectEncoder()
+    desk = OrderOperations(text.venue)
     orders: list[tuple[str, str]] = []
     seen = {"refused": 0, "sold": 0, "filled": 0}
     for step in range(400):
@@ -101,9 +101,9 @@ def test_money_and_heartbeats_say_the_same_too():
         side.ann.outbox.clear()
         side.venue.resolve_market(MARKET, "YES", 97_001.0, T0 + 60_000)
     (one,), (other,) = text.ann.outbox, typed.ann.outbox
-    codec, typed_codec = Codec(), TypedCodec()
-    assert typed_codec.decode(TypedVoice().account_event(other)) == codec.decode(TextVoice().account_event(one))
+    codec, typed_codec = Codec(), ObjectCodec()
+    assert typed_codec.decode(ObjectEncoder().account_event(other)) == codec.decode(TextEncoder().account_event(one))
     for beat in ({"type": "hb", "ts": T0, "seq": {"orders": 7}, "echo": 5}, {"type": "hb", "ts": T0, "seq": {}}):
-        assert typed_codec.decode(TypedVoice().say(beat)) == codec.decode(TextVoice().say(beat))
+        assert typed_codec.decode(ObjectEncoder().say(beat)) == codec.decode(TextEncoder().say(beat))
     (written, at), (unwritten, typed_at) = codec.heartbeat(1_234_000_000), typed_codec.heartbeat(1_234_000_000)
     assert (msgspec.json.decode(written), at) == (unwritten, typed_at)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mmactors.simulator.book import Market, Order
-from mmactors.simulator.engine import Venue
-from mmactors.simulator.ledger import Account, NewOrder
-from mmactors.simulator.matching import Refusal
+from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.venue.engine import Venue
+from mmactors.simulator.venue.ledger import Account, NewOrder
+from mmactors.simulator.venue.matching import RefusalError
 from mmactors.units import DOLLAR
 
 MARKET = "BTC-1M-TEST"
@@ -66,10 +66,10 @@ class Trading:
         return cash + pairs * DOLLAR + self.venue.matching.fees
 
 
-def refusal(call: Any) -> Refusal:
+def refusal(call: Any) -> RefusalError:
     """Return the refusal a call ends in."""
     try:
         call()
-    except Refusal as refused:
+    except RefusalError as refused:
         return refused
     raise AssertionError("it was not refused")

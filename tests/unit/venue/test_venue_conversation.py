@@ -25,8 +25,8 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos
-from mmactors.venue.abilities import EVERYTHING
-from mmactors.venue.conversation import Conversation, ConversationOver, Tally, Terms
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
 START = Nanos(1_795_355_900 * SECOND)
 ORDER: dict[str, Any] = {"id": "o-1", "market": "M", "side": "bid", "outcome": "NO", "price": 0.48, "size": 10}
@@ -41,9 +41,9 @@ class Talk:
         self.now = START
         self.sent: list[dict[str, Any]] = []
         self.told: list[VenueReport] = []
-        self.tally = Tally()
-        self.it = Conversation(
-            Terms("mm1-7", **terms),
+        self.tally = Counters()
+        self.it = SessionProtocol(
+            SessionTerms("mm1-7", **terms),
             lambda raw: self.sent.append(json.loads(raw)),
             self.told.append,
             watched or set(),
@@ -115,7 +115,7 @@ def test_login_then_subscriptions_then_connected_before_the_snapshot() -> None:
 @pytest.mark.parametrize(("code", "fatal"), [("UNAUTHORIZED", True), ("TOKEN_EXPIRED", True), ("UNAVAILABLE", False)])
 def test_a_refused_login_ends_it(code: str, fatal: bool) -> None:
     one = Talk()
-    with pytest.raises(ConversationOver, match=f"login refused: {code}") as over:
+    with pytest.raises(SessionOverError, match=f"login refused: {code}") as over:
         one.hear(id=1, type="error", op="auth", error={"code": code, "message": "no"})
     assert over.value.fatal == fatal
     assert "SECRET" not in str(over.value)
@@ -124,7 +124,7 @@ def test_a_refused_login_ends_it(code: str, fatal: bool) -> None:
 def test_no_answer_to_the_login_in_time() -> None:
     one = Talk(timeout_s=5.0)
     one.it.tend(Nanos(START + 5 * SECOND))
-    with pytest.raises(ConversationOver, match="answer to the login"):
+    with pytest.raises(SessionOverError, match="answer to the login"):
         one.it.tend(Nanos(START + 5 * SECOND + 1))
 
 
@@ -146,7 +146,7 @@ def test_heartbeats_at_their_time_and_the_clock_from_the_quickest_echo(talk: Tal
 
 def test_silence_of_three_heartbeats_ends_it(talk: Talk) -> None:
     talk.it.tend(Nanos(START + 3 * SECOND))
-    with pytest.raises(ConversationOver, match="silent for 3 s"):
+    with pytest.raises(SessionOverError, match="silent for 3 s"):
         talk.it.tend(Nanos(START + 3 * SECOND + 1))
 
 

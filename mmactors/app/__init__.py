@@ -1,0 +1,1 @@
+"""The program as it runs: live, recording, cancelling."""

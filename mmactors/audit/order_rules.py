@@ -1,0 +1,207 @@
+"""The rules about orders: what may be accepted, and what may go on resting as time, prices and connections change.
+
+Owns each rule's reading of the strategy and the age of prices. It books nothing: sessions are told to it as they are.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmactors.audit.limits import CENT
+from mmactors.audit.result import CheckCounts
+from mmactors.audit.session import DOLLAR, Resting, Session
+
+_DEAD_WITHIN_MS = 1000
+_SIGMA_MARGIN = 1.5
+"""How far the program's own sigma may be from the true one (in a log without it, from a fixed one) before what rests
+on the dead side is its fault."""
+_TRANSIT_MS = 500
+"""What a price's (or another end's) way to the program and the order's way to the venue may take together."""
+_GRACE_MS = 1000
+"""How long an order may outlive the reason for its cancel: a stale price, a room that shrank, a lost connection."""
+
+
+class OrderRules:
+    """Holds one life of the venue to the rules.
+
+    Attributes:
+        ticks: when each asset's price was last told to anybody, milliseconds; without one V4 is not judged.
+        away: whether no order session of the account stands: what must go cannot.
+        back: when one last came up.
+    """
+
+    def __init__(self, tally: CheckCounts) -> None:
+        self.ticks: dict[str, int] = {}
+        self.away = False
+        self.back = 0
+        self._tally = tally
+
+    def touch(self, session: Session, t: int, spot: float | None) -> None:
+        """Judge what time alone brings about, before a line about the market is applied."""
+        if t >= session.step_at:
+            session.advance(t)
+        if t > session.seen:
+            if session.suspects:
+                self._lasting(session)
+            session.seen = t
+        tick = self.ticks.get(session.asset)
+        if tick is not None and (t - tick > session.limits.stale_ms + _GRACE_MS or session.stale_told):
+            self._stale(session, t, tick)
+        if t > session.close_at and not session.closed_judged and not self.unreachable(t):
+            session.closed_judged = True
+            for order in session.orders.values():
+                late = t - session.close_at
+                words = f"{_order(order, session)} still rests {late:.0f} ms after the closing threshold"
+                self._tally.broken("V7 resting", t, session, words)
+        if spot is None:
+            return
+        session.spot = spot
+        if session.f(t) <= session.limits.dead_f and t < session.expires:
+            self._dead(session, t, spot)
+        elif session.dead:
+            session.dead = 0
+
+    def order(
+        self,
+        session: Session,
+        order_id: str,
+        order: Resting,
+        before: Resting | None,
+        line: dict[str, Any],
+        open_sessions: Mapping[str, Session],
+    ) -> None:
+        """Judge an order that was just accepted or replaced; `open_sessions` are all of the account."""
+        limits, t, direction = session.limits, line["t"], order.direction
+        f = session.f_on_the_way(t, _TRANSIT_MS)
+        price = line["price_ticks"] * session.tick
+        if not CENT <= price <= DOLLAR - CENT or line["tick_micros"] != session.tick:
+            self._tally.broken("V9 price", t, session, f"{said(line)}: not on the tick within 0.01 to 0.99")
+        if order.ioc:
+            if (direction > 0 and order.yes_ticks >= session.ask) or (direction < 0 and order.yes_ticks <= session.bid):
+                self._tally.broken("V9 self-cross", t, session, f"{said(line)} (IOC) meets our own {_quote(session)}")
+        else:
+            if session.bid and session.ask < session.ticks:
+                spread = session.ask - session.bid
+                if spread <= 0:
+                    self._suspect("V9 self-cross", 0, t, session, f"{said(line)} makes us {_quote(session)}")
+                elif spread * session.tick < limits.min_spread_micros:
+                    self._suspect("V9 spread", 0, t, session, f"{said(line)} makes us {_quote(session)}")
+            for other_id, other in session.orders.items():
+                if other.yes_ticks == order.yes_ticks and other.direction == direction and not other.ioc:
+                    if other_id == order_id:
+                        continue
+                    words = f"{said(line)} joins {other_id} of {other.left} at the same price"
+                    self._suspect("V9 one per price", direction, t, session, words)
+                    break
+        tick = self.ticks.get(session.asset)
+        if tick is not None and t - tick > limits.stale_ms + _TRANSIT_MS:
+            self._tally.broken("V4 accepted", t, session, f"{said(line)} {t - tick} ms after the last price")
+        if t >= session.close_at:
+            words = f"{said(line)} with {(session.expires - t) / 1000:.3f} s left"
+            self._tally.broken("V7 accepted", t, session, words)
+        if before is not None and before.yes_ticks == order.yes_ticks and order.left <= before.left:
+            return  # a shrinking order takes exposure off, whatever rests beside it
+        resting = session.resting[direction]
+        worst = direction * session.net + resting
+        if worst > limits.room(f):
+            words = f"{said(line)}: net {session.net:+d}, {resting} resting that way, room {limits.room(f)}"
+            self._suspect("V5 room", direction, t, session, words)
+        if worst <= 0:
+            return  # every order that way could fill and |net| would only fall
+        exposure = sum(each.worst_loss() for each in open_sessions.values())
+        if exposure > limits.max_exposure_micros:
+            words = (
+                f"{said(line)}: {exposure / DOLLAR:.2f} $ could be lost, limit {limits.max_exposure_micros / DOLLAR:g}"
+            )
+            self._tally.broken("V5 exposure", t, session, words)
+        if f <= limits.reduce_only_f:
+            words = f"{said(line)}: net {session.net:+d}, {resting} resting that way"
+            self._tally.broken("reduce-only", t, session, words)
+        spot = line["spot"]
+        if f <= limits.dead_f and spot is not None and session.strike and t < session.expires:
+            d2 = session.d2(t, spot, session.sigma)
+            if abs(d2) >= limits.dead_d2 and d2 * direction < 0:
+                words = f"{said(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
+                self._tally.broken("dead side accepted", t, session, words)
+
+    def _stale(self, session: Session, t: int, tick: int) -> None:
+        limit = session.limits.stale_ms + _GRACE_MS
+        if t - tick <= limit:
+            session.stale_told = False
+        elif not (session.stale_told or self.away or t - self.back <= limit) and session.orders:
+            session.stale_told = True
+            words = f"{len(session.orders)} orders still rest {t - tick} ms after the last price"
+            self._tally.broken("V4 resting", t, session, words)
+
+    def room(self, session: Session, t: int) -> None:
+        """Judge once a second what only time can break."""
+        if self.unreachable(t) or t >= session.expires:
+            return
+        room = session.limits.room(session.f(t - _GRACE_MS))
+        for direction in (1, -1):
+            worst = direction * session.net + session.resting[direction]
+            if worst > room and session.resting[direction] and not session.crowded[direction]:
+                words = f"net {session.net:+d}, {session.resting[direction]} resting, room {room} a second ago"
+                self._tally.broken("V5 resting", t, session, words)
+            session.crowded[direction] = worst > room
+
+    def unreachable(self, t: int) -> bool:
+        """Tell whether nobody could be told to cancel until a moment ago."""
+        return self.away or t - self.back <= _GRACE_MS
+
+    def _dead(self, session: Session, t: int, spot: float) -> None:
+        limits = session.limits
+        if not session.strike:
+            return
+        d2 = session.d2(t, spot, session.sigma)
+        loser = 0 if abs(d2) < _SIGMA_MARGIN * limits.dead_d2 else -1 if d2 > 0 else 1
+        if loser != session.dead:
+            session.dead, session.dead_since, session.dead_told = loser, t, False
+        elif loser and not session.dead_told and t - session.dead_since >= _DEAD_WITHIN_MS:
+            if self.unreachable(t):
+                return
+            resting = session.resting[loser]
+            if limits.dead_side != "zero" and loser * session.net + resting <= 0:
+                return
+            if resting:
+                session.dead_told = True
+                outcome = "YES" if loser > 0 else "NO"
+                words = f"{resting} {outcome} still bid for, dead for {t - session.dead_since} ms, d2 {d2:+.2f}"
+                words += f" (dead if sigma is below {(session.sigma or limits.sigma) * abs(d2) / limits.dead_d2:.3f})"
+                self._tally.broken("dead side resting", t, session, words)
+
+    def _lasting(self, session: Session) -> None:
+        """Count the suspects of the moment just past that outlived it."""
+        for name, direction in session.suspects:
+            spread = session.ask - session.bid if session.bid and session.ask < session.ticks else session.ticks
+            if name == "V5 room":
+                worst = direction * session.net + session.resting[direction]
+                lasts = worst > session.limits.room(session.f_on_the_way(session.seen, _TRANSIT_MS))
+            elif name == "V9 one per price":
+                prices = [o.yes_ticks for o in session.orders.values() if o.direction == direction and not o.ioc]
+                lasts = len(prices) > len(set(prices))
+            elif name == "V9 spread":
+                lasts = 0 < spread * session.tick < session.limits.min_spread_micros
+            else:
+                lasts = spread <= 0
+            if lasts:
+                self._tally.lasted(name)
+        session.suspects.clear()
+
+    def _suspect(self, check: str, direction: int, t: int, session: Session, words: str) -> None:
+        session.suspects.add((check, direction))
+        self._tally.broken(check, t, session, words)
+
+
+def said(line: dict[str, Any]) -> str:
+    """Return an order line in words."""
+    price = line["price_ticks"] * line["tick_micros"] / DOLLAR
+    return f"{line['event']} {line['order_id']} {line['outcome']} {line['side']} {line['remaining']} at {price:g}"
+
+
+def _order(order: Resting, session: Session) -> str:
+    outcome, ticks = ("YES", order.yes_ticks) if order.direction > 0 else ("NO", session.ticks - order.yes_ticks)
+    return f"{outcome} bid {order.left} at {ticks * session.tick / DOLLAR:g}"
+
+
+def _quote(session: Session) -> str:
+    return f"{session.bid * session.tick / DOLLAR:g} / {session.ask * session.tick / DOLLAR:g}"

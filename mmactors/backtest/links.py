@@ -1,0 +1,290 @@
+"""The way between program and world where real life has sockets, in virtual time.
+
+Owns the delays: frames of the order session and ticks of the feed arrive late by the simulator's latencies, each
+direction in order. The client's conversation and the venue's floor are the real ones. Here all goes as the JSON text of
+the wire, through the codec of both sides; `typed.py` has the same ways without the text.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+import jwt
+import msgspec
+
+from mmactors.backtest.environment import Environment, Timeline
+from mmactors.feeds.binance import BinanceParser
+from mmactors.feeds.coinbase import CoinbaseParser
+from mmactors.feeds.frames import Parser
+from mmactors.messages import (
+    BatchWritten,
+    FeedConnected,
+    FeedLived,
+    FetchFills,
+    FetchMarkets,
+    FetchOrder,
+    FillsFetched,
+    MarketReported,
+    MergePairs,
+    MergeReported,
+    OrderFetched,
+    SendBatch,
+    SendCancelAll,
+    SpotTicked,
+    VenueRequest,
+    WatchBook,
+)
+from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.feeds.binance import Ticker
+from mmactors.simulator.feeds.coinbase import Product
+from mmactors.simulator.models.latency import latency_of
+from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.server.venue_socket import VenueSocket
+from mmactors.simulator.venue import replies
+from mmactors.units import MILLISECOND, SECOND
+from mmactors.venue.degen.codec import Codec
+from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerms
+
+ACCOUNT = "mmactors"
+SOURCE = "binance"
+COINBASE_NS = 50 * MILLISECOND
+"""How often the twin looks for Coinbase's trades."""
+
+HEARTBEAT_MS = 1000
+
+_FETCHES = frozenset((FetchFills, FetchOrder, FetchMarkets, MergePairs))
+
+Deliver = Callable[[object], None]
+
+
+class DelayedChannel:
+    """One direction of a connection: everything arrives late by a draw of the latency, in order."""
+
+    def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
+        self._clock = timeline.clock
+        self._call_at = timeline.call_at
+        self._draw_s = latency.draw_s
+        self._arrive = arrive
+        self._due_ns = 0
+
+    def send(self, thing: Any) -> None:
+        """Let a thing arrive later."""
+        due = self._clock.now() + round(self._draw_s() * SECOND)
+        if due < self._due_ns:
+            due = self._due_ns
+        self._due_ns = due
+        self._call_at(due, partial(self._arrive, thing))
+
+
+class _Speaker:
+    """What the venue's socket says things through."""
+
+    closing = False
+
+    def __init__(self, way: DelayedChannel) -> None:
+        self._way = way
+
+    def put(self, frame: Any, _book: str | None = None) -> None:
+        self._way.send(frame)
+
+    def close(self, _code: int, _reason: str) -> None:
+        self.closing = True
+
+
+class VirtualLink:
+    """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
+
+    def __init__(self, stage: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
+        config, timeline = stage.config, stage.timeline
+        simulator = config.simulator
+
+        def way(name: str, arrive: Callable[[Any], None]) -> DelayedChannel:
+            latency = latency_of(simulator, simulator.order_latency_ms, stage.random(name))
+            return DelayedChannel(timeline, latency, arrive)
+
+        self._timeline = timeline
+        self._floor = stage.floor
+        self._deliver = deliver
+        self._codec = Codec(config.venue.wire_asks)
+        self._out = way("out", self._reach_venue)
+        self._socket = VenueSocket(stage.floor, Latency(0, 0, stage.random("unused")), 1)
+        self._socket.speak_through(_Speaker(way("in", self._reach_us)))
+        terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
+        self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
+        self._live = False
+
+    def start(self) -> None:
+        """Connect and log in."""
+        self._live = True
+        self._floor.listeners.add(self._socket)
+        token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
+        self._talk.begin(token, self._timeline.clock.now())
+        self._tend()
+
+    def submit(self, request: VenueRequest) -> None:
+        """Take a request."""
+        match request:
+            case SendBatch():
+                now = self._timeline.clock.now()
+                self._talk.send_batch(request, now)
+                self._deliver(BatchWritten(request.op_id, now))
+            case SendCancelAll():
+                self._talk.send_cancel_all(request)
+            case WatchBook():
+                self._talk.watch(request)
+            case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
+                self._out.send(request)
+
+    def stop(self) -> None:
+        """Hang up."""
+        self._live = False
+
+    def _tend(self) -> None:
+        if self._live:
+            self._timeline.call_at(self._talk.tend(self._timeline.clock.now()), self._tend)
+
+    def _reach_venue(self, frame: Any) -> None:
+        if not self._live:
+            return
+        floor = self._floor
+        now_ms = floor.clock.now_ms()
+        floor.simulation.advance(now_ms)
+        if type(frame) in _FETCHES:
+            self._fetch(frame)
+            return
+        if self._socket.session is not None:
+            self._socket.session.last_frame_ms = now_ms
+        self._told(frame)
+
+    def _told(self, frame: Any) -> None:
+        """A frame of ours is at the venue."""
+        self._socket.hear(frame)
+
+    def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
+        account = self._floor.simulation.account(ACCOUNT)
+        if isinstance(request, FetchMarkets):
+            now_ms = self._floor.clock.now_ms()
+            listed = [
+                m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
+            ]
+            raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
+            for market in self._codec.markets(raw)[0]:
+                self._deliver(MarketReported("snapshot", market))
+        elif isinstance(request, MergePairs):
+            frame = {"op": "merge", "market": request.market, "size": request.size}
+            error = self._floor.submit(account, frame).get("error")
+            self._floor.publish()
+            self._deliver(MergeReported(request.market, None if error is None else str(error["code"])))
+        elif isinstance(request, FetchFills):
+            told = [replies.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
+            fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
+            self._deliver(FillsFetched(request.since_seq, fills))
+        else:
+            claim = account.claims.get(request.client_id)
+            orders = [] if claim is None else [replies.order_json(claim[0])]
+            found = self._codec.orders(msgspec.json.encode({"orders": orders}))
+            self._deliver(OrderFetched(request.client_id, found[0] if found else None))
+
+    def _reach_us(self, frame: Any) -> None:
+        if self._live:
+            self._talk.hear(frame, self._timeline.clock.now())
+
+
+class VirtualFeed:
+    """Binance's socket: the exchange's frames through the feed's own parser, without a socket."""
+
+    source: ClassVar[str] = SOURCE
+
+    def __init__(self, stage: Environment, deliver: Deliver) -> None:
+        self._exchange = stage.exchanges[self.source]
+        self._parser: Parser
+        self.counters: dict[str, int] = {}
+        self.live = False
+        self._timeline = stage.timeline
+        self._recorder = stage.venue.recorder
+        self._deliver = deliver
+        simulator = stage.config.simulator
+        terms = getattr(simulator.feeds, self.source)
+        self._prepare(stage, terms.trades_per_s)
+        delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
+        label = "feed" if self.source == SOURCE else f"feed:{self.source}"
+        latency = latency_of(simulator, delay_ms, stage.random(label))
+        self._way = DelayedChannel(stage.timeline, latency, self._arrive)
+
+    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
+        self._tickers = {
+            asset: Ticker(asset, path, stage.random(f"ticker:{asset}"), stage.start_ms, trades_per_s)
+            for asset, path in self._exchange.paths.items()
+        }
+        self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
+        self._period_ns = round(1e9 / stage.config.simulator.feed_ticks_per_s)
+
+    def start(self) -> None:
+        """Connect."""
+        self.live = True
+        now = self._timeline.clock.now()
+        for asset in self._exchange.paths:
+            self._deliver(FeedConnected(self.source, asset, now))
+        self._tick()
+
+    def stop(self) -> None:
+        """Hang up."""
+        self.live = False
+
+    def _tick(self) -> None:
+        if not self.live:
+            return
+        now = self._timeline.clock.now()
+        self._exchange.advance(now // MILLISECOND)
+        if self._exchange.state == "live":
+            self._speak(now // MILLISECOND)
+        self._timeline.call_at(now + self._period_ns, self._tick)
+
+    def _speak(self, now_ms: int) -> None:
+        for asset, ticker in self._tickers.items():
+            self._note(asset, now_ms)
+            self._send(asset, ticker, now_ms)
+
+    def _note(self, asset: str, now_ms: int) -> None:
+        if self._recorder is not None:
+            self._recorder.ticked(asset, now_ms)
+
+    def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
+        for event in (ticker.book_ticker(), *ticker.trades(now_ms)):
+            self._way.send(msgspec.json.encode(event))
+
+    def _arrive(self, raw: bytes) -> None:
+        said = self._parser.parse(raw, self._timeline.clock.now())
+        if isinstance(said, SpotTicked | FeedLived):
+            self._deliver(said)
+        else:
+            kind = type(said).__name__
+            self.counters[kind] = self.counters.get(kind, 0) + 1
+
+
+class VirtualCoinbaseFeed(VirtualFeed):
+    """Coinbase's socket, likewise."""
+
+    source: ClassVar[str] = "coinbase"
+
+    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
+        self._products = {
+            asset: Product(asset, path, stage.random(f"product:{asset}"), stage.start_ms, trades_per_s)
+            for asset, path in self._exchange.paths.items()
+        }
+        self._parser = CoinbaseParser({product.id: asset for asset, product in self._products.items()})
+        self._period_ns = COINBASE_NS
+        self._next_beat_ms = stage.start_ms + HEARTBEAT_MS
+
+    def _speak(self, now_ms: int) -> None:
+        beats = now_ms >= self._next_beat_ms
+        for asset, product in self._products.items():
+            frames = [event for _, event in product.trades(now_ms)]
+            if beats:
+                frames.append(product.heartbeat(now_ms))
+            if frames:
+                self._note(asset, now_ms)
+            for frame in frames:
+                self._way.send(msgspec.json.encode(frame))
+        if beats:
+            self._next_beat_ms += HEARTBEAT_MS

@@ -1,0 +1,754 @@
+"""The configuration's schema: every field with its unit, default and reason; and how a file becomes one.
+
+`load` reads YAML, lays environment overrides (`MM__section__key=value`) over it and reports every mistake at once. The
+core's own parameter objects (`core/params.py`) are made here, for one asset and duration at a time. Reading and wording
+is `config_file.py`'s, what contradicts what `config_checks.py`'s.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from mmactors.config import loading
+from mmactors.config.contradictions import contradictions
+from mmactors.config.loading import INVALID, ConfigError, Schema, related
+from mmactors.core.params import (
+    InventoryParams,
+    MakerParams,
+    QuotingParams,
+    ReferenceParams,
+    RiskParams,
+    VolatilityParams,
+)
+from mmactors.units import MILLISECOND, Contracts, Micros, Nanos, micros, nanos
+
+__all__ = ["Config", "ConfigError", "Resolved", "Urls", "load", "resolve"]
+
+DURATIONS = {"1M": 60, "5M": 300, "15M": 900, "1H": 3600}
+"""The sessions' names and lengths in seconds."""
+
+_SYMBOL = re.compile(r"([a-z0-9]{2,10}?)(fdusd|usdt|usdc|usd)")
+
+
+def asset_of(symbol: str) -> str | None:
+    """Return the asset a feed's symbol prices (btcusdt: BTC), None if it is not priced in dollars."""
+    match = _SYMBOL.fullmatch(symbol.lower())
+    return match[1].upper() if match else None
+
+
+def product_of(symbol: str) -> str | None:
+    """Return the Coinbase product of a symbol (btc-usd or btcusd: BTC-USD), None if it is not priced in dollars."""
+    match = _SYMBOL.fullmatch(symbol.lower().replace("-", "", 1))
+    return f"{match[1]}-{match[2]}".upper() if match else None
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _keys_upper(value: object) -> object:
+    return {str(name).upper(): entry for name, entry in value.items()} if isinstance(value, dict) else value
+
+
+def _some_path(value: object) -> object:
+    if value == "":
+        raise ValueError("no path")
+    return value
+
+
+def _dollar_symbol(value: str) -> str:
+    if asset_of(value) is None:
+        raise ValueError("not priced in dollars")
+    return value.lower()
+
+
+def _product(value: str) -> str:
+    product = product_of(value)
+    if product is None:
+        raise ValueError("not priced in dollars")
+    return product
+
+
+def _url(*schemes: str) -> object:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        plain = parts.hostname and parts.port != 0 and parts.username is None and not re.search(r"[\s?#]", value)
+        if parts.scheme not in schemes or not plain:
+            raise ValueError("no such URL")
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def _said(words: str) -> Any:
+    return Field(json_schema_extra={"allowed": words})
+
+
+Capability = Literal[
+    "ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect",
+    "client_order_id", "fills_since", "merge", "heartbeat",
+]  # fmt: skip
+Probability = Annotated[float, Field(ge=0, le=1)]
+Cents = Annotated[float, Field(gt=0, lt=1)]
+Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
+Duration = Annotated[Literal["1M", "5M", "15M", "1H"], BeforeValidator(_upper)]
+Symbol = Annotated[str, AfterValidator(_dollar_symbol), _said("a symbol priced in dollars, such as btcusdt")]
+HttpUrl = Annotated[
+    str, _url("http", "https"), _said("an http:// or https:// URL without user, password, query or spaces")
+]
+SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password, query or spaces")]
+Basis = Annotated[float, Field(gt=0, le=1000)]
+Millis = Annotated[int, Field(ge=0, le=10_000)]
+Size = Annotated[int, Field(gt=0, le=10_000_000)]
+Usd = Annotated[float, Field(gt=0, le=1e9)]
+Seconds = Annotated[float, Field(gt=0, le=1e6)]
+Bps = Annotated[float, Field(ge=-1000, le=1000)]
+Rate = Annotated[float, Field(ge=0, le=10_000)]
+Heartbeat = Annotated[int, Field(gt=0, le=600_000)]
+FilePath = Annotated[Path, BeforeValidator(_some_path)]
+Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), _said("a host name or address")]
+Product = Annotated[str, AfterValidator(_product), _said("a product priced in dollars, such as btc-usd")]
+Prices = FilePath | dict[Asset, FilePath]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are no values here")
+        return value
+
+    def given(self) -> dict[str, object]:
+        """Return the values set explicitly, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class VenueConfig(Section):
+    """Where the venue is and how to log in. URLs left out mean the simulator's own."""
+
+    rest_url: HttpUrl | None = Field(default=None, description="unset: derived from ws_url, else the simulator's")
+    ws_url: SocketUrl | None = Field(default=None, description="unset: derived from rest_url, else the simulator's")
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), _said("the NAME of an environment variable")] = (
+        Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
+    )
+    api_key_file: FilePath | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM; certificates to trust instead of the system's, for a private authority"
+    )
+    wire_asks: Literal["buy_no", "as_ask"] = Field(
+        default="buy_no", description="how a YES ask leaves; NO bids need no stock"
+    )
+    request_timeout_s: Seconds = Field(default=5.0, description="s; one REST request")
+    ack_timeout_s: Seconds = Field(default=2.0, description="s; then an order's fate is unknown and asked for")
+    start_within_s: Seconds = Field(
+        default=60.0, description="s; a venue that is not there by then ends the run (69); later it is waited for"
+    )
+    heartbeat_ms: Heartbeat = Field(default=1000, description="ms; three fit into the dead man's switch")
+    cod_timeout_ms: Heartbeat = Field(default=3000, description="ms; silence after which the venue cancels what rests")
+    renew_before_s: Seconds = Field(
+        default=300.0, description="s before the token's end; from here a newer one is looked for"
+    )
+    reduce_before_s: Seconds = Field(default=60.0, description="s before the token's end; from here only |net| is cut")
+    cancel_before_s: Seconds = Field(default=10.0, description="s before the token's end; from here nothing rests")
+
+
+class FeedConfig(Section):
+    """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
+
+    ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
+    ws_fallbacks: tuple[SocketUrl, ...] = Field(
+        default=(),
+        description="the same stream elsewhere, tried in turn where a host blocks our location (451, 403)",
+    )
+    history_url: HttpUrl | None = Field(
+        default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
+    )
+    symbols: tuple[Symbol, ...] = Field(
+        default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
+    )
+    enabled: bool = Field(default=True, description="whether to connect at all")
+
+
+class CoinbaseConfig(Section):
+    """Coinbase Exchange: its WebSocket and the products it follows."""
+
+    ws_url: SocketUrl | None = Field(default=None, description="unset: the simulator's feed")
+    history_url: HttpUrl | None = Field(
+        default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
+    )
+    symbols: tuple[Product, ...] = Field(default=(), description="one per asset; unset: ASSET-USD of every asset")
+    enabled: bool = Field(default=False, description="whether to connect at all")
+
+
+class FeedsConfig(Section):
+    """The price sources."""
+
+    binance: FeedConfig = FeedConfig()
+    coinbase: CoinbaseConfig = CoinbaseConfig()
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM; certificates to trust at every feed instead of the system's"
+    )
+
+    @property
+    def enabled(self) -> tuple[str, ...]:
+        """The names of those that are followed."""
+        return tuple(name for name in ("binance", "coinbase") if getattr(self, name).enabled)
+
+
+class VolatilityConfig(Section):
+    """How sigma is estimated; annualised, as a fraction."""
+
+    prior: PositiveFloat = Field(default=0.50, description="a year; before any data")
+    floor: PositiveFloat = Field(default=0.10, description="a year; a quiet minute is no proof of a quiet session")
+    cap: PositiveFloat = Field(default=3.0, description="a year; one bad print must not stop trading")
+    step_s: Seconds = Field(default=1.0, description="s; clock on which prices are resampled, whatever the feed's rate")
+    lag_s: Seconds = Field(default=15.0, description="s; span of a return, long enough to see through smoothing")
+    half_life_s: Seconds = Field(default=1800.0, description="s; of the level, an average of squared returns")
+    fast_lag_s: Seconds = Field(default=1.0, description="s; span of returns that tell the present liveliness")
+    fast_half_life_s: Seconds = Field(default=60.0, description="s; of that liveliness")
+    fast_share: Probability = Field(default=1.0, description="power of the liveliness in the variance; 0: none")
+    prior_weight_s: Seconds = Field(default=120.0, description="s; of data that weigh as much as the prior")
+
+
+class ReferenceConfig(Section):
+    """How several price sources become one price; a bp is 1e-4 of the price. One source alone needs none of it."""
+
+    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), _said("a source's name, or nothing")] = Field(
+        default="", description="source at whose level the reference is; empty: the middle of all"
+    )
+    basis_half_life_s: PositiveFloat = Field(default=300.0, description="s; of what is learned of a source's basis")
+    max_basis_bp: Basis = Field(default=30.0, description="bp; a source further off is wrong, not different")
+    noise_bp: Basis = Field(default=0.5, description="bp; sd of one source's price about the common one, at no age")
+    jump_bp: Basis = Field(default=10.0, description="bp; a price this far off waits for another source's word")
+    widen_bp: Basis = Field(default=3.0, description="bp apart from which sources make the price uncertain")
+    stop_bp: Basis = Field(default=25.0, description="bp apart from which they end quoting")
+    hold_s: Annotated[float, Field(gt=0, le=5)] = Field(default=0.5, description="s; how long they may contradict so")
+    index: bool = Field(default=False, description="whether resolved markets teach the basis to their index")
+
+
+class QuotingConfig(Section):
+    """The ladder's shape. Prices in dollars, sizes in contracts."""
+
+    spread: Cents = Field(default=0.02, description="$; total, without the latency's share")
+    size: Size = Field(default=30, description="contracts per level; clips of 100 lose on recorded prices")
+    levels: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="per side")
+    spacing: Cents = Field(default=0.01, description="$; between levels")
+    k_lat: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=2.5, description="half-spread per sd of fair over the reaction"
+    )
+    hysteresis: Annotated[float, Field(ge=0, lt=0.1)] = Field(
+        default=0.0025, description="$; before a level moves inwards"
+    )
+    refresh_ms: Millis = Field(default=100, description="ms; least time between changes that are not urgent")
+    latency_floor_ms: Millis = Field(default=20, description="ms; least reaction time assumed")
+    pause_ms: Millis = Field(default=250, description="ms; a silence of the reference up to this does not widen")
+
+
+class InventoryConfig(Section):
+    """How much may be held and how it is worked off. `skew_factor`: one constant lean instead of two."""
+
+    max_position: Size = Field(default=1000, description="contracts; largest |YES - NO| of a market, pairs are cash")
+    skew_factor: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        default=None, description="$; sets lean_early and lean_late"
+    )
+    lean_early: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.25, description="$ at full position, f >= .75")
+    lean_late: Annotated[float, Field(ge=0, lt=5)] = Field(default=0.75, description="$ at full position, f <= .60")
+    give: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.01, description="$ beyond fair that reducing may give away, late"
+    )
+    give_full: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.10, description="$ more at full position; in proportion below"
+    )
+    late_room: Probability = Field(default=0.03, description="share of max_position left as room at f <= .20")
+    close_threshold: Seconds = Field(default=30.0, description="s; most time before expiry at which all is cancelled")
+    close_fraction: Probability = Field(default=0.02, description="share of the session; the same, where it is less")
+    reduce_only_f: Probability = Field(default=0.10, description="share left; from here only |net| is cut")
+    dead_f: Probability = Field(default=0.10, description="share left; from here the losing outcome may be dead")
+    dead_d2: PositiveFloat = Field(default=1.5, description="sd from the strike at which it is")
+    dead_side: Literal["zero", "reduce_only"] = Field(default="zero", description="bids for it: none, or reducing ones")
+    cross: bool = Field(default=True, description="whether an order may take liquidity to flatten")
+    cross_f: Probability = Field(default=0.20, description="share left; from here it may")
+    cross_edge: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.10, description="$; most given up, fee included")
+    cross_to: Probability = Field(default=0.02, description="share of max_position down to which it flattens")
+
+    def given(self) -> dict[str, object]:
+        """Return the values set explicitly; a skew factor sets both leans."""
+        values = super().given()
+        if values.get("skew_factor") is not None:
+            values = {"lean_early": self.skew_factor, "lean_late": self.skew_factor, **values}
+        return values
+
+
+class RiskConfig(Section):
+    """The limits. Money in dollars, times in seconds."""
+
+    max_markets: Annotated[int, Field(gt=0, le=1000)] = Field(default=10, description="quoted at once")
+    max_daily_loss: Usd = Field(default=1000.0, description="$ of equity in a UTC day; then only |net| is cut")
+    min_spread: Cents = Field(default=0.02, description="$; own spread is never less")
+    max_exposure: Usd = Field(default=5000.0, description="$; worst case if any subset of live orders fills")
+    merge_below: Annotated[float, Field(ge=0, le=1e9)] = Field(
+        default=1000.0, description="$ of free cash; with less, pairs are merged where the venue can; 0: never"
+    )
+    max_asset_delta: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        default=100.0, description="$ per bp of an asset, its sessions together; a jump of 10 bp is a day's loss"
+    )
+    stale_after: Annotated[float, Field(gt=0, le=5)] = Field(
+        default=2.0, description="s; a lifeless reference's quotes go"
+    )
+    freeze_contracts: PositiveInt = Field(
+        default=600, description="filled on one side within freeze_window freeze a market"
+    )
+    freeze_window: Seconds = Field(default=15.0, description="s")
+    freeze_for: Seconds = Field(default=5.0, description="s")
+
+
+class Override(Section):
+    """Values for one asset, one duration, or both, laid over `quoting`, `inventory` and `volatility`."""
+
+    asset: Asset | None = None
+    duration: Duration | None = None
+    quoting: QuotingConfig = QuotingConfig()
+    inventory: InventoryConfig = InventoryConfig()
+    volatility: VolatilityConfig = VolatilityConfig()
+
+
+class SettlementConfig(Section):
+    """What decides a simulated market: the price at its end, or the mean of one-second prints up to it."""
+
+    type: Literal["spot", "avg"] = Field(default="spot", description="real venues average: Kalshi, Polymarket")
+    window_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=60, description="s; prints of an average, of the strike's too; 60 is what real venues take"
+    )
+    tie: Literal["NO", "YES"] = Field(default="NO", description="who wins exactly at the strike")
+
+
+class SessionsConfig(Section):
+    """One rolling series of sessions of the embedded venue."""
+
+    asset: Asset = "BTC"
+    duration: Duration = "5M"
+    elapsed_s: NonNegativeFloat = Field(default=0.0, description="s; age of the first session at the start")
+    strike_offset_share: Probability = Field(
+        default=0.3, description="of sessions struck within +-2 sd, not at the price"
+    )
+    tick: Cents = Field(default=0.01, description="$; a whole number of them makes a dollar")
+    strikes: Annotated[int, Field(ge=1, le=9)] = Field(default=1, description="markets per session, side by side")
+    strike_spacing_sd: Annotated[float, Field(gt=0, le=3)] = Field(
+        default=0.5, description="sd of the session between those strikes"
+    )
+    settlement: SettlementConfig = SettlementConfig()
+    strike: Literal["spot", "avg"] = Field(
+        default="spot", description="the price at the open, or the mean of the prints before it"
+    )
+
+
+class WorldConfig(Section):
+    """The simulated prices: strategy.md's synthetic process, or a recording."""
+
+    seed: Annotated[int, Field(ge=-(10**15), le=10**15)] = Field(
+        default=7, description="same seed, same prices and takers"
+    )
+    start_prices: Annotated[dict[str, Annotated[float, Field(gt=0, le=1e9)]], BeforeValidator(_keys_upper)] = Field(
+        default={"BTC": 97_000.0, "ETH": 3_400.0, "SOL": 180.0}, description="$"
+    )
+    annual_vol: Annotated[float, Field(gt=0, le=100)] = Field(default=0.50, description="a year")
+    log_vol_sd: NonNegativeFloat = Field(default=0.35, description="of the log of volatility")
+    log_vol_half_life_s: Seconds = Field(default=1800.0, description="s; its return to the mean")
+    jumps_per_s: Rate = Field(default=1 / 300, description="one in five minutes")
+    jump_sd_bp: NonNegativeFloat = Field(default=5.0, description="basis points")
+    prices: Prices | None = Field(
+        default=None, description="recording (columns ts_ms, price) instead of the process; one, or one by asset"
+    )
+    prices_from_s: NonNegativeFloat = Field(
+        default=0.0, description="s into the recording at which play begins; what is before is its past"
+    )
+    speed: Annotated[float, Field(ge=1, le=1000)] = Field(default=1.0, description="of a recording; 1 is life's own")
+    live: bool = Field(
+        default=False,
+        description="paper: the prices of feeds.*.ws_url instead; a backtest simulates all the same",
+    )
+
+
+class TakersConfig(Section):
+    """Who trades: noise takers, informed takers, a thin outside book. Sizes in contracts, prices in dollars."""
+
+    noise_per_s: Rate = Field(default=0.5, description="arrivals a second")
+    noise_size_mean: PositiveFloat = Field(default=40.0, description="contracts, exponential")
+    noise_edge: NonNegativeFloat = Field(default=0.03, description="$; how badly they may price, at the money")
+    noise_edge_floor: NonNegativeFloat = Field(default=0.005, description="$; and far from it")
+    informed_per_step: Probability = Field(default=0.3, description="chance that they look, per step")
+    informed_edge: NonNegativeFloat = Field(default=0.01, description="$; beyond fees, for which they act")
+    informed_max_size: NonNegativeInt = Field(default=150, description="contracts per sweep")
+    outside_half_spread: Cents = Field(default=0.04, description="$")
+    outside_size_per_s: Annotated[float, Field(ge=0, le=1e6)] = Field(default=50.0, description="contracts a second")
+    outside_delay_ms: Millis = Field(default=200, description="ms; age of the price it quotes on")
+
+
+class ExchangeConfig(Section):
+    """How one simulated exchange has the world's prices: off by a basis, noisy, late; or a recording of its own."""
+
+    basis_bp: Annotated[float, Field(ge=-500, le=500)] = Field(default=0.0, description="bp above the world's price")
+    noise_bp: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.0, description="bp; sd of its own wandering around that, half gone in 2 s"
+    )
+    latency_ms: Millis | None = Field(default=None, description="ms; price to feed; unset: feed_latency_ms")
+    trades_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(default=3.0, description="of each asset")
+    prices: Prices | None = Field(
+        default=None, description="recording of this exchange, where its times meet the world's recording"
+    )
+
+
+class ExchangesConfig(Section):
+    """The simulated exchanges."""
+
+    binance: ExchangeConfig = ExchangeConfig()
+    coinbase: ExchangeConfig = ExchangeConfig(noise_bp=0.2, latency_ms=80)
+
+
+class SimulatorConfig(Section):
+    """The embedded venue and feeds. `embedded: false` trades on whatever answers at the URLs given."""
+
+    embedded: bool = Field(default=True, description="whether run.py starts it")
+    host: Host = Field(default="127.0.0.1", description="it listens on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=7717, description="it listens on; 0 takes a free one")
+    log: FilePath | None = Field(default=None, description="the venue's own record, the truth to check against")
+    step_ms: Annotated[int, Field(ge=5, le=1000)] = Field(default=50, description="ms; of the world's clock")
+    feed_latency_ms: Millis = Field(default=50, description="ms; from the price to the feed")
+    order_latency_ms: Millis = Field(default=50, description="ms; from the order to the book")
+    latency_jitter_ms: Millis = Field(default=10, description="ms; most added to either")
+    latency_model: Literal["uniform", "lognormal", "recorded"] = Field(
+        default="uniform", description="within the jitter; or with these as medians; or as latency_file says"
+    )
+    latency_log_sd: Annotated[float, Field(gt=0, le=3)] = Field(default=0.5, description="of the lognormal delays")
+    latency_file: FilePath | None = Field(default=None, description="recorded one-way delays, in ms, one a line")
+    feed_ticks_per_s: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=10.0, description="Binance's book updates a second"
+    )
+    feeds: ExchangesConfig = ExchangesConfig()
+    start_cash: Usd = Field(default=100_000.0, description="$ of a new account")
+    orders_per_s: Annotated[float, Field(ge=0.001, le=1e6)] = Field(default=100.0, description="rate limit")
+    burst: Annotated[float, Field(ge=1, le=1e6)] = Field(default=200.0, description="its bucket")
+    tls: bool = Field(default=False, description="whether it serves https and wss, with a certificate of its own")
+    certificate: FilePath | None = Field(
+        default=None, description="where that goes; unset: simulator.pem in logs.dir/name"
+    )
+    without: tuple[Capability, ...] = Field(
+        default=(), description="what the venue lacks of the contract, to see what the program does instead"
+    )
+    wallet_token_s: Seconds = Field(default=3600.0, description="s; life of a token given for a wallet's login")
+    listed_before_s: Annotated[float, Field(ge=-86_400, le=86_400)] = Field(
+        default=10.0, description="s; before the open; negative: late"
+    )
+    maker_bps: Bps = Field(default=0.0, description="fee; negative pays")
+    taker_bps: Bps = Field(default=0.0, description="fee")
+    fees: Literal["of_price", "quadratic"] = Field(
+        default="of_price", description="what the bps are of: p, or p (1 - p) as at Kalshi, whose takers pay 700"
+    )
+    queue: Literal["price_time", "behind"] = Field(
+        default="price_time", description="behind: clients' orders are last at their price, whenever they came"
+    )
+    sessions: tuple[SessionsConfig, ...] = Field(
+        default=(SessionsConfig(duration="1M"), SessionsConfig(duration="5M", elapsed_s=175.0)),
+        description="rolling series; unset: these of every asset",
+    )
+    world: WorldConfig = WorldConfig()
+    takers: TakersConfig = TakersConfig()
+
+
+class LogsConfig(Section):
+    """Where the program keeps its journal and logs, how much of them, and how much it says on the console."""
+
+    dir: FilePath = Field(
+        default=Path("var"), description="the journal and logs are in a folder of the configuration's name"
+    )
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="of the console"
+    )
+    keep_gb: Annotated[float, Field(ge=0, le=1e6)] = Field(
+        default=10.0, description="GB; beyond it the oldest runs' folders are deleted, never the journal; 0 keeps all"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where to connect."""
+
+    rest_url: str
+    ws_url: str
+    binance_url: str
+    coinbase_url: str
+    binance_history_url: str | None
+    coinbase_history_url: str | None
+    binance_fallbacks: tuple[str, ...] = ()
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), _said("1 to 20 of a-z, 0-9 and -")] = Field(
+        default="sim", description="of this instance: its folder, its order session"
+    )
+    assets: Annotated[tuple[Asset, ...], Field(min_length=1)] = Field(
+        default=("BTC",), description="traded; unset: those the feed's symbols price"
+    )
+    venue: VenueConfig = VenueConfig()
+    feeds: FeedsConfig = FeedsConfig()
+    reference: ReferenceConfig = ReferenceConfig()
+    volatility: VolatilityConfig = VolatilityConfig()
+    quoting: QuotingConfig = QuotingConfig()
+    inventory: InventoryConfig = InventoryConfig()
+    risk: RiskConfig = RiskConfig()
+    overrides: tuple[Override, ...] = ()
+    simulator: SimulatorConfig = SimulatorConfig()
+    logs: LogsConfig = LogsConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_derived(cls, tree: Any) -> Any:
+        """Assets, symbols and sessions follow from each other; the specification's CONFIG names symbols only."""
+        for key, (_, value) in (derived(tree) if isinstance(tree, dict) else {}).items():
+            *sections, name = key.split(".")
+            tree = node = dict(tree)
+            for section in sections:
+                node[section] = node = dict(node.get(section) or {})
+            node[name] = value
+        return tree
+
+    def symbols(self, source: str) -> dict[str, str]:
+        """Return the asset of each symbol that a source follows."""
+        if source == "binance":
+            found = {symbol: asset_of(symbol) for symbol in self.feeds.binance.symbols}
+        else:
+            products = self.feeds.coinbase.symbols or tuple(f"{asset}-USD" for asset in self.assets)
+            found = {product: product.split("-")[0] for product in products}
+        return {symbol: asset for symbol, asset in found.items() if asset is not None}
+
+    @property
+    def folder(self) -> Path:
+        """Where this instance keeps its journal and logs."""
+        return self.logs.dir / self.name
+
+    @property
+    def simulator_certificate(self) -> Path:
+        """Where the simulator's own certificate is."""
+        return self.simulator.certificate or self.folder / "simulator.pem"
+
+    @property
+    def venue_ca(self) -> Path | None:
+        """The certificates to trust at the venue: those given, our own simulator's, or (None) the system's."""
+        ours = self.simulator.tls and self.venue.rest_url is None and self.venue.ws_url is None
+        return self.venue.ca_file or (self.simulator_certificate if ours else None)
+
+    @property
+    def feed_ca(self) -> Path | None:
+        """The certificates to trust at every feed, likewise."""
+        ours = self.simulator.tls and self.feeds.binance.ws_url is None
+        return self.feeds.ca_file or (self.simulator_certificate if ours else None)
+
+    def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
+        """Return the overrides that apply, with their indices, weakest first: by asset, by duration, by both."""
+        hits = [
+            (2 * (over.duration is not None) + (over.asset is not None), index, over)
+            for index, over in enumerate(self.overrides)
+            if over.asset in (None, asset) and over.duration in (None, duration)
+        ]
+        return [(index, over) for _, index, over in sorted(hits, key=lambda hit: hit[:2])]
+
+    def maker_params(self, asset: str, duration_s: int) -> MakerParams:
+        """Return what the Maker of a session of this asset and length (seconds) is configured with."""
+        duration = next((name for name, length in DURATIONS.items() if length == duration_s), None)
+        overs = [over for _, over in self.overrides_for(asset, duration)]
+        quoting = _laid(QuotingConfig(), [self.quoting, *(over.quoting for over in overs)])
+        inventory = _laid(InventoryConfig(), [self.inventory, *(over.inventory for over in overs)])
+        return MakerParams(
+            quoting=QuotingParams(
+                **quoting.model_dump(exclude={"refresh_ms", "latency_floor_ms", "pause_ms"}),
+                refresh_ns=Nanos(quoting.refresh_ms * MILLISECOND),
+                latency_floor_s=quoting.latency_floor_ms / 1000,
+                pause_s=quoting.pause_ms / 1000,
+            ),
+            inventory=InventoryParams(
+                **inventory.model_dump(exclude={"skew_factor", "close_threshold"}),
+                close_threshold_s=inventory.close_threshold,
+            ),
+            risk=self.risk_params(),
+        )
+
+    def volatility_params(self, asset: str) -> VolatilityParams:
+        """Return how the asset's sigma is estimated; it is one for all its sessions."""
+        overs = [over.volatility for _, over in self.overrides_for(asset, None)]
+        return VolatilityParams(**_laid(VolatilityConfig(), [self.volatility, *overs]).model_dump())
+
+    def reference_params(self) -> ReferenceParams:
+        """Return how sources are fused; it is one for all assets."""
+        return ReferenceParams(**self.reference.model_dump())
+
+    def risk_params(self) -> RiskParams:
+        """Return the account's limits."""
+        risk = self.risk
+        return RiskParams(
+            max_markets=risk.max_markets,
+            max_daily_loss=micros(risk.max_daily_loss),
+            min_spread_micros=micros(risk.min_spread),
+            max_exposure=micros(risk.max_exposure),
+            max_asset_delta=risk.max_asset_delta,
+            stale_after_ns=nanos(risk.stale_after),
+            freeze_contracts=Contracts(risk.freeze_contracts),
+            freeze_window_ns=nanos(risk.freeze_window),
+            freeze_ns=nanos(risk.freeze_for),
+        )
+
+    def merge_below(self) -> Micros:
+        """Return below how much free cash pairs are merged; 0 where asks sell what is held, so that there are none."""
+        return Micros(0) if self.venue.wire_asks == "as_ask" else micros(self.risk.merge_below)
+
+    def urls(self, port: int | None = None) -> Urls:
+        """Return where to connect; `port` is the simulator's actual one if it took a free one."""
+        where = f"{self.simulator.host}:{self.simulator.port if port is None else port}"
+        rest, socket = self.venue.rest_url, self.venue.ws_url
+        secure = "s" if self.simulator.tls else ""
+        if rest is None:
+            rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http{secure}://{where}"
+        if socket is None:
+            socket = "ws" + rest[4:] + "/ws"
+        binance, coinbase = self.feeds.binance, self.feeds.coinbase
+        histories = [
+            feed.history_url or (f"http{secure}://{where}" if feed.ws_url is None else None)
+            for feed in (binance, coinbase)
+        ]
+        return Urls(
+            rest,
+            socket,
+            _combined(binance.ws_url or f"ws{secure}://{where}/stream"),
+            coinbase.ws_url or f"ws{secure}://{where}/coinbase",
+            histories[0],
+            histories[1],
+            tuple(map(_combined, binance.ws_fallbacks)),
+        )
+
+
+def _combined(url: str) -> str:
+    """The specification names Binance's single streams (/ws); the combined one is beside them."""
+    return re.sub(r"/ws$", "/stream", url)
+
+
+def derived(tree: Mapping[str, Any]) -> dict[str, tuple[str, list[Any]]]:
+    """Return what a tree leaves out and another of its keys says: by key, which one, and the value.
+
+    Symbols price assets, assets have symbols in USDT, and sessions of 1M and 5M each.
+    """
+    feeds = _section(tree, "feeds")
+    binance = None if feeds is None else _section(feeds, "binance")
+    simulator = _section(tree, "simulator")
+    found: dict[str, tuple[str, list[Any]]] = {}
+    assets, symbols = _words(tree.get("assets")), _words((binance or {}).get("symbols"))
+    source = "assets"
+    if "assets" not in tree and symbols and (assets := [priced for priced in map(asset_of, symbols) if priced]):
+        source = "feeds.binance.symbols"
+        found["assets"] = (source, list(dict.fromkeys(assets)))
+    assets = list(dict.fromkeys(asset.upper() for asset in assets))
+    if not assets:
+        return found
+    if binance is not None and "symbols" not in binance:
+        found["feeds.binance.symbols"] = ("assets", [f"{asset.lower()}usdt" for asset in assets])
+    if simulator is not None and "sessions" not in simulator:
+        usual = [series.model_dump(exclude_unset=True) for series in SimulatorConfig().sessions]
+        found["simulator.sessions"] = (source, [{"asset": asset, **series} for asset in assets for series in usual])
+    return found
+
+
+def _section(tree: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """A section of plain values, empty if it is not there; None if something else is in its place."""
+    found = tree.get(name, {})
+    return found if isinstance(found, dict) else None
+
+
+def _words(value: Any) -> list[str]:
+    words = value if isinstance(value, list | tuple) else []
+    return list(words) if all(isinstance(word, str) and re.fullmatch(r"\w{2,16}", word) for word in words) else []
+
+
+def _laid(base: S, layers: Sequence[S]) -> S:
+    for layer in layers:
+        base = base.model_copy(update=layer.given())
+    return base
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A configuration and where its values come from; a key that is not in `origins` has its default.
+
+    Attributes:
+        origins: by key path: "file", the variable of the environment, or the key that the value was derived from.
+    """
+
+    config: Config
+    origins: dict[str, str]
+
+
+def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
+    """Read a configuration file and lay the environment's `MM__section__key` values over it.
+
+    Raises:
+        ConfigError: every mistake at once, one line each: missing file (66), anything wrong in it (78).
+    """
+    tree, problems = loading.read(path)
+    origins = dict.fromkeys(loading.keys(tree), "file")
+    variables, unlaid = loading.overlay(tree, environ, json_schema())
+    problems += unlaid + loading.refuse_secrets(tree)
+    given = frozenset(loading.keys(tree))
+    config, mistakes = loading.validated(Config, tree, json_schema())
+    problems += mistakes
+    if config is not None:
+        problems += loading.secret_values(config.model_dump(mode="json", exclude_unset=True))
+        wrong = {key for problem in problems for key in problem.keys}
+        source = "assets" if any(related(key, "assets") for key in given) else "feeds.binance.symbols"
+        if any(related(key, source) for key in wrong):  # nothing can be said of assets that are not known
+            wrong.add("assets")
+        problems += [found for found in contradictions(config, given) if not wrong.intersection(found.keys)]
+    if problems or config is None:
+        raise ConfigError([problem.told(variables) for problem in problems], INVALID)
+    followed = {key: source for key, (source, _) in derived(tree).items()}
+    return Resolved(config, {**followed, **origins, **variables})
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of a file and the environment; `resolve` also says where its values come from.
+
+    Raises:
+        ConfigError: see `resolve`.
+    """
+    return resolve(path, environ).config
+
+
+@cache
+def json_schema() -> Schema:
+    """Return the schema as JSON schema: what `load` words its errors from, and what a reader of the keys may print."""
+    return Config.model_json_schema()

@@ -1,0 +1,1 @@
+"""What we hold and what it cost: a market, the account, a finished session."""

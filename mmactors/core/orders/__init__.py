@@ -1,0 +1,1 @@
+"""Our orders and what is known of each."""

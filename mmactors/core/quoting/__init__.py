@@ -1,0 +1,1 @@
+"""One market's ladder: what we would bid, how much, and when."""

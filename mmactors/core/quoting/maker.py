@@ -1,0 +1,452 @@
+"""One market's Maker: prices, inventory and orders in; what to change, and why, out.
+
+`Maker.handle(event, now) -> Decision` is the whole interface; threads, backtests and replays drive the same object. It
+knows its own market only; the account's limits are the gate's.
+"""
+
+import math
+
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.ledger.session_stats import SessionRecord
+from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable
+from mmactors.core.params import MakerParams
+from mmactors.core.pricing.binary import delta_per_dollar
+from mmactors.core.pricing.fixings import PriceLog, Prints
+from mmactors.core.quoting import schedule
+from mmactors.core.quoting.ladder import Ladder, Level, QuoteInputs, Quoter, SideCapacity, TargetQuote
+from mmactors.core.quoting.ladder_cache import LadderCache
+from mmactors.core.quoting.side import Side
+from mmactors.messages import (
+    BookChanged,
+    FairMoved,
+    Market,
+    MarketChanged,
+    MarketHydrated,
+    MarketResolved,
+    MarketStatus,
+    OrderAccepted,
+    OrderCancelled,
+    OrderDenied,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    OrderUnchanged,
+    OrderUnknown,
+    Outcome,
+    PairsMerged,
+    PlaceOrder,
+    PricesKnown,
+    QuoteIntent,
+    QuoteReason,
+    ReferenceLost,
+    ReferenceMoved,
+    RequoteDue,
+    Resolution,
+    SessionReport,
+    TimePassed,
+    TradingState,
+    TradingStateChanged,
+    VenueStatus,
+)
+from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks, nanos
+from mmactors.value import value
+
+LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
+"""Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
+
+CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
+"""Least time between two orders that take liquidity."""
+
+LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+"""A price, a fill or a refusal is looked at when it comes; the time alone only after so long without any."""
+
+MARK_EVERY_NS = Nanos(250 * MILLISECOND)
+"""Least time between two marks told to risk."""
+
+
+Command = QuoteIntent | FairMoved | SessionReport
+Taking = tuple[Outcome, Ticks, Contracts]
+"""An immediate purchase that flattens."""
+
+
+@value
+class Decision:
+    """What to tell whom (the message's type says), and why.
+
+    `requote` asks for a `RequoteDue` once everything already known is in: a sweep that fills three orders is
+    answered once, not three times.
+    """
+
+    commands: tuple[Command, ...] = ()
+    reason: QuoteReason | None = None
+    requote: bool = False
+
+
+NOTHING = Decision()
+LOOK_AGAIN = Decision(requote=True)
+
+
+class Maker:
+    """Quotes one market. Client ids are `prefix`-n.
+
+    Args:
+        market: the market's name, before anything else is known of it.
+        incarnation: the life of the actor around it; stamps every intent.
+        prefix: begins this Maker's client ids; unique in the account.
+        params: how to quote.
+    """
+
+    def __init__(self, market: str, incarnation: int, prefix: str, params: MakerParams) -> None:
+        self.name = market
+        self.incarnation = incarnation
+        self.params = params
+        self.inventory = Inventory()
+        self.table = OrderTable()
+        self.record = SessionRecord()
+        self.market: Market | None = None
+        self.reference: ReferenceMoved | None = None
+        self.state = TradingState.HALTED
+        self._prefix = prefix
+        self._orders = 0
+        self._venue = VenueStatus(connected=False, offset_ns=Nanos(0), order_latency_s=0.1, cash_micros=Micros(0))
+        self._book = BookChanged(market, None, None)
+        self._yes = Side(market, Outcome.YES, self.table)
+        self._no = Side(market, Outcome.NO, self.table)
+        self._lost = "no reference price yet"
+        self._looked_ns = self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
+        self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
+        self._standing: LadderCache | None = None
+        self._runs_until = self._look_ahead_ns = 0
+        self._two_sided = False
+        self._prints: Prints | None = None  # of a market that settles on an average
+        self._prices: PriceLog | None = None
+
+    def handle(self, event: object, now: Nanos) -> Decision:
+        """Take in one event and decide what to change."""
+        self.record.look(now, now < self._runs_until, self._two_sided)
+        origin: Nanos | None = None
+        match event:
+            case ReferenceMoved():
+                self.reference, origin = event, event.price_ns
+                if self._prices is not None:
+                    self._prices.add(event.price_ns, event.price)
+            case TimePassed():
+                if now - self._looked_ns < LOOK_EVERY_NS:
+                    return NOTHING
+            case RequoteDue():
+                pass
+            case BookChanged():
+                self._book = event
+                return NOTHING
+            case OrderAccepted() | OrderReplaced() | OrderUnknown():
+                self._apply(event)
+                return NOTHING
+            case MarketHydrated():
+                self._hydrate(event)
+                if event.market.resolution is not None:  # its end was told before this life began
+                    return self._settle(event.market, event.market.resolution)
+            case MarketChanged():
+                self._learn(event.market, self._venue)
+            case PairsMerged():
+                if event.pairs <= self.inventory.pairs:  # else it happened before this life knew its position
+                    self.inventory.merge(event.pairs)
+                return NOTHING
+            case MarketResolved():
+                return self._settle(event.market, event.resolution)
+            case PricesKnown():
+                self._prices = self._prices or PriceLog(event.span_s)
+                self._prices.learn(event.prices)
+                return NOTHING
+            case ReferenceLost():
+                self.reference, self._lost = None, event.reason
+            case VenueStatus():
+                self._learn(self.market, event)
+            case TradingStateChanged():
+                self.state = event.state
+            case OrderFilled():
+                self._apply(event)
+                self._fill(event, now)
+                if self.inventory.resolution is not None and self.market is not None:
+                    return self._settle(self.market, self.inventory.resolution)
+                return LOOK_AGAIN
+            case OrderRejected() | OrderDenied() | OrderUnchanged() | OrderCancelled():
+                order = self.table.orders.get(event.client_id)
+                if order is not None:
+                    self._side(order.outcome).refused(order, event, now)
+                    self._apply(event)
+                return LOOK_AGAIN
+            case _:
+                return NOTHING
+        return self._requote(now, origin)
+
+    @property
+    def done(self) -> bool:
+        """Whether the market is settled and nothing of ours can still fill."""
+        return self.inventory.resolution is not None and len(self.table) == 0
+
+    # --- quoting ----------------------------------------------------------------------------------
+
+    def _requote(self, now: Nanos, origin: Nanos | None) -> Decision:
+        self._looked_ns = now
+        quoter, reference = self._quoter, self.reference
+        if quoter is None or self.inventory.resolution is not None:
+            return NOTHING
+        tau = Nanos(quoter.market.expires_venue_ns - (now + self._venue.offset_ns))
+        inputs: QuoteInputs | None = None
+        ladder: Ladder | None = None
+        bids: tuple[Level, ...] = ()
+        asks: tuple[Level, ...] = ()
+        taking: Taking | None = None
+        mark: FairMoved | None = None
+        room, net = 0, self.inventory.yes - self.inventory.no
+        if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
+            inputs = self._inputs(quoter, reference, tau, net, now)
+            if self._prints is not None and not self._knows_prints(self._prints, inputs, now):
+                inputs = None
+        obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
+        if inputs is not None:
+            aim, allowed = quoter.aim(inputs), quoter.allowance(inputs)
+            self.record.price(aim.f, aim.fair, net, tau <= quoter.close_ns)
+            if obstacle is None:
+                room = 0 if allowed.reduce_only else allowed.room
+                standing = self._standing
+                if standing is None or not standing.holds(inputs, aim, allowed):
+                    ladder = quoter.ladder(inputs, aim, allowed)
+                    self._standing = standing = LadderCache(ladder, inputs, quoter)
+                bids, asks = self._yes.below_cap(standing.bids, now), self._no.below_cap(standing.asks, now)
+                if aim.f <= quoter.cross_f:
+                    taking = self._crossing(quoter, inputs, aim, allowed, now)
+                if taking is not None:
+                    bids, asks, taking = self._beside(taking, bids, asks, net, quoter.market.min_size, now)
+            if now - self._marked_ns >= MARK_EVERY_NS:
+                mark = self._mark(quoter.market, inputs, aim, now)
+        yes = self._yes.changes(bids, room - net, now)
+        no = self._no.changes(asks, room + net, now)
+        unchanged = yes is NO_CHANGES and no is NO_CHANGES and taking is None
+        if unchanged or not self._worth_sending(yes, no, taking, now):
+            return NOTHING if mark is None else Decision((mark,))
+        if inputs is not None and ladder is None:
+            ladder = quoter.ladder(inputs, aim, allowed)
+        reason = self._reason(quoter, ladder, obstacle, bids, asks, tau, taking is not None)
+        intent = self._intent(yes, no, taking, reason, now, origin)
+        return Decision((intent,) if mark is None else (mark, intent), reason)
+
+    def _worth_sending(self, yes: Changes, no: Changes, taking: Taking | None, now: Nanos) -> bool:
+        if taking is not None or yes.urgent or no.urgent:
+            return True
+        return bool(yes or no) and now - self._sent_ns >= self.params.quoting.refresh_ns
+
+    def _inputs(self, quoter: Quoter, reference: ReferenceMoved, tau: Nanos, net: int, now: Nanos) -> QuoteInputs:
+        assert quoter.market.strike is not None
+        yes, no = self._yes.orders, self._no.orders
+        best_no, room_tau = no.best, tau - self._look_ahead_ns
+        return QuoteInputs(
+            reference.price,
+            quoter.market.strike,
+            reference.sigma,
+            tau,
+            (now - reference.life_ns) / SECOND - self.params.quoting.pause_s,
+            reference.feed_latency_s + self._venue.order_latency_s,
+            net,
+            yes.outside,
+            no.outside,
+            self._venue.cash_micros,
+            Nanos(room_tau if room_tau > 0 else 0),
+            yes.best,
+            None if best_no is None else Ticks(quoter.per_dollar - best_no),
+            self.state is TradingState.REDUCING,
+            uncertainty=reference.uncertainty,
+        )
+
+    def _knows_prints(self, prints: Prints, inputs: QuoteInputs, now: Nanos) -> bool:
+        """Put the prints that are fixed into the inputs; False while one of them is not known."""
+        assert self.reference is not None
+        inputs.lag_ns = nanos(self.reference.feed_latency_s)
+        fixed = prints.fixed(now + inputs.tau_ns, now, inputs.lag_ns)
+        if fixed is None:
+            return False
+        inputs.locked_sum, inputs.locked = fixed
+        return True
+
+    def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
+        """Why nothing may rest at all, or None."""
+        market = quoter.market
+        if market.status is not MarketStatus.OPEN or market.strike is None:
+            return f"market {market.status.lower()}"
+        if tau - self._look_ahead_ns <= quoter.close_ns:  # an order sent now would find it closing
+            return "closing"
+        if not self._venue.connected:
+            return "venue not in step"
+        if self.state is TradingState.HALTED or self.state is TradingState.TRAPPED:
+            return f"account {self.state.lower()}"
+        if self.reference is None:
+            return self._lost
+        if now - self.reference.life_ns > self.params.risk.stale_after_ns:
+            return "reference stale"
+        if now < self._frozen_until:
+            return "frozen after a burst of fills"
+        if not priced and self._prints is not None and not self._prints.known:
+            return "prints of the average not known"
+        return None if priced else "the figures make no price"
+
+    def _crossing(
+        self, quoter: Quoter, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity, now: Nanos
+    ) -> Taking | None:
+        bid, ask = self._book.bid_ticks, self._book.ask_ticks
+        others_bid = None if bid is None or self._yes.reaches(bid) else bid
+        others_ask = None if ask is None or self._no.reaches(quoter.per_dollar - ask) else ask
+        taking = quoter.crossing(inputs, aim, allowed, others_bid, others_ask)
+        return None if taking is None or self._side(taking[0]).paused(now) else taking
+
+    def _beside(
+        self,
+        taking: Taking,
+        bids: tuple[Level, ...],
+        asks: tuple[Level, ...],
+        net: int,
+        min_size: int,
+        now: Nanos,
+    ) -> tuple[tuple[Level, ...], tuple[Level, ...], Taking | None]:
+        """What may rest beside a purchase, and what of it may be made now: together they must not go beyond flat."""
+        side, flat = self._side(taking[0]).orders, abs(net)
+        left = flat - side.outside - taking[2]
+        if taking[0] is Outcome.YES:
+            bids = _at_most(bids, left, min_size)
+        else:
+            asks = _at_most(asks, left, min_size)
+        # Nor may the purchase go beyond flat with all that may still fill beside it.
+        if now - self._crossed_ns < CROSS_EVERY_NS or side.committed + taking[2] > flat:
+            return bids, asks, None
+        return bids, asks, taking
+
+    def _intent(
+        self,
+        yes: Changes,
+        no: Changes,
+        taking: Taking | None,
+        reason: QuoteReason,
+        now: Nanos,
+        origin: Nanos | None,
+    ) -> QuoteIntent:
+        cancels = yes.cancels + no.cancels
+        # What stands too close to the fair value moves first; then the side that follows cannot meet it.
+        replaces = yes.outward + no.outward + yes.inward + no.inward
+        places = [
+            PlaceOrder(self._next_id(), outcome, ticks, size)
+            for outcome, changes in ((Outcome.YES, yes), (Outcome.NO, no))
+            for ticks, size in changes.places
+        ]
+        if taking is not None:
+            self._crossed_ns = now
+            places.insert(0, PlaceOrder(self._next_id(), *taking, post_only=False, immediate=True))
+        for cancel in cancels:
+            self.table.cancel(cancel.client_id, now)
+        for replace in replaces:
+            self.table.replace(replace, now)
+        for place in places:
+            self.table.place(self.name, place, now)
+        self._two_sided = bool(self._yes.orders.resting and self._no.orders.resting)
+        self._sent_ns = now
+        self.record.order_messages += len(cancels) + len(replaces) + len(places)
+        priced = self.reference.life_ns if self.reference is not None else Nanos(0)
+        return QuoteIntent(
+            self.name, self.incarnation, cancels, replaces, tuple(places), reason, priced_ns=priced, origin_ns=origin
+        )
+
+    def _reason(
+        self,
+        quoter: Quoter,
+        ladder: Ladder | None,
+        obstacle: str | None,
+        bids: tuple[Level, ...],
+        asks: tuple[Level, ...],
+        tau: Nanos,
+        taking: bool,
+    ) -> QuoteReason:
+        market = quoter.market
+        why = obstacle or (ladder.why if ladder is not None else "")
+        if taking:
+            why += ", taking to flatten"
+        strike = market.strike if market.strike is not None else math.nan
+        spot, sigma = (math.nan, math.nan) if self.reference is None else (self.reference.price, self.reference.sigma)
+        f = schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0
+        net, offered = self.inventory.net, tuple([(quoter.per_dollar - ticks, size) for ticks, size in asks])
+        if ladder is None:
+            nan = math.nan
+            return QuoteReason(why, spot, strike, f, nan, 0.0, nan, 0.0, nan, 0, net, bids, offered, "CLOSED")
+        aim, allowed = ladder.aim, ladder.allowed
+        figures = sigma, aim.d2, aim.fair, aim.lean, aim.half_spread, allowed.room, net
+        phase = "CLOSED" if obstacle == "closing" else allowed.phase
+        return QuoteReason(why, spot, strike, f, *figures, bids, offered, phase)
+
+    def _mark(self, market: Market, inputs: QuoteInputs, aim: TargetQuote, now: Nanos) -> FairMoved:
+        self._marked_ns = now
+        delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(aim.left_s, 0.5))
+        return FairMoved(self.name, market.asset, aim.fair, delta, inputs.net, inputs.spot)
+
+    # --- the session ------------------------------------------------------------------------------
+
+    def _hydrate(self, event: MarketHydrated) -> None:
+        self.state = event.state
+        self._learn(event.market, VenueStatus(True, event.offset_ns, event.order_latency_s, event.cash_micros))
+        self.inventory = Inventory(
+            yes=event.yes,
+            no=event.no,
+            yes_cost_micros=event.yes_cost_micros,
+            no_cost_micros=event.no_cost_micros,
+            fees_micros=event.fees_micros,
+            merged_micros=event.merged_micros,
+        )
+
+    def _learn(self, market: Market | None, venue: VenueStatus) -> None:
+        """Take in the market's terms or the venue's state, and what follows from them."""
+        self._venue = venue
+        self._look_ahead_ns = LOOK_AHEAD_NS + nanos(2 * venue.order_latency_s)
+        if market is None:
+            return
+        if market is not self.market:
+            quoter = Quoter(market, self.params)
+            self.market, self._quoter, self._standing = market, quoter, None
+            self._prints = None
+            if quoter.prints:
+                self._prices = self._prices or PriceLog(quoter.prints)
+                self._prices.lengthen(quoter.prints)
+                self._prints = Prints(self._prices, quoter.prints)
+        self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is MarketStatus.OPEN else 0
+
+    def _apply(self, event: OrderEvent) -> None:
+        self.table.apply(event)
+        self._two_sided = bool(self._yes.orders.resting and self._no.orders.resting)
+
+    def _fill(self, fill: OrderFilled, now: Nanos) -> None:
+        if not self.inventory.apply(fill, fill.tick_micros):
+            return
+        self.record.fill(fill.size, self.inventory.net)
+        self._marked_ns = 0
+        if self._side(fill.outcome).bursts(fill.size, now, self.params.risk):
+            self._frozen_until = now + self.params.risk.freeze_ns
+
+    def _settle(self, market: Market, resolution: Resolution) -> Decision:
+        self._learn(market, self._venue)
+        self.inventory.settle(resolution)
+        return Decision((self.record.report(market, self.inventory, resolution),))
+
+    def _side(self, outcome: Outcome) -> Side:
+        return self._yes if outcome is Outcome.YES else self._no
+
+    def _next_id(self) -> str:
+        self._orders += 1
+        return f"{self._prefix}-{self._orders}"
+
+
+def _at_most(levels: tuple[Level, ...], total: int, min_size: int) -> tuple[Level, ...]:
+    """The best of the levels, cut to `total` contracts."""
+    kept: list[Level] = []
+    for ticks, size in levels:
+        here = min(size, total)
+        if here < min_size:
+            break
+        kept.append((ticks, Contracts(here)))
+        total -= here
+    return tuple(kept)

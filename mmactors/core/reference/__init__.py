@@ -1,0 +1,1 @@
+"""One asset's price and volatility, made of all its sources."""

@@ -1,0 +1,1 @@
+"""What may be sent and in which trading state."""

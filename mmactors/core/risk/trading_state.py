@@ -1,0 +1,461 @@
+"""Risk: the gate every order passes last, and the rules that decide what the account may do.
+
+The gate is a tuple of named rules over one `OrderCheck`; the first that objects denies the order. It is called where
+the orders leave (the desk), so nothing races it. `RiskRules` decides the trading state from equity and
+reports exposure.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from mmactors.core.ledger.account import Account
+from mmactors.core.ledger.inventory import Inventory
+from mmactors.core.params import MakerParams, RiskParams
+from mmactors.core.quoting import schedule
+from mmactors.messages import (
+    AssetExposed,
+    FairMoved,
+    FillMissed,
+    JournalSynced,
+    Market,
+    MarketResolved,
+    MarketStatus,
+    OrderFilled,
+    Outcome,
+    PairsMerged,
+    PastHolding,
+    SettledAway,
+    SyncJournal,
+    TokenRenewed,
+    TradingState,
+    TradingStateChanged,
+    VenueConnected,
+    VenuePosition,
+    VenueStatus,
+)
+from mmactors.units import SECOND, Micros, Nanos, dollars
+
+FREED_AT = 0.8
+"""An asset whose exposure reached its limit is freed when it is below this share of it."""
+
+TOLD_EVERY = 0.1
+"""How much of the limit an asset's exposure moves before it is told again."""
+
+ON_THE_WAY_NS = Nanos(SECOND // 4)
+"""What a price took to come here and an order takes to the venue: it must not be stale when it arrives there."""
+
+PULSE_LIMIT_NS = Nanos(2 * SECOND)
+"""Without risk's pulse for this long the gate admits only reducing orders."""
+
+REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
+"""How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
+
+JOURNAL_PULSES = 2
+"""A journal that owes its answer for so many pulses of risk, a second, is behind."""
+
+DAY_NS = 86_400 * SECOND
+
+_TOKEN, _LOSS, _JOURNAL = "the venue's token", "the day's loss", "the journal"
+"""How the reasons of a state begin. They are on disk: by them an earlier run's are known again."""
+
+_SEVERITY = {state: rank for rank, state in enumerate(TradingState)}
+
+_ENDS = {_TOKEN: "the venue's token is renewed", _LOSS: "a new UTC day", _JOURNAL: "the journal has caught up"}
+
+
+@dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
+class OrderCheck:
+    """One order about to leave, and all that the rules may know of its surroundings.
+
+    Attributes:
+        ticks, size: price and total size asked for; `remaining` is what of it may still fill.
+        net: YES - NO held in the market.
+        same: contracts of this outcome that may still fill, without this order.
+        opposing_ticks: best own price on the other side, in that outcome's ticks, None if there is none.
+        venue_tau_ns: time left by the venue's clock.
+        priced_age_ns: age of the newest sign of life behind the price.
+        cash_free: cash less what every other live order may cost.
+        cost: what this one may cost at most, fees included.
+        exposure_after: the account's worst-case loss with this order live.
+        d2: distance to the strike in standard deviations, as the market saw it.
+        barred: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
+        f: share of the session left by the venue's clock.
+    """
+
+    market: Market
+    params: MakerParams
+    outcome: Outcome
+    ticks: int
+    size: int
+    remaining: int
+    net: int
+    same: int
+    opposing_ticks: int | None
+    venue_tau_ns: int
+    priced_age_ns: int
+    cash_free: int
+    cost: int
+    exposure_after: int
+    d2: float
+    state: TradingState
+    pulse_age_ns: int
+    synced: bool
+    barred: int = 0
+    f: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.f = schedule.f(Nanos(self.venue_tau_ns), self.market.duration_ns)
+
+    @property
+    def signed_net(self) -> int:
+        """The position in this order's direction: positive if the order adds to it."""
+        return self.net if self.outcome is Outcome.YES else -self.net
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the order can only cut |net|, whatever else of its side fills."""
+        return self.remaining + self.same <= -self.signed_net
+
+
+Rule = Callable[[OrderCheck], str | None]
+
+
+def _synced(p: OrderCheck) -> str | None:
+    return None if p.synced else "the account is not reconciled with the venue"
+
+
+def _state(p: OrderCheck) -> str | None:
+    if p.state is TradingState.ACTIVE or (p.state is TradingState.REDUCING and p.reduces):
+        return None
+    return f"the account is {p.state}"
+
+
+def _pulse(p: OrderCheck) -> str | None:
+    if p.pulse_age_ns <= PULSE_LIMIT_NS or p.reduces:
+        return None
+    return "risk is silent"
+
+
+def _market_open(p: OrderCheck) -> str | None:
+    return None if p.market.status is MarketStatus.OPEN else f"the market is {p.market.status}"
+
+
+def _close(p: OrderCheck) -> str | None:
+    if p.venue_tau_ns > schedule.close_at_ns(p.market.duration_ns, p.params.inventory):
+        return None
+    return "past the closing threshold"
+
+
+def _stale(p: OrderCheck) -> str | None:
+    limit_ns = p.params.risk.stale_after_ns
+    on_the_way_ns = min(ON_THE_WAY_NS, limit_ns // 8)
+    return None if p.priced_age_ns <= limit_ns - on_the_way_ns else "the reference is stale"
+
+
+def _price(p: OrderCheck) -> str | None:
+    return None if 1 <= p.ticks < p.market.ticks_per_dollar else f"{p.ticks} ticks is no price"
+
+
+def _size(p: OrderCheck) -> str | None:
+    if p.remaining <= 0:
+        return "all of it has filled"
+    if p.market.min_size <= p.size <= p.market.max_size:
+        return None
+    return f"a size of {p.size} is outside {p.market.min_size}..{p.market.max_size}"
+
+
+def _room(p: OrderCheck) -> str | None:
+    room = schedule.room(p.f, p.params.inventory)
+    reach = p.signed_net + p.same + p.remaining
+    return None if reach <= room or p.reduces else f"could take the position to {reach}, room {room}"
+
+
+def _reduce_only(p: OrderCheck) -> str | None:
+    if p.f > p.params.inventory.reduce_only_f or p.reduces:
+        return None
+    return "late in the session only |net| may be cut"
+
+
+def _dead_side(p: OrderCheck) -> str | None:
+    inv = p.params.inventory
+    losing = Outcome.NO if p.d2 > 0 else Outcome.YES
+    if p.f > inv.dead_f or abs(p.d2) < inv.dead_d2 or p.outcome is not losing:
+        return None
+    if p.reduces and inv.dead_side == "reduce_only":
+        return None
+    return "the losing outcome gets no bids"
+
+
+def _spread(p: OrderCheck) -> str | None:
+    if p.opposing_ticks is None:
+        return None
+    own = p.market.ticks_per_dollar - p.ticks - p.opposing_ticks
+    least = max(1, math.ceil(p.params.risk.min_spread_micros / p.market.tick_micros))
+    return None if own >= least else f"own spread would be {own} ticks, least {least}"
+
+
+def _cash(p: OrderCheck) -> str | None:
+    return None if p.cost <= p.cash_free else f"costs ${dollars(p.cost):.2f}, free ${dollars(p.cash_free):.2f}"
+
+
+def _exposure(p: OrderCheck) -> str | None:
+    limit = p.params.risk.max_exposure
+    if p.exposure_after <= limit or p.reduces:
+        return None
+    return f"worst-case loss ${dollars(p.exposure_after):.2f}, limit ${dollars(limit):.2f}"
+
+
+def _asset(p: OrderCheck) -> str | None:
+    if not p.barred or (p.barred > 0) != (p.outcome is Outcome.YES) or p.reduces:
+        return None
+    return f"the exposure to {p.market.asset} is at its limit, ${p.params.risk.max_asset_delta:g} per bp"
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("synced", _synced),
+    ("state", _state),
+    ("pulse", _pulse),
+    ("market", _market_open),
+    ("close", _close),
+    ("stale", _stale),
+    ("price", _price),
+    ("size", _size),
+    ("room", _room),
+    ("reduce_only", _reduce_only),
+    ("dead_side", _dead_side),
+    ("spread", _spread),
+    ("cash", _cash),
+    ("exposure", _exposure),
+    ("asset", _asset),
+)
+
+
+def gate(proposal: OrderCheck) -> tuple[str, str] | None:
+    """Return the name and the words of the first rule that objects, or None: the order may leave."""
+    for name, rule in RULES:
+        objection = rule(proposal)
+        if objection is not None:
+            return name, objection
+    return None
+
+
+class _Cause(NamedTuple):
+    """Why the account is not ACTIVE."""
+
+    name: str
+    state: TradingState
+    reason: str
+
+
+def _left(before: TradingStateChanged | None) -> _Cause | None:
+    """Return what holds on of an earlier run's state: all but what this run measures itself, token and journal."""
+    if before is None or before.state is TradingState.ACTIVE:
+        return None
+    held = [reason for reason in before.reason.split("; ") if not reason.startswith((_TOKEN, _JOURNAL))]
+    if not held:
+        return None
+    only_loss = all(reason.startswith(_LOSS) for reason in held)
+    return _Cause(_LOSS, TradingState.REDUCING if only_loss else before.state, "; ".join(held))
+
+
+def _booked(holding: PastHolding, day: int) -> int:
+    """Return what fees and merged pairs of a market not settled came to, if it was last traded on this day."""
+    if not any(fill.venue_ns // DAY_NS == day for fill in holding.fills):
+        return 0
+    inventory = Inventory()
+    for fill in holding.fills:
+        inventory.apply(fill, fill.tick_micros)
+    inventory.merge(min(holding.pairs, inventory.pairs))
+    return inventory.merged_micros - inventory.fees_micros
+
+
+class RiskRules:
+    """Decides the trading state from equity, and sums exposure by asset.
+
+    Equity is cash + P * YES + (1 - P) * NO over all markets. A loss of `max_daily_loss` since the UTC day's start
+    latches REDUCING until the day turns; `earned_before` (micro-dollars) carries an earlier run's loss of the same day,
+    whereas its profit does not widen the limit.
+
+    `left` is what earlier runs did in markets not settled yet: fees and merged pairs (as if merged last) are of the
+    day, too. What is still held there begins at its cost, so its marks bring the rest of the loss back.
+
+    `before` is the state in which an earlier run of the same day ended. The day's loss, and every reason that these
+    rules cannot measure (an operator's halt, a ledger that does not match), hold on until the day turns.
+
+    A journal that does not answer within a second is REDUCING until it does: what is told to it may be lost.
+
+    A venue token that nobody renews does the same in time: REDUCING `reduce_before_ns` before its end, HALTED (and so
+    everything cancelled) `cancel_before_ns` before it, until a newer one is in use.
+    """
+
+    def __init__(
+        self,
+        params: RiskParams,
+        *,
+        earned_before: Micros = Micros(0),
+        day: int = 0,
+        left: Iterable[PastHolding] = (),
+        before: TradingStateChanged | None = None,
+        reduce_before_ns: Nanos = REDUCE_BEFORE_NS,
+        cancel_before_ns: Nanos = CANCEL_BEFORE_NS,
+    ) -> None:
+        self.params = params
+        self.account = Account()
+        self.state = TradingState.ACTIVE
+        self.fairs: dict[str, FairMoved] = {}
+        self._values: dict[str, float] = {}  # of them, the fair values
+        self.day = day
+        self._booked = {holding.market: _booked(holding, day) for holding in left}
+        self._earned_before: int = earned_before + sum(self._booked.values())
+        self._start_equity: int | None = None
+        self._latch = _left(before)
+        self._latched_on = day
+        self._causes: tuple[_Cause, ...] = ()
+        self._owed = 0  # pulses since the journal was asked, that one included; 0: it has answered
+        self._told: dict[str, AssetExposed] = {}
+        self._margins = ((cancel_before_ns, TradingState.HALTED), (reduce_before_ns, TradingState.REDUCING))
+        self._offset_ns = 0
+        self._expires_venue_ns: Nanos | None = None
+
+    def handle(self, event: object, now: Nanos) -> list[TradingStateChanged | AssetExposed]:
+        """Take in one event and return what it changes."""
+        match event:
+            case FairMoved() if 0.0 <= event.fair <= 1.0 and self.account.position(event.market).resolution is None:
+                self.fairs[event.market] = event
+                self._values[event.market] = event.fair
+                return [*self.judge(now), *self._exposed()]
+            case VenueStatus():
+                self._offset_ns = event.offset_ns
+                if self._start_equity is None and event.connected:
+                    self.account.cash_micros = event.cash_micros
+                    self._start_equity = self.equity()
+            case VenueConnected() | TokenRenewed():
+                self._expires_venue_ns = event.expires_venue_ns
+            case JournalSynced():
+                self._owed = 0
+            case VenuePosition():  # held from before this run, told once, before any fill
+                self.account.adopt(event)
+            case OrderFilled():
+                self.account.fill(event)
+                marked = self.fairs.get(event.market)
+                if marked is not None:  # the market's own next mark may be a quarter of a second away
+                    self.fairs[event.market] = replace(marked, net=self.account.position(event.market).net)
+                    return [*self.judge(now), *self._exposed()]
+            case PairsMerged():
+                self.account.merge(event.market, event.pairs)
+            case MarketResolved():
+                change = self.account.resolve(event.market, event.resolution)
+                if event.corrected_micros:  # of what an earlier run held, this account knows nothing
+                    self.account.cash_micros = Micros(self.account.cash_micros + event.corrected_micros - change)
+                self.fairs.pop(event.market.id, None)
+                self._values.pop(event.market.id, None)
+                return [*self.judge(now), *self._exposed()]
+            case FillMissed(fill) if fill.venue_ns // DAY_NS == self.day:
+                self._booked[fill.market] = self._booked.get(fill.market, 0) - fill.fee_micros
+                self._earned_before -= fill.fee_micros
+            case SettledAway():  # paid before this run, so no part of its equity
+                turned = self.judge(now)
+                if event.at_ns // DAY_NS == self.day:
+                    self._earned_before += event.report.pnl_micros - self._booked.pop(event.report.market, 0)
+                return [*turned, *self.judge(now)]
+            case _:
+                return []
+        return [*self.judge(now)]
+
+    def _exposed(self) -> list[AssetExposed]:
+        """What is worth telling of the exposures: a direction barred or freed, or a tenth of the limit more or less."""
+        found = self.dollars_per_bp()
+        changes: list[AssetExposed] = []
+        for asset in {**self._told, **found}:
+            value = found.get(asset, 0.0)
+            share = value / self.params.max_asset_delta
+            told = self._told.get(asset, AssetExposed(asset, 0.0, 0.0, 0))
+            side = 1 if share > 0 else -1
+            barred = side if abs(share) >= (FREED_AT if told.barred == side else 1.0) else 0
+            if barred != told.barred or abs(share - told.share) >= TOLD_EVERY:
+                self._told[asset] = AssetExposed(asset, value, share, barred)
+                changes.append(self._told[asset])
+        return changes
+
+    def ask_journal(self) -> SyncJournal | None:
+        """Count a pulse, half a second; return the next question to the journal, None while it owes an answer."""
+        self._owed += 1
+        return SyncJournal() if self._owed == 1 else None
+
+    def judge(self, now: Nanos) -> list[TradingStateChanged]:
+        """Compare the day's loss with its limit; latch, and reset when the UTC day turns.
+
+        A change of the reasons is told even if the state stays: the journal's last word must name all of them.
+        """
+        today = now // DAY_NS
+        if today > self.day:  # a clock set back does not end a day
+            if self.day:
+                self._earned_before = 0
+                self._booked.clear()
+                if self._start_equity is not None:
+                    self._start_equity = self.equity()
+            self.day = today
+        loss = -self.day_pnl()
+        if self._latched_on != self.day:
+            self._latch = None
+        if self._latch is None and loss >= self.params.max_daily_loss:
+            self._latch, self._latched_on = (
+                _Cause(_LOSS, TradingState.REDUCING, f"{_LOSS} is ${dollars(loss):.2f}"),
+                self.day,
+            )
+        token, journal = self._by_token(now), self._by_journal()
+        if token is None and self._latch is None and journal is None and not self._causes:  # as a rule
+            return []
+        return self._changed(tuple(cause for cause in (token, self._latch, journal) if cause is not None))
+
+    def _changed(self, causes: tuple[_Cause, ...]) -> list[TradingStateChanged]:
+        were = self._causes
+        if [cause[:2] for cause in causes] == [cause[:2] for cause in were]:
+            return []
+        self._causes = causes
+        if causes:
+            worst_first = sorted(causes, key=lambda cause: _SEVERITY[cause.state], reverse=True)
+            self.state, reasons = worst_first[0].state, [cause.reason for cause in worst_first]
+        else:
+            self.state, reasons = TradingState.ACTIVE, [_ENDS[cause.name] for cause in were]
+        return [TradingStateChanged(self.state, "; ".join(reasons))]
+
+    def _by_token(self, now: Nanos) -> _Cause | None:
+        if self._expires_venue_ns is not None:
+            left = self._expires_venue_ns - (now + self._offset_ns)
+            for margin, state in self._margins:
+                if left <= margin:
+                    reason = f"{_TOKEN} ends in {max(0, left) / SECOND:.0f} s and is not renewed"
+                    return _Cause(_TOKEN, state, reason)
+        return None
+
+    def _by_journal(self) -> _Cause | None:
+        if self._owed <= JOURNAL_PULSES:
+            return None
+        return _Cause(_JOURNAL, TradingState.REDUCING, f"{_JOURNAL} is more than a second behind")
+
+    def day_pnl(self) -> int:
+        """Profit since the UTC day's start, in micro-dollars, unrealised included."""
+        carried = min(0, self._earned_before)
+        return carried if self._start_equity is None else self.equity() - self._start_equity + carried
+
+    def equity(self) -> int:
+        """Cash and positions at fair value, in micro-dollars; a position without a fair value counts at its cost."""
+        return self.account.equity(self._values)
+
+    def exposure(self) -> dict[str, float]:
+        """Dollars gained per dollar the asset rises, by asset: all its sessions move together."""
+        total: dict[str, float] = {}
+        for moved in self.fairs.values():
+            total[moved.asset] = total.get(moved.asset, 0.0) + moved.net * moved.delta_per_dollar
+        return total
+
+    def dollars_per_bp(self) -> dict[str, float]:
+        """Dollars gained per basis point (0.01 %) that the asset rises, by asset: comparable among assets."""
+        total: dict[str, float] = {}
+        for moved in self.fairs.values():
+            gain = moved.net * moved.delta_per_dollar * moved.spot * 1e-4
+            total[moved.asset] = total.get(moved.asset, 0.0) + gain
+        return total

@@ -1,0 +1,1 @@
+"""The markets the venue lists and which of them are quoted."""

@@ -1,0 +1,165 @@
+"""The oracle: runs the twin under faults and says what, if anything, came out wrong.
+
+Owns the comparison of the program's ledger with the venue's own while nothing goes wrong: V1, V2 and V3 of the list of
+invariants; the auditor watches all others at every event. It judges by the venue's books, never by the program's word
+on itself.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from mmactors.actors import addresses
+from mmactors.audit import Auditor, Rules, Violation
+from mmactors.backtest.actor_run import ActorRun
+from mmactors.backtest.audit_tap import AuditTap
+from mmactors.backtest.environment import START_NS
+from mmactors.backtest.links import ACCOUNT
+from mmactors.config import Config
+from mmactors.faults.links import FaultyFeed, FaultyLink
+from mmactors.faults.schedule import KINDS, FaultSchedule, Kind, draw
+from mmactors.messages import OrderFilled
+from mmactors.runtime.lanes import Lane
+from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
+
+LOOK_EVERY_S = 0.25
+DESIGNED = frozenset(("V9 one per price",))
+"""Not judged under faults: an order in doubt is left alone and counted, so the ladder beside it may meet its price."""
+
+OUTLASTING = frozenset(("V4 resting", "V5 resting", "V7 resting", "V7 market_closed", "dead side resting"))
+"""Their clock starts when the venue answers again: what it refuses to cancel, or is in doubt meanwhile, still rests."""
+
+PATIENCE_NS = 5 * SECOND
+"""How long a difference may last, counted from the last fault's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a run found: the rule, in words, and after how much virtual and CPU time; no rule if all was well."""
+
+    seed: int
+    rule: str | None
+    words: str
+    virtual_s: float
+    cpu_s: float
+
+
+class Ledgers:
+    """Compares the program's books with the venue's. Its `saw` observes the runtime."""
+
+    def __init__(self, twin: ActorRun, trouble: FaultSchedule) -> None:
+        self._twin = twin
+        self._trouble = trouble
+        self._journal: Counter[str] = Counter()
+        self._since: dict[tuple[str, str], int] = {}
+
+    def saw(self, _now: Nanos, name: str, message: object) -> None:
+        """Note what the journal is told."""
+        if name == addresses.JOURNAL and isinstance(message, OrderFilled):
+            self._journal[message.fill_id] += 1
+
+    def broken(self) -> tuple[str, str] | None:
+        """Return the rule and the words of a difference that has lasted too long."""
+        now = self._twin.runtime.clock.now()
+        if not self._trouble.quiet(now, 0):
+            self._since.clear()
+            return None
+        differences = self._differences()
+        self._since = {key: self._since.get(key, now) for key in differences}
+        for key, since in self._since.items():
+            if now - since > PATIENCE_NS:
+                return key[0], differences[key]
+        return None
+
+    def _differences(self) -> dict[tuple[str, str], str]:
+        desk, account = self._twin.desk, self._twin.venue.account(ACCOUNT)
+        found: dict[tuple[str, str], str] = {}
+        for order in account.live.values():
+            if order.client_order_id not in desk.table.orders:
+                words = f"{order.remaining} {order.outcome} at {order.ticks} ticks rest as {order.client_order_id}"
+                found["V3 orders", order.id] = f"{words}, which the desk does not know"
+        for fill in account.fills:
+            if fill.fill_id not in self._journal:
+                found["V1 fills", fill.fill_id] = f"{fill.size} {fill.outcome} of fill {fill.fill_id} never booked"
+        told = {fill.fill_id for fill in account.fills}
+        for name, count in self._journal.items():
+            if count > 1 or name not in told:
+                found["V1 fills", name] = f"fill {name} booked {count} times"
+        off = desk.account.cash_micros - account.cash
+        if off:
+            found["V2 ledger", "cash"] = f"the desk's cash is off by {dollars(off):+.2f} $"
+        for market, position in account.positions.items():
+            held = desk.account.position(market)
+            if (held.yes, held.no) != (position.yes, position.no):
+                words = f"the desk holds {held.yes} YES, {held.no} NO of {market}"
+                found["V2 ledger", market] = f"{words}, the venue says {position.yes}, {position.no}"
+        return found
+
+
+def run(
+    config: Config,
+    seed: int,
+    duration_s: float,
+    *,
+    kinds: Sequence[Kind] = KINDS,
+    interleaving: int | None = None,
+) -> Finding:
+    """Run the program under the seed's faults until something is wrong or the time is over.
+
+    Args:
+        config: what to run; its simulator section is the world.
+        seed: of the faults.
+        duration_s: virtual time.
+        kinds: what may go wrong.
+        interleaving: seed of a random legal order of events, None for the canonical one.
+    """
+    began = time.process_time()
+    trouble = draw(seed, START_NS, duration_s, kinds)
+    violations: list[Violation] = []
+
+    def saw_broken(violation: Violation) -> None:
+        now = violation.t * MILLISECOND
+        excused = violation.check in OUTLASTING and not trouble.quiet(now, PATIENCE_NS, besides="silent")
+        if violation.check not in DESIGNED and not excused:
+            violations.append(violation)
+
+    rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
+    tap = AuditTap(Auditor(rules, account=ACCOUNT, on_violation=saw_broken))
+    ledgers: Ledgers | None = None
+
+    def saw(now: Nanos, name: str, message: object) -> None:
+        if ledgers is not None:
+            ledgers.saw(now, name, message)
+
+    twin = ActorRun(
+        config,
+        interleaving=interleaving,
+        recorder=tap,
+        trace=False,
+        observer=saw,
+        link=partial(FaultyLink, trouble),
+        feed=partial(FaultyFeed, trouble),
+    )
+    tap.world = twin.venue.world
+    ledgers = Ledgers(twin, trouble)
+    rule, words = None, ""
+    end_ns = START_NS + nanos(duration_s)
+    while rule is None and twin.runtime.clock.now() < end_ns:
+        twin.run(LOOK_EVERY_S)
+        broken = ledgers.broken()
+        if violations:
+            rule, words = violations[0].check, violations[0].words
+        elif broken is not None:
+            rule, words = broken
+        elif twin.ended:
+            rule, words = "end", f"the program ended: {twin.ended[0]}"
+    statistics = twin.runtime.statistics()
+    if rule is None and statistics.died + statistics.abandoned:
+        rule, words = "deaths", f"{statistics.died} actors died, {statistics.abandoned} were given up"
+    if rule is None and statistics.dead_letters[Lane.MONEY]:
+        rule, words = "dead letters", f"{statistics.dead_letters[Lane.MONEY]} messages about money reached nobody"
+    virtual_s = (twin.runtime.clock.now() - START_NS) / SECOND
+    twin.end()
+    return Finding(seed, rule, words, virtual_s, time.process_time() - began)

@@ -1,0 +1,289 @@
+"""Replay: a run's event log fed back into fresh Makers, every answer held against the recorded one, byte for byte.
+
+Owns that comparison, its figures and their words, and which records are meant. Knows no runtime and no actors: a Maker
+needs none.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from mmactors import __version__
+from mmactors.core.quoting.maker import Maker
+from mmactors.messages import (
+    OrderEvent,
+    QuoteIntent,
+)
+from mmactors.ops.event_log import (
+    NO_INPUT,
+    UNREADABLE,
+    EventLogError,
+    EventLogReader,
+    LogHeader,
+    RecordedMaker,
+    RecordedStep,
+    decoded_answer,
+    encoded_answer,
+)
+from mmactors.ops.market_log import clock, plain
+from mmactors.units import Nanos
+
+T = TypeVar("T")
+Progress = Callable[[str], None]
+
+TELL_EVERY_S = 5.0
+NOISE = 1e-9
+"""Floats that differ by no more than this, relatively or in all, are the same but for their last digits."""
+
+LONGEST_EVENT = 400
+"""How much of an event is shown."""
+
+_ORDER_EVENTS = get_args(OrderEvent)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first step of one Maker whose answer was not the recorded one; the rest of its life proves nothing."""
+
+    market: str
+    incarnation: int
+    step: int
+    at_ns: Nanos
+    event: str
+    expected: str
+    got: str
+    where: str
+
+
+@dataclass(slots=True)
+class Replay:
+    """What `prove` found.
+
+    `rounded` counts the steps that decided the same, but whose figures differ in their last digits: another machine's
+    mathematics. `cut` says where the log breaks off, if it does.
+    """
+
+    log: str
+    header: LogHeader
+    markets: set[str] = field(default_factory=set)
+    makers: int = 0
+    steps: int = 0
+    commands: int = 0
+    ladder_changes: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    rounded: int = 0
+    cut: str | None = None
+    wall_s: float = 0.0
+
+    @property
+    def identical(self) -> bool:
+        """Whether every step's answer was the recorded one, byte for byte."""
+        return not self.differences and not self.rounded
+
+    def figures(self) -> dict[str, Any]:
+        """Return what was compared and what differs; steps behind a Maker's first difference are not counted."""
+        first = self.differences[0] if self.differences else None
+        return {
+            "log": self.log,
+            "run": self.header.run,
+            "recorded_by": self.header.program,
+            "markets": len(self.markets),
+            "makers": self.makers,
+            "steps": self.steps,
+            "commands": self.commands,
+            "ladder_changes": self.ladder_changes,
+            "identical": self.identical,
+            "makers_that_differ": len(self.differences),
+            "steps_rounded_otherwise": self.rounded,
+            "first_difference": None if first is None else asdict(first),
+            "cut": self.cut,
+            "wall_seconds": self.wall_s,
+        }
+
+    def lines(self) -> list[str]:
+        """Return the same for a console."""
+        found = [
+            f"run {self.header.run}, recorded by mmactors {self.header.program} and replayed by {__version__}:"
+            f" {self.steps} steps, {self.commands} commands ({self.ladder_changes} ladder changes) of {self.makers}"
+            f" makers in {len(self.markets)} markets, in {self.wall_s:.1f} s",
+            *([] if self.cut is None else [self.cut]),
+        ]
+        if self.rounded:
+            found.append(
+                f"figures of {self.rounded} steps differ in their last digits only: was the log recorded elsewhere?"
+            )
+        if not self.differences:
+            return [*found, "every command is identical" + (", byte for byte" if self.identical else ", but for those")]
+        first = self.differences[0]
+        return [
+            *found,
+            f"{len(self.differences)} of {self.makers} makers decide otherwise; the first of them:",
+            f"  market    {plain(first.market)}, actor #{first.incarnation}, its step {first.step}",
+            f"  at        {clock(first.at_ns)} UTC ({first.at_ns})",
+            f"  event     {first.event}",
+            f"  expected  {first.expected}",
+            f"  got       {first.got}",
+            f"  where     {first.where}",
+        ]
+
+
+@dataclass(slots=True)
+class _Life:
+    """One Maker's replay; `maker` is None once it has decided otherwise."""
+
+    maker: Maker | None
+    steps: int = 0
+
+
+def prove(path: Path, *, market: str | None = None, progress: Progress = lambda _line: None) -> Replay:
+    """Feed a log back into fresh Makers and compare every answer.
+
+    Raises:
+        EventLogError: it cannot be read, has no steps, or no such market.
+    """
+    reader, chosen = open_log(path, market)
+    found = Replay(str(path), reader.header)
+    lives: dict[tuple[str, int], _Life] = {}
+    began = time.perf_counter()
+    for record in records(reader, chosen, progress):
+        if isinstance(record, RecordedMaker):
+            name = record.market.id
+            maker = Maker(name, record.incarnation, record.prefix, record.params)
+            lives[name, record.incarnation] = _Life(maker)
+            found.makers += 1
+            found.markets.add(name)
+        else:
+            _step(found, life_of(lives, record, path), record)
+    found.cut = reader.cut
+    found.wall_s = time.perf_counter() - began
+    if not found.steps:
+        raise EventLogError(
+            f"{path}: {found.cut or 'no maker handled anything'}; there is nothing to prove", UNREADABLE
+        )
+    return found
+
+
+def _step(found: Replay, life: _Life, step: RecordedStep) -> None:
+    if life.maker is None:
+        return
+    life.steps += 1
+    found.steps += 1
+    try:
+        decision = life.maker.handle(step.event, step.at_ns)
+    except Exception as error:  # noqa: BLE001 - a recorded death is to be repeated like any other answer
+        died = f"died: {type(error).__name__}: {error}"
+        answer = encoded_answer(None, False)
+    else:
+        died = ""
+        answer = encoded_answer(decision.commands, decision.requote)
+        found.commands += len(decision.commands)
+        found.ladder_changes += sum(isinstance(command, QuoteIntent) for command in decision.commands)
+    if answer == step.answer:
+        return
+    where = _where(_tree(step.answer), _tree(answer))
+    if not where:
+        found.rounded += 1
+        return
+    life.maker = None
+    event = repr(step.event)
+    found.differences.append(
+        Difference(
+            market=step.market,
+            incarnation=step.incarnation,
+            step=life.steps,
+            at_ns=step.at_ns,
+            event=event if len(event) <= LONGEST_EVENT else event[: LONGEST_EVENT - 3] + "...",
+            expected=_told(step.answer),
+            got=died or _told(answer),
+            where=where,
+        )
+    )
+
+
+def _told(answer: bytes) -> str:
+    told = decoded_answer(answer)
+    if told is None:
+        return "died"
+    requote, commands = told
+    words = [
+        f"{kind} ({', '.join(f'{len(fields[what])} {what}' for what in ('cancels', 'replaces', 'places'))})"
+        if kind == QuoteIntent.__name__
+        else kind
+        for kind, fields in commands
+    ]
+    return ", ".join(words + ["to look again"] * requote) or "nothing"
+
+
+def _tree(answer: bytes) -> Any:
+    told = decoded_answer(answer)
+    if told is None:
+        return None
+    return {"looks again": told[0], **{f"{n}. {kind}": fields for n, (kind, fields) in enumerate(told[1], 1)}}
+
+
+def _where(expected: Any, got: Any, path: str = "") -> str:
+    """Say where two trees differ first, the last digits of floats aside."""
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        expected, got = dict(enumerate(expected)), dict(enumerate(got))
+    if isinstance(expected, dict) and isinstance(got, dict) and expected.keys() == got.keys():
+        for key in expected:
+            found = _where(expected[key], got[key], f"{path}.{key}" if path else str(key))
+            if found:
+                return found
+        return ""
+    if isinstance(expected, dict) and isinstance(got, dict) and not path:
+        return "the commands are of other kinds"
+    if isinstance(expected, float) and isinstance(got, float):
+        same = math.isclose(expected, got, rel_tol=NOISE, abs_tol=NOISE) or (math.isnan(expected) and math.isnan(got))
+    else:
+        same = type(expected) is type(got) and expected == got
+    return "" if same else f"{path}: {expected!r} expected, {got!r} got"
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def open_log(path: Path, market: str | None) -> tuple[EventLogReader, str | None]:
+    """Return the log, and the full name of the market that is meant (None: all).
+
+    Raises:
+        EventLogError: it cannot be read, or no such market.
+    """
+    reader = EventLogReader(path)
+    if market is None:
+        return reader, None
+    known = list(dict.fromkeys(r.market.id for r in reader if isinstance(r, RecordedMaker)))
+    meant = [name for name in known if name == market] or [n for n in known if n.lower().startswith(market.lower())]
+    if len(meant) != 1:
+        what = f"{market!r} is the beginning of {len(meant)} markets" if meant else f"no market {market!r}"
+        shown = meant or known
+        some = ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+        raise EventLogError(f"{path}: {what}: {some or 'it has none'}", NO_INPUT)
+    return EventLogReader(path), meant[0]
+
+
+def records(reader: EventLogReader, market: str | None, progress: Progress) -> Iterator[RecordedMaker | RecordedStep]:
+    """Return the records of one market, or of all; `progress` hears of it every few seconds."""
+    told = time.perf_counter()
+    for count, record in enumerate(reader):
+        name = record.market.id if isinstance(record, RecordedMaker) else record.market
+        if market is None or name == market:
+            yield record
+        if count % 1000 == 0 and time.perf_counter() - told > TELL_EVERY_S:
+            told = time.perf_counter()
+            progress(f"{count} steps read")
+
+
+def life_of(lives: dict[tuple[str, int], T], step: RecordedStep, path: Path) -> T:
+    """Return what is kept of the Maker whose step this is.
+
+    Raises:
+        EventLogError: its beginning is not in the log.
+    """
+    life = lives.get((step.market, step.incarnation))
+    if life is None:
+        raise EventLogError(f"{path}: has steps of {step.market} #{step.incarnation}, not its beginning", UNREADABLE)
+    return life

@@ -1,0 +1,1 @@
+"""Ours and rival strategies in the same worlds."""

@@ -1,0 +1,1 @@
+"""How good a probability is, and which estimator is best."""

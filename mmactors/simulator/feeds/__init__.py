@@ -1,0 +1,1 @@
+"""What each exchange's frames say."""

@@ -1,0 +1,1 @@
+"""What of the venue can be exchanged: latency, queue and fees."""

@@ -1,0 +1,1 @@
+"""The venue and the exchanges on real sockets."""

@@ -1,0 +1,373 @@
+"""The simulator's process: one port for REST, the venue's WebSocket and the price feeds, on the wall clock.
+
+Owns start and end: the listening socket, the loops that let time pass, the log's flushing, signals and the parent's
+death. Everything the venue does is elsewhere.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from loguru import logger
+
+from mmactors.config import Config
+from mmactors.config.schema import SimulatorConfig
+from mmactors.net.tls import CertificatesError
+from mmactors.simulator.models.latency import latency_of
+from mmactors.simulator.prices.exchange import exchange, own_paths
+from mmactors.simulator.prices.live import LiveFeeds
+from mmactors.simulator.prices.recording import PricesError, Recording, load_prices
+from mmactors.simulator.server.binance_socket import Feed
+from mmactors.simulator.server.certificate import NoCertificateError, serve_with_own
+from mmactors.simulator.server.coinbase_socket import CoinbaseFeed
+from mmactors.simulator.server.fault_api import FaultApi
+from mmactors.simulator.server.history_rest import History
+from mmactors.simulator.server.hub import Say, VenueHub, WallClock
+from mmactors.simulator.server.rest import Rest, refused
+from mmactors.simulator.server.tokens import bearer
+from mmactors.simulator.server.venue_socket import VenueSocket
+from mmactors.simulator.venue.requests import bad_request
+from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
+from mmactors.simulator.venue.venue_log import VenueLog
+
+EXIT_OK, EXIT_NO_FILE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 66, 69, 78
+EXCHANGES = ("binance", "coinbase")
+FLUSH_EVERY_S = 0.2
+CLOSE_SOCKETS_WITHIN_S = 1.0
+
+
+class SimulatorServer:
+    """The venue and the feeds, listening.
+
+    Args:
+        config: the simulator's configuration.
+        secret: what tokens are signed with.
+        say: takes a line for the operator.
+        recordings: recorded prices by asset, instead of synthetic ones.
+        own: an exchange's own recordings by asset, by exchange.
+        certificate: where its own certificate goes, if it serves TLS.
+        live: the feeds whose prices are the world's; it has none of its own to tell then.
+        ping_every_ms, pong_within_ms: Binance's keep-alive.
+        subscribe_within_ms: how long Coinbase waits for a subscription.
+
+    Raises:
+        ValueError: the configuration's sessions cannot be.
+        OSError: the log cannot be opened.
+        NoCertificateError: it should serve TLS and cannot.
+    """
+
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        secret: str,
+        say: Say,
+        recordings: dict[str, Recording] | None = None,
+        own: Mapping[str, Mapping[str, Recording]] = MappingProxyType({}),
+        *,
+        certificate: Path | None = None,
+        live: LiveFeeds | None = None,
+        ping_every_ms: int = 20_000,
+        pong_within_ms: int = 60_000,
+        subscribe_within_ms: int = 5000,
+    ) -> None:
+        self._tls: ssl.SSLContext | None = None
+        if config.tls:
+            self._tls = serve_with_own(config.host, certificate or Path("simulator.pem"))
+        clock = WallClock()
+        world = build_world(config, clock.start_ms, recordings) if live is None else live.world
+        self._live = live
+        self._say = say
+        self._truth: VenueLog | None = None
+        if config.log is not None:
+            config.log.parent.mkdir(parents=True, exist_ok=True)
+            self._truth = VenueLog(config.log.open("ab", buffering=0), world.price)
+        run_id = _base36(clock.start_ms)
+        if self._truth is not None:
+            self._truth.begin(run_id, config.world.seed, clock.start_ms)
+        self.simulation = SimulatedVenue(
+            config,
+            clock.start_ms,
+            world=world,
+            recorder=self._truth,
+            run=run_id,
+            first_seq=clock.start_ms,
+        )
+        self.floor = VenueHub(self.simulation, clock, secret, say)
+        rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
+        self._orders_latency = latency_of(config, config.order_latency_ms, rng)
+        seed = config.world.seed
+        binance, coinbase = (
+            exchange(
+                name,
+                getattr(config.feeds, name),
+                world,
+                seed,
+                own_paths(name, own[name], recordings, clock.start_ms, config.world.speed) if name in own else None,
+            )
+            for name in EXCHANGES
+        )
+        delays_ms = [each.latency_ms for each in (config.feeds.binance, config.feeds.coinbase)]
+        binance_ms, coinbase_ms = (config.feed_latency_ms if each is None else each for each in delays_ms)
+        self._feed = Feed(
+            binance,
+            clock,
+            config.feed_ticks_per_s,
+            config.feeds.binance.trades_per_s,
+            latency_of(config, binance_ms, rng),
+            seed,
+            ticked=None if self._truth is None else self._truth.ticked,
+            ping_every_ms=ping_every_ms,
+            pong_within_ms=pong_within_ms,
+        )
+        self._coinbase = CoinbaseFeed(
+            coinbase,
+            clock,
+            config.feeds.coinbase.trades_per_s,
+            latency_of(config, coinbase_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
+            seed,
+            ticked=None if self._truth is None else self._truth.ticked,
+            subscribe_within_ms=subscribe_within_ms,
+        )
+        self._history = History(binance, coinbase, clock)
+        self._switchboard = FaultApi((binance, coinbase), clock, say, self.floor.simulation.alter)
+        self._config = config
+        self._runner: web.AppRunner | None = None
+        self._loops: list[asyncio.Task[None]] = []
+        self._sockets = 0
+        self._open: set[VenueSocket] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen and let time pass.
+
+        Raises:
+            OSError: the port is taken or the host is not ours.
+        """
+        app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
+        app.add_routes(Rest(self.floor, self._orders_latency).routes())
+        if self._live is None:
+            for part in (self._feed, self._coinbase, self._history, self._switchboard):
+                app.add_routes(part.routes())
+        app.add_routes([web.get("/ws", self._venue_socket)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
+        self._runner = runner
+        await runner.setup()
+        await web.TCPSite(runner, self._config.host, self._config.port, ssl_context=self._tls).start()
+        self.port = runner.addresses[0][1]
+        self.floor.advance()
+        working = [self._run_venue(), self._flush_log()]
+        if self._live is None:
+            working += [self._feed.run(), self._coinbase.run()]
+        else:
+            self._say(f"no sessions before there is a price: waits for {self._live.waiting_for}")
+            self._live.start()
+        self._loops = [asyncio.create_task(work) for work in working]
+
+    async def failed(self) -> None:
+        """Return when one of the loops has ended, which only a defect can bring about; its error is raised."""
+        done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
+        for loop in done:
+            loop.result()
+
+    async def stop(self) -> None:
+        """Tell everyone, close every socket, flush the log."""
+        for socket in list(self._open):
+            socket.put(self.floor.voice.say({"type": "notice", "code": "SHUTDOWN"}))
+            socket.close(1012, "restart")
+        self._feed.shut_down()
+        self._coinbase.shut_down()
+        deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S
+        while (
+            self._open or self._feed.sockets or self._coinbase.sockets
+        ) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        if self._live is not None:
+            self._live.stop()
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._truth is not None:
+            self._truth.close()
+
+    def listening(self) -> str:
+        """Return the line that says where everything is, as JSON."""
+        host, port = self._config.host, self.port
+        shown = f"[{host}]" if ":" in host else host
+        secure = "s" if self._tls is not None else ""
+        where = {
+            "host": host,
+            "port": port,
+            "rest_url": f"http{secure}://{shown}:{port}",
+            "ws_url": f"ws{secure}://{shown}:{port}/ws",
+            "binance_url": f"ws{secure}://{shown}:{port}/stream",
+            "coinbase_url": f"ws{secure}://{shown}:{port}/coinbase",
+        }
+        return msgspec.json.encode({"listening": where}).decode()
+
+    async def _venue_socket(self, request: web.Request) -> web.WebSocketResponse:
+        self._sockets += 1
+        socket = VenueSocket(self.floor, self._orders_latency, self._sockets)
+        self._open.add(socket)
+        try:
+            return await socket.serve(request, bearer(request.headers.get("Authorization")))
+        finally:
+            self._open.discard(socket)
+
+    async def _run_venue(self) -> None:
+        clock, step_s = asyncio.get_running_loop().time, self._config.step_ms / 1000
+        due = clock()
+        while True:
+            self.floor.advance()
+            if self._live is None:
+                self._history.note()
+            now_ms = self.floor.clock.now_ms()
+            for socket in list(self._open):
+                socket.tick(now_ms)
+            due = max(due + step_s, clock() - 1.0)
+            await asyncio.sleep(max(0.0, due - clock()))
+
+    async def _flush_log(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            if self._truth is not None:
+                self._truth.flush()
+
+
+def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
+    """Run the simulator until told to end; return the exit code.
+
+    Args:
+        config: the whole configuration; `simulator` is what counts.
+        prices: a file of recorded prices, before `simulator.world.prices`.
+        secret: what tokens are signed with.
+        watch_stdin: end when standard input does (the program that started us is gone), and leave Ctrl-C to it.
+        announce: takes the one line that says where we listen.
+    """
+    simulator = config.simulator
+    played = prices or simulator.world.prices
+    assets = tuple(dict.fromkeys(series.asset for series in simulator.sessions))
+    recordings = None
+    own: dict[str, dict[str, Recording]] = {}
+    try:
+        if played is not None:
+            found = load_prices(played, assets, from_s=simulator.world.prices_from_s)
+            recordings = found.by_asset
+            _say(found.report)
+        for name in EXCHANGES:
+            theirs = getattr(simulator.feeds, name).prices
+            if theirs is not None:
+                found = load_prices(theirs, assets, prefer=name)
+                own[name] = found.by_asset
+                _say(f"{name}: {found.report}")
+        server = SimulatorServer(
+            simulator,
+            secret,
+            _say,
+            recordings,
+            own,
+            certificate=config.simulator_certificate,
+            live=_connected(config, alone=not watch_stdin) if simulator.world.live else None,
+        )
+    except PricesError as error:
+        _say(str(error))
+        return EXIT_NO_FILE if error.missing else EXIT_CONFIG
+    except (ValueError, NoCertificateError, CertificatesError) as error:
+        _say(str(error))
+        return EXIT_CONFIG
+    except OSError as error:
+        _say(f"cannot write the log {simulator.log}: {error.strerror}; set simulator.log")
+        return EXIT_CONFIG
+    for asset in assets:
+        if recordings is not None and asset not in recordings:
+            _say(f"no recorded prices of {asset}: its sessions are not opened")
+    return asyncio.run(_serve(server, simulator, watch_stdin, announce))
+
+
+def _connected(config: Config, *, alone: bool) -> LiveFeeds:
+    """Make the connections to the real feeds; a program that trades here has the same and tells of their troubles."""
+    logger.remove()
+    if alone:
+        logger.add(sys.stderr, level="WARNING", format="simulator: {message}")
+    return LiveFeeds(config)
+
+
+async def _serve(
+    server: SimulatorServer, config: SimulatorConfig, watch_stdin: bool, announce: Callable[[str], None]
+) -> int:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_signal_handler(signal.SIGINT, (lambda: None) if watch_stdin else ended.set)
+    try:
+        await server.start()
+    except OSError as error:
+        await server.stop()
+        if error.errno == errno.EADDRINUSE:
+            _say(
+                f"port {config.port} on {config.host} is in use; "
+                "choose another with MM__simulator__port=NUMBER (0 takes any free one)"
+            )
+        else:
+            _say(f"cannot listen on {config.host}:{config.port}: {error.strerror}; set simulator.host and port")
+        return EXIT_UNAVAILABLE
+    if watch_stdin:
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
+    announce(server.listening())
+    ending = asyncio.create_task(ended.wait())
+    failing = asyncio.create_task(server.failed())
+    await asyncio.wait((ending, failing), return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    await server.stop()
+    with contextlib.suppress(asyncio.CancelledError):
+        await failing
+    return EXIT_OK
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    while True:
+        try:
+            if os.read(0, 4096):
+                continue
+        except OSError:
+            pass
+        break
+    if not ended.is_set():
+        _say("trading program went away; simulator stops")
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(ended.set)
+
+
+@web.middleware
+async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer what the web framework itself refuses in the contract's form."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        return refused(bad_request(refusal.reason), status=refusal.status)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"simulator: {line}\n")
+    sys.stderr.flush()

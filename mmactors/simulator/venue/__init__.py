@@ -1,0 +1,1 @@
+"""The venue itself: book, ledger, matching, calendar, and who trades there. Pure, driven by a clock."""

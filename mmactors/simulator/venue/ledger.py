@@ -1,0 +1,229 @@
+"""What the venue owes whom: accounts with cash, reservations, positions, fills, their event stream and rate budget.
+
+Owns every micro-dollar and contract of an account. It knows nothing of matching, time's source or the wire.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import msgspec
+
+from mmactors.simulator.venue.book import Market, Order, Outcome, Side
+from mmactors.units import DOLLAR
+
+DAY_MS = 24 * 3600 * 1000
+"""How long orders, fills and client order ids are remembered."""
+
+
+@dataclass(slots=True)
+class Position:
+    """Contracts of one market. Costs are what the contracts held were bought for; `held` is promised to open sales."""
+
+    market: str
+    yes: int = 0
+    no: int = 0
+    yes_cost: int = 0
+    no_cost: int = 0
+    realized: int = 0
+    yes_held: int = 0
+    no_held: int = 0
+
+    def free(self, outcome: Outcome) -> int:
+        """Return the contracts of an outcome not promised to an open sale."""
+        return self.yes - self.yes_held if outcome == "YES" else self.no - self.no_held
+
+    def hold(self, outcome: Outcome, size: int) -> None:
+        """Promise contracts to an open sale, or release them (negative)."""
+        if outcome == "YES":
+            self.yes_held += size
+        else:
+            self.no_held += size
+
+    def add(self, outcome: Outcome, size: int, cost: int) -> None:
+        """Take in contracts bought for `cost` micro-dollars."""
+        if outcome == "YES":
+            self.yes += size
+            self.yes_cost += cost
+        else:
+            self.no += size
+            self.no_cost += cost
+
+    def remove(self, outcome: Outcome, size: int, proceeds: int) -> None:
+        """Give away contracts at their average cost and realise the difference."""
+        if outcome == "YES":
+            cost = self.yes_cost * size // self.yes
+            self.yes -= size
+            self.yes_cost -= cost
+        else:
+            cost = self.no_cost * size // self.no
+            self.no -= size
+            self.no_cost -= cost
+        self.realized += proceeds - cost
+
+
+class Fill(msgspec.Struct, frozen=True, eq=False):
+    """One side of a trade, in terms of that side's own order. `fee` in micro-dollars, negative for a rebate."""
+
+    fill_id: str
+    seq: int
+    order_id: str
+    client_order_id: str | None
+    market: str
+    side: Side
+    outcome: Outcome
+    ticks: int
+    tick: int
+    size: int
+    maker: bool
+    fee: int
+    ts: int
+    filled_total: int
+
+
+class OrderEvent(msgspec.Struct, frozen=True, eq=False):
+    """One message of an account's stream about one order, as it stood then."""
+
+    seq: int
+    reason: str
+    order: Order
+    fill: Fill | None
+
+
+class AccountEvent(msgspec.Struct, frozen=True, eq=False):
+    """One message of an account's stream about money: a settlement or a merge."""
+
+    seq: int
+    reason: str
+    position: Position
+    cash: int
+    reserved: int
+
+
+class NewOrder(msgspec.Struct, frozen=True):
+    """An order as asked for; `price` in micro-dollars. Two of the same client id are compared by this."""
+
+    market: str
+    side: Side
+    outcome: Outcome
+    price: int
+    size: int
+    client_order_id: str | None = None
+    post_only: bool = False
+    ioc: bool = False
+    ttl_ms: int | None = None
+
+
+class RateBucket:
+    """A token bucket: `rate` tokens a second up to `burst`."""
+
+    __slots__ = ("at_ms", "burst", "rate_per_ms", "tokens")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.rate_per_ms = rate / 1000
+        self.burst = burst
+        self.tokens = burst
+        self.at_ms = 0
+
+    def take(self, cost: float, now_ms: int) -> int:
+        """Take `cost` tokens and return 0, or take none and return the milliseconds until there are enough."""
+        self.tokens = min(self.burst, self.tokens + max(0, now_ms - self.at_ms) * self.rate_per_ms)
+        self.at_ms = max(now_ms, self.at_ms)
+        if self.tokens + 1e-9 >= cost:
+            self.tokens -= cost
+            return 0
+        return int((cost - self.tokens) / self.rate_per_ms) + 1
+
+
+class Account:
+    """One account. `cash` includes what open orders reserve. A house account has no stream, history or rate limit."""
+
+    def __init__(self, name: str, cash: int, bucket: RateBucket | None, first_seq: int = 0) -> None:
+        self.name = name
+        self.cash = cash
+        self.reserved = 0
+        self.bucket = bucket
+        self.house = bucket is None
+        self.seq = first_seq
+        self.positions: dict[str, Position] = {}
+        self.live: dict[str, Order] = {}
+        self.orders: dict[str, Order] = {}
+        self.claims: dict[str, tuple[Order, NewOrder]] = {}
+        self.fills: list[Fill] = []
+        self.outbox: list[OrderEvent | AccountEvent] = []
+        self._closed: deque[tuple[int, str]] = deque()
+        self._claimed: deque[tuple[int, str]] = deque()
+
+    @property
+    def available(self) -> int:
+        """Cash no open order has reserved, in micro-dollars."""
+        return self.cash - self.reserved
+
+    def next_seq(self) -> int:
+        """Number the next message of the account's stream."""
+        self.seq += 1
+        return self.seq
+
+    def tell_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
+        """Put an order, as it stands now, on the account's stream; with the fill's own number if it is one."""
+        seq = self.next_seq() if fill is None else fill.seq
+        self.outbox.append(OrderEvent(seq, reason, order.snapshot(), fill))
+
+    def tell_money(self, reason: str, position: Position) -> None:
+        """Put a settlement or a merge on the account's stream."""
+        shown = Position(
+            position.market, position.yes, position.no, position.yes_cost, position.no_cost, position.realized
+        )
+        self.outbox.append(AccountEvent(self.next_seq(), reason, shown, self.cash, self.reserved))
+
+    def claim(self, client_order_id: str, order: Order, body: NewOrder, now_ms: int) -> None:
+        """Remember a client order id as used by `order`."""
+        self.claims[client_order_id] = (order, body)
+        self._claimed.append((now_ms, client_order_id))
+
+    def retire(self, order: Order, now_ms: int) -> None:
+        """Take an order that has ended off the open ones; it is remembered for a day."""
+        del self.live[order.id]
+        if not self.house:
+            self._closed.append((now_ms, order.id))
+
+    def forget(self, now_ms: int) -> None:
+        """Drop what is older than a day."""
+        before = now_ms - DAY_MS
+        while self._closed and self._closed[0][0] < before:
+            self.orders.pop(self._closed.popleft()[1], None)
+        while self._claimed and self._claimed[0][0] < before:
+            self.claims.pop(self._claimed.popleft()[1], None)
+        if self.fills and self.fills[0].ts < before:
+            self.fills = [fill for fill in self.fills if fill.ts >= before]
+
+    def new_position(self, market: Market) -> Position:
+        """Start a position; the market needs it too, for its settlement."""
+        position = self.positions[market.id] = market.positions[self.name] = Position(market.id)
+        return position
+
+    def reserve(self, order: Order, sign: int) -> None:
+        """Set aside (+1) or release (-1) what the rest of an order needs: cash for a bid, contracts for a sale."""
+        size = sign * (order.size - order.filled)
+        if order.side == "bid":
+            self.reserved += order.unit_reserve * size
+        else:
+            self.positions[order.market].hold(order.outcome, size)
+
+    def book_fill(self, order: Order, position: Position, size: int, notional: int, fee: int) -> None:
+        """Move the money and the contracts of one fill, and release what was reserved for it."""
+        if order.side == "bid":
+            self.reserved -= order.unit_reserve * size
+            self.cash -= notional + fee
+            position.add(order.outcome, size, notional)
+        else:
+            position.hold(order.outcome, -size)
+            self.cash += notional - fee
+            position.remove(order.outcome, size, notional)
+        position.realized -= fee
+
+    def merge(self, position: Position, pairs: int) -> None:
+        """Turn pairs of YES and NO back into a dollar each."""
+        half = DOLLAR * pairs // 2
+        position.remove("YES", pairs, half)
+        position.remove("NO", pairs, DOLLAR * pairs - half)
+        self.cash += DOLLAR * pairs

@@ -1,0 +1,350 @@
+"""The order session: one thread that owns the venue's WebSocket and keeps it up.
+
+Owns connecting, reconnecting and the queue of requests; what is said over a connection is `conversation.py`'s. Knows
+nothing of actors and decides nothing about orders: requests come in through `submit`, reports go out through `deliver`.
+"""
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from loguru import logger
+from pydantic import SecretStr
+
+from mmactors.messages import (
+    BatchWritten,
+    SendBatch,
+    SendCancelAll,
+    VenueDisconnected,
+    VenueReport,
+    VenueRequest,
+    WatchBook,
+)
+from mmactors.net.backoff import Backoff
+from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
+from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
+from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError, decode_expiry, utc
+from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
+from mmactors.venue.degen.rest_worker import KeepAlive
+from mmactors.venue.degen.token_renewal import Renewal, TokenRequest
+from mmactors.venue.degen.wire import WireError
+
+FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
+TOKEN_EXPIRED_CLOSE = 4401
+
+RENEW_BEFORE_NS = Nanos(300 * SECOND)
+DAY_NS = Nanos(86_400 * SECOND)
+
+NOBODYS_OP = 0
+"""The number of a cancel-all that nobody asked for."""
+
+LINGER_S = 1.0
+"""How long a goodbye waits for the venue's last words."""
+
+
+class VenueSession:
+    """The WebSocket session and its thread. `counters` are plain numbers by name."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        terms: SessionTerms,
+        token: Credentials,
+        deliver: Callable[[VenueReport], None],
+        unsent: Callable[[VenueRequest], None],
+        by_rest: Callable[[SendBatch | KeepAlive], None],
+        now: Callable[[], Nanos],
+        random: Random,
+        renew_before_ns: Nanos = RENEW_BEFORE_NS,
+        sslopt: dict[str, Any] | None = None,
+    ) -> None:
+        """Args:
+        url: the venue's WebSocket.
+        terms: the session's name and its timing.
+        token: asked at each login, and for a newer one before its end.
+        deliver: called in the session's thread with each report; must not block or raise.
+        unsent: called likewise with requests that provably never left, and with cancel-alls that nobody answered.
+        by_rest: called likewise with what this venue takes over REST only.
+        now: the clock, nanoseconds UTC, never going back.
+        random: for the jitter.
+        renew_before_ns: how long before a token's end a newer one is looked for.
+        sslopt: passed to the TLS layer.
+        """
+        self._url = url
+        self._terms = terms
+        self._token = token
+        self._deliver = deliver
+        self._unsent = unsent
+        self._by_rest = by_rest
+        self._alive_due_ns = 0
+        self._unfit = False
+        self._now = now
+        self._backoff = Backoff(random)
+        self._sslopt = sslopt
+        self._tally = Counters()
+        self._requests: deque[VenueRequest] = deque()
+        self._watched: set[str] = set()
+        self._abilities = EVERYTHING
+        self._writing: list[int] = []
+        self._wake = Wake()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="venue-session", daemon=True)
+        self._socket: FrameSocket | None = None
+        self._talk: SessionProtocol | None = None
+        self._renew_before_ns = renew_before_ns
+        self._renewal: Renewal | None = None
+        self._used = SecretStr("")  # the token of the last login
+        self._spent: SecretStr | None = None  # one that has expired
+
+    # --- from any thread --------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return self._tally.counters
+
+    @property
+    def connected(self) -> bool:
+        """Whether requests can be sent just now."""
+        talk = self._talk
+        return talk is not None and talk.up
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, request: VenueRequest) -> None:
+        """Queue a request; never blocks."""
+        self._requests.append(request)
+        self._wake.ring()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Send what is queued, log out and end the thread, waiting at most `timeout_s` for it."""
+        self._stopping.set()
+        self._wake.ring()
+        if self._thread.ident is None:
+            self._wake.close()
+        else:
+            self._thread.join(timeout_s)
+
+    # --- the thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        told = ""
+        while not self._stopping.is_set():
+            began = self._now()
+            reason, fatal = self._one_life()
+            was_up = self._end_life()
+            if was_up and not self._abilities.cancel_on_disconnect and not self._stopping.is_set():
+                self._unsent(SendCancelAll(NOBODYS_OP, None))  # nobody looks after what rests
+            if self._stopping.is_set():
+                break
+            if was_up or fatal or reason != told:
+                told = reason
+                # The end of what was up, and a refusal for good, are told by whoever hears the report.
+                logger.log("DEBUG" if was_up or fatal else "WARNING", "venue: {}; trying again", reason)
+                self._deliver(VenueDisconnected(reason, self._now(), fatal, self._unfit))
+            if fatal:
+                break
+            self._pause(self._backoff.next_s(seconds(self._now() - began)))
+        while not self._stopping.is_set():  # refused for good: answer what still comes in
+            wait(self._wake, (), 60.0)
+            self._return_requests()
+        self._return_requests()
+        self._wake.close()
+
+    def _one_life(self) -> tuple[str, bool]:
+        """Live one connection's life; return why it ended and whether for good."""
+        try:
+            self._connect()
+            while not self._stopping.is_set():
+                self._round(self._now())
+            self._say_goodbye()
+        except SocketLostError as lost:
+            if lost.code == TOKEN_EXPIRED_CLOSE:
+                return self._expired(lost.reason)
+            if lost.code in FATAL_CLOSES:
+                return f"{FATAL_CLOSES[lost.code]}: {lost.reason}", True
+            return lost.reason, False
+        except SessionOverError as over:
+            self._unfit = over.unfit
+            return self._expired(over.reason) if over.expired else (over.reason, over.fatal)
+        except ConnectError as failed:
+            where = self._url.split("?", 1)[0]
+            refused = failed.status in (401, 403)
+            reason = f"cannot connect to {where}: {failed.reason}"
+            return self._expired(reason) if refused and self._past_its_end() else (reason, refused)
+        except MissingSecretError as missing:
+            return str(missing), not (self._token.renewable and self._used)
+        except CredentialsRefusedError as refused_login:
+            return str(refused_login), True
+        except (VenueUnreachableError, VenueRefusedError) as failed_login:
+            return f"no token: {failed_login}", False
+        except Exception as error:  # noqa: BLE001 - the session must not die in silence
+            logger.error("venue: the session failed by an error of its own\n{}", traceback.format_exc())
+            return f"internal error {type(error).__name__}", False
+        return "stopped", False
+
+    def _expired(self, reason: str) -> tuple[str, bool]:
+        """A token's end is for good only where no other can be had."""
+        if not self._token.renewable:
+            return f"token expired: {reason}; {self._token.where} cannot change while the program runs", True
+        self._spent = self._used
+        return f"token expired: {reason}; waiting for a fresh one from {self._token.where}", False
+
+    def _past_its_end(self) -> bool:
+        ends = decode_expiry(self._used.get_secret_value())
+        return ends is not None and ends <= self._now()
+
+    def _obtain(self) -> str:
+        errand = TokenRequest(self._token.log_in if self._spent is None else self._token.renew, self._wake)
+        while not errand.decided:
+            if self._stopping.is_set():
+                raise ConnectError("stopped")
+            wait(self._wake, (), 1.0)
+            self._return_requests()
+        token = errand.token()
+        if SecretStr(token) == self._spent:
+            raise SessionOverError(f"token expired: waiting for a fresh one from {self._token.where}")
+        self._token.accept(token)
+        return token
+
+    def _connect(self) -> None:
+        token = self._obtain()
+        self._used = SecretStr(token)
+        dial = Dial(self._url, self._wake, self._terms.timeout_s, self._sslopt)
+        while not dial.decided:
+            if self._stopping.is_set():
+                dial.abandon()
+                raise ConnectError("stopped")
+            wait(self._wake, (), 1.0)
+            self._return_requests()
+        self._socket = dial.socket()
+        self._talk = SessionProtocol(self._terms, self._socket.send, self._deliver, self._watched, self._tally)
+        self._renewal = Renewal(self._token, token, self._wake, self._renew_before_ns, self._now())
+        self._talk.begin(token, self._now())
+
+    def _round(self, now: Nanos) -> None:
+        assert self._socket is not None
+        assert self._talk is not None
+        if self._talk.up:
+            self._look_after(self._talk, now)
+            self._send_requests(self._talk)
+        else:
+            self._return_requests()
+        self._renew(self._talk, now)
+        due = self._talk.tend(now)
+        self._note_written(self._socket)
+        wait(self._wake, (self._socket,), seconds(due - now) + 0.001)
+        self._read(self._socket, self._talk)
+
+    def _renew(self, talk: SessionProtocol, now: Nanos) -> None:
+        assert self._renewal is not None
+        if not talk.up or talk.ends_venue_ns is None:
+            return
+        ends = Nanos(talk.ends_venue_ns - talk.offset_ns)
+        if not self._token.renewable and ends - now < DAY_NS:
+            where = self._token.where
+            line = f"the token ends {utc(talk.ends_venue_ns)}; {where} cannot change, so trading ends shortly before"
+            self._tally.warn_once("token's end", line)
+        token = self._renewal.next(ends, now, urged=talk.expiring)
+        if token is not None:
+            renewal = self._renewal
+
+            def decided(accepted: bool) -> None:
+                if accepted:
+                    self._used = SecretStr(token)
+                    renewal.accepted(token, self._now())
+                else:
+                    renewal.refused(token)
+
+            talk.renew(token, decided)
+
+    def _read(self, socket: FrameSocket, talk: SessionProtocol) -> None:
+        if socket.unsent:
+            socket.flush()
+        self._note_written(socket)
+        skipped = socket.oversized
+        for raw in socket.receive(self._now()):
+            talk.hear(raw, self._now())
+        if socket.oversized > skipped:
+            talk.drop(WireError("oversized"))
+
+    def _send_requests(self, talk: SessionProtocol) -> None:
+        while self._requests:
+            match self._requests.popleft():
+                case SendBatch() as batch if not talk.abilities.ws_orders:
+                    self._by_rest(talk.hold_back(batch, self._now()))
+                case SendBatch() as batch:
+                    talk.send_batch(batch, self._now())
+                    self._writing.append(batch.op_id)
+                case SendCancelAll() as request if talk.abilities.ws_orders and talk.abilities.mass_cancel:
+                    talk.send_cancel_all(request)
+                case WatchBook() as request:
+                    self._watch(request)
+                case request:
+                    self._unsent(request)
+
+    def _look_after(self, talk: SessionProtocol, now: Nanos) -> None:
+        """Where the venue does not cancel for a client that goes silent, see to it by other means."""
+        begins, self._abilities = talk.abilities is not self._abilities, talk.abilities
+        if begins and not talk.abilities.cancel_on_disconnect:
+            self._unsent(SendCancelAll(NOBODYS_OP, None))
+        if not talk.abilities.cancel_on_disconnect and now >= self._alive_due_ns:
+            self._alive_due_ns = now + self._terms.heartbeat_ms * MILLISECOND
+            self._by_rest(KeepAlive(self._terms.cod_timeout_ms))
+
+    def _note_written(self, socket: FrameSocket) -> None:
+        if self._writing and not socket.unsent:
+            now = self._now()
+            for op_id in self._writing:
+                self._deliver(BatchWritten(op_id, now))
+            self._writing.clear()
+
+    def _return_requests(self) -> None:
+        while self._requests:
+            request = self._requests.popleft()
+            if isinstance(request, WatchBook):
+                self._watch(request)
+            else:
+                self._unsent(request)
+
+    def _watch(self, request: WatchBook) -> None:
+        (self._watched.add if request.on else self._watched.discard)(request.market)
+        if self._talk is not None:
+            self._talk.watch(request)
+
+    def _pause(self, pause_s: float) -> None:
+        until = self._now() + nanos(pause_s)
+        while not self._stopping.is_set() and (left := until - self._now()) > 0:
+            wait(self._wake, (), seconds(left))
+            self._return_requests()
+
+    def _say_goodbye(self) -> None:
+        assert self._socket is not None
+        assert self._talk is not None
+        if self._talk.up:
+            self._send_requests(self._talk)
+        self._talk.log_out()
+        until = self._now() + nanos(LINGER_S)
+        while (left := until - self._now()) > 0:
+            wait(self._wake, (self._socket,), seconds(left))
+            self._read(self._socket, self._talk)
+
+    def _end_life(self) -> bool:
+        """Take down what is left of a connection; return whether it had been up."""
+        talk, socket = self._talk, self._socket
+        self._talk = self._socket = self._renewal = None
+        self._writing.clear()
+        if socket is not None:
+            socket.close()
+        if talk is None:
+            return False
+        for request in talk.end():
+            self._unsent(request)  # cancelling twice does no harm
+        return talk.up
