@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the user gets a line, whatever it was
         if os.environ.get("MMACTORS_TRACEBACK"):
             raise
-        from mmactors.config.loading import without_tokens
+        from mmactors.config.errors import without_tokens
 
         words = without_tokens(" ".join(str(error).split()))
         say(f"defect: {type(error).__name__}: {words} (MMACTORS_TRACEBACK=1 shows where)")

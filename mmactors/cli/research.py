@@ -329,7 +329,7 @@ def _ablate(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from mmactors.config.loading import ConfigError
+    from mmactors.config.errors import ConfigError
     from mmactors.research.sweep import executors, grid, sweep
 
     if args.scheduler is not None and args.processes is not None:

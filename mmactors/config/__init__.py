@@ -1,6 +1,8 @@
-"""The configuration: its sections, how a file and the environment become one, and every mistake told at once."""
+"""The configuration: its sections, how a file and the environment become one, and every mistake named at once."""
 
-from mmactors.config.loading import ConfigError
-from mmactors.config.schema import DURATIONS, Config, Resolved, Urls, asset_of, load, resolve
+from mmactors.config.errors import ConfigError
+from mmactors.config.loading import Resolved, load, resolve
+from mmactors.config.schema import Config, Urls
+from mmactors.config.vocabulary import DURATIONS, asset_of
 
 __all__ = ["DURATIONS", "Config", "ConfigError", "Resolved", "Urls", "asset_of", "load", "resolve"]

@@ -8,15 +8,12 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from mmactors.config.loading import Problem, shown
+from mmactors.config.errors import Problem, shown
+from mmactors.config.schema import Config, Override
 from mmactors.units import DOLLAR, micros
-
-if TYPE_CHECKING:
-    from mmactors.config import Config
-    from mmactors.config.schema import Override
 
 _Rule = tuple[tuple[str, ...], Callable[..., bool], str]
 
@@ -99,7 +96,7 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
-def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> list[Problem]:
+def contradictions(config: Config, given: frozenset[str] = frozenset()) -> list[Problem]:
     """Return every contradiction of a configuration whose single values are all valid.
 
     `given` are the keys that somebody wrote: a limit that never binds contradicts what its writer wants, while a
@@ -133,7 +130,7 @@ def contradictions(config: "Config", given: frozenset[str] = frozenset()) -> lis
     return found
 
 
-def odd(config: "Config", given: frozenset[str] = frozenset()) -> list[str]:
+def odd(config: Config, given: frozenset[str] = frozenset()) -> list[str]:
     """Return what is lawful but hardly meant, one line each."""
     lines = [limit.line for limit in _idle_limits(config) if not given.intersection(limit.keys[:1])]
     venue, simulator, risk = config.venue, config.simulator, config.risk
@@ -175,11 +172,11 @@ def _problem(values: dict[str, Any], why: str) -> Problem:
     return Problem(tuple(values), f"{said}: {why}")
 
 
-def _no_asset(config: "Config", key: str, asset: str) -> Problem:
+def _no_asset(config: Config, key: str, asset: str) -> Problem:
     return Problem((key, "assets"), f"{key} = {shown(asset)}: not one of assets ({', '.join(config.assets)})")
 
 
-def _ladders(config: "Config") -> list[Problem]:
+def _ladders(config: Config) -> list[Problem]:
     assets = dict.fromkeys([None, *config.assets, *(over.asset for over in config.overrides)])
     durations = dict.fromkeys([None, *(over.duration for over in config.overrides)])
     cells = [(asset, duration) for asset in assets for duration in durations]
@@ -192,7 +189,7 @@ def _ladders(config: "Config") -> list[Problem]:
     return list(dict.fromkeys(found))
 
 
-def effective(config: "Config", name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
+def effective(config: Config, name: str, asset: str | None, duration: str | None) -> tuple[str, Any]:
     """Return the key that holds for an asset and duration, and its value (`name` is such as quoting.size)."""
     section, field = name.split(".")
     layers = [(section, getattr(config, section))]
@@ -210,7 +207,7 @@ def effective(config: "Config", name: str, asset: str | None, duration: str | No
     return key, value
 
 
-def _leans(config: "Config") -> Iterator[Problem]:
+def _leans(config: Config) -> Iterator[Problem]:
     layers = [("inventory", config.inventory)]
     layers += [(f"overrides[{index}].inventory", over.inventory) for index, over in enumerate(config.overrides)]
     for prefix, layer in layers:
@@ -220,7 +217,7 @@ def _leans(config: "Config") -> Iterator[Problem]:
             yield _problem(values, "skew_factor is both leans at once; give it or them")
 
 
-def _assets(config: "Config") -> Iterator[Problem]:
+def _assets(config: Config) -> Iterator[Problem]:
     from mmactors.config import asset_of
 
     feeds = config.feeds
@@ -249,7 +246,7 @@ def _assets(config: "Config") -> Iterator[Problem]:
             yield Problem(("assets", "feeds.binance.symbols"), text)
 
 
-def _priced(config: "Config") -> dict[str, None]:
+def _priced(config: Config) -> dict[str, None]:
     from mmactors.config import asset_of
 
     priced = map(asset_of, config.feeds.binance.symbols) if config.feeds.binance.enabled else ()
@@ -260,7 +257,7 @@ def _repeated(items: Iterable[Any]) -> list[Any]:
     return [item for item, times in Counter(items).items() if times > 1]
 
 
-def _overrides(config: "Config") -> Iterator[Problem]:
+def _overrides(config: Config) -> Iterator[Problem]:
     for index, over in enumerate(config.overrides):
         key = f"overrides[{index}]"
         if over.asset is None and over.duration is None:
@@ -278,7 +275,7 @@ def _overrides(config: "Config") -> Iterator[Problem]:
             yield Problem(keys, f"{', '.join(same)}: all for {what}; make them one")
 
 
-def _overlaps(config: "Config") -> Iterator[Problem]:
+def _overlaps(config: Config) -> Iterator[Problem]:
     """An entry for an asset and one for a duration that both set a field to something else, where both hold."""
     one = [
         (index, over) for index, over in enumerate(config.overrides) if (over.asset is None) != (over.duration is None)
@@ -303,7 +300,7 @@ def _overlaps(config: "Config") -> Iterator[Problem]:
                     yield _problem(values, f"both hold for {cell}; say which in an entry for {{{cell}}}")
 
 
-def _clocks(config: "Config") -> Iterator[Problem]:
+def _clocks(config: Config) -> Iterator[Problem]:
     venue, simulator = config.venue, config.simulator
     if venue.heartbeat_ms >= venue.cod_timeout_ms:
         yield _problem(
@@ -330,7 +327,7 @@ def _clocks(config: "Config") -> Iterator[Problem]:
         )
 
 
-def _cells(config: "Config") -> list[tuple[str, str]]:
+def _cells(config: Config) -> list[tuple[str, str]]:
     """The assets and durations there will be: the embedded venue's sessions, else every combination."""
     from mmactors.config import DURATIONS
 
@@ -339,7 +336,7 @@ def _cells(config: "Config") -> list[tuple[str, str]]:
     return list(product(config.assets, DURATIONS))
 
 
-def _closings(config: "Config") -> Iterator[Problem]:
+def _closings(config: Config) -> Iterator[Problem]:
     """A closing threshold longer than every session that it is for."""
     from mmactors.config import DURATIONS
 
@@ -353,7 +350,7 @@ def _closings(config: "Config") -> Iterator[Problem]:
             yield _problem({key: value}, text)
 
 
-def _idle_limits(config: "Config") -> Iterator[Problem]:
+def _idle_limits(config: Config) -> Iterator[Problem]:
     """Limits that other limits keep from ever being reached; the idle one's key first."""
     risk = config.risk
     key, position = max(
@@ -378,7 +375,7 @@ def _idle_limits(config: "Config") -> Iterator[Problem]:
         )
 
 
-def _sessions(config: "Config") -> Iterator[Problem]:
+def _sessions(config: Config) -> Iterator[Problem]:
     from mmactors.config import DURATIONS
 
     simulator = config.simulator
@@ -411,7 +408,7 @@ def _sessions(config: "Config") -> Iterator[Problem]:
         yield Problem(("simulator.sessions",), text)
 
 
-def _urls(config: "Config") -> Iterator[Problem]:
+def _urls(config: Config) -> Iterator[Problem]:
     simulator, venue = config.simulator, config.venue
     given = {f"venue.{name}": value for name in ("rest_url", "ws_url") if (value := getattr(venue, name))}
     if simulator.embedded and given:
@@ -431,14 +428,14 @@ def _urls(config: "Config") -> Iterator[Problem]:
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)
 
 
-def _fallbacks(config: "Config") -> Iterator[Problem]:
+def _fallbacks(config: Config) -> Iterator[Problem]:
     binance = config.feeds.binance
     if binance.ws_fallbacks and binance.ws_url is None:
         text = "the simulator's feed needs none; give the first host as ws_url"
         yield _problem({"feeds.binance.ws_fallbacks": binance.ws_fallbacks[0], "feeds.binance.ws_url": None}, text)
 
 
-def _live(config: "Config") -> Iterator[Problem]:
+def _live(config: Config) -> Iterator[Problem]:
     """Prices that are to come from exchanges, and another origin of them, or none."""
     simulator, live = config.simulator, {"simulator.world.live": True}
     if not simulator.world.live:
@@ -457,7 +454,7 @@ def _live(config: "Config") -> Iterator[Problem]:
             yield _problem({**live, f"feeds.{name}.ws_url": None}, text)
 
 
-def _latencies(config: "Config") -> Iterator[Problem]:
+def _latencies(config: Config) -> Iterator[Problem]:
     """Recorded delays without a record, or a record that nobody reads."""
     model, file = config.simulator.latency_model, config.simulator.latency_file
     if (model == "recorded") != (file is not None):

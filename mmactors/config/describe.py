@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from mmactors.config import DURATIONS, Resolved
 from mmactors.config.contradictions import effective, odd
-from mmactors.config.loading import masked, node_at, related
+from mmactors.config.errors import masked, node_at, related
 from mmactors.config.schema import json_schema
 
 WIDTH = 100

@@ -1,8 +1,7 @@
-"""The configuration's schema: every field with its unit, default and reason; and how a file becomes one.
+"""The configuration's sections: every field with its unit, default and reason, and what follows from what is given.
 
-`load` reads YAML, lays environment overrides (`MM__section__key=value`) over it and reports every mistake at once. The
-core's own parameter objects (`core/params.py`) are made here, for one asset and duration at a time. Reading and wording
-is `config_file.py`'s, what contradicts what `config_checks.py`'s.
+Owns the keys and what one says of another. The core's own parameter objects (`core/params.py`) are made here, for one
+asset and duration at a time. It knows nothing of files (`loading.py`) and judges no combination (`contradictions.py`).
 """
 
 import re
@@ -11,10 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,9 +25,34 @@ from pydantic import (
     model_validator,
 )
 
-from mmactors.config import loading
-from mmactors.config.contradictions import contradictions
-from mmactors.config.loading import INVALID, ConfigError, Schema, related
+from mmactors.config.errors import Schema
+from mmactors.config.vocabulary import (
+    DURATIONS,
+    Asset,
+    Basis,
+    Bps,
+    Capability,
+    Cents,
+    Duration,
+    FilePath,
+    Heartbeat,
+    Host,
+    HttpUrl,
+    Millis,
+    Prices,
+    Probability,
+    Product,
+    Rate,
+    Seconds,
+    Size,
+    SocketUrl,
+    Symbol,
+    Usd,
+    asset_of,
+    keys_upper,
+    said,
+    upper,
+)
 from mmactors.core.params import (
     InventoryParams,
     MakerParams,
@@ -40,94 +62,6 @@ from mmactors.core.params import (
     VolatilityParams,
 )
 from mmactors.units import MILLISECOND, Contracts, Micros, Nanos, micros, nanos
-
-__all__ = ["Config", "ConfigError", "Resolved", "Urls", "load", "resolve"]
-
-DURATIONS = {"1M": 60, "5M": 300, "15M": 900, "1H": 3600}
-"""The sessions' names and lengths in seconds."""
-
-_SYMBOL = re.compile(r"([a-z0-9]{2,10}?)(fdusd|usdt|usdc|usd)")
-
-
-def asset_of(symbol: str) -> str | None:
-    """Return the asset a feed's symbol prices (btcusdt: BTC), None if it is not priced in dollars."""
-    match = _SYMBOL.fullmatch(symbol.lower())
-    return match[1].upper() if match else None
-
-
-def product_of(symbol: str) -> str | None:
-    """Return the Coinbase product of a symbol (btc-usd or btcusd: BTC-USD), None if it is not priced in dollars."""
-    match = _SYMBOL.fullmatch(symbol.lower().replace("-", "", 1))
-    return f"{match[1]}-{match[2]}".upper() if match else None
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _keys_upper(value: object) -> object:
-    return {str(name).upper(): entry for name, entry in value.items()} if isinstance(value, dict) else value
-
-
-def _some_path(value: object) -> object:
-    if value == "":
-        raise ValueError("no path")
-    return value
-
-
-def _dollar_symbol(value: str) -> str:
-    if asset_of(value) is None:
-        raise ValueError("not priced in dollars")
-    return value.lower()
-
-
-def _product(value: str) -> str:
-    product = product_of(value)
-    if product is None:
-        raise ValueError("not priced in dollars")
-    return product
-
-
-def _url(*schemes: str) -> object:
-    def check(value: str) -> str:
-        parts = urlsplit(value)
-        plain = parts.hostname and parts.port != 0 and parts.username is None and not re.search(r"[\s?#]", value)
-        if parts.scheme not in schemes or not plain:
-            raise ValueError("no such URL")
-        return value.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _said(words: str) -> Any:
-    return Field(json_schema_extra={"allowed": words})
-
-
-Capability = Literal[
-    "ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect",
-    "client_order_id", "fills_since", "merge", "heartbeat",
-]  # fmt: skip
-Probability = Annotated[float, Field(ge=0, le=1)]
-Cents = Annotated[float, Field(gt=0, lt=1)]
-Asset = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), _said("an asset such as BTC")]
-Duration = Annotated[Literal["1M", "5M", "15M", "1H"], BeforeValidator(_upper)]
-Symbol = Annotated[str, AfterValidator(_dollar_symbol), _said("a symbol priced in dollars, such as btcusdt")]
-HttpUrl = Annotated[
-    str, _url("http", "https"), _said("an http:// or https:// URL without user, password, query or spaces")
-]
-SocketUrl = Annotated[str, _url("ws", "wss"), _said("a ws:// or wss:// URL without user, password, query or spaces")]
-Basis = Annotated[float, Field(gt=0, le=1000)]
-Millis = Annotated[int, Field(ge=0, le=10_000)]
-Size = Annotated[int, Field(gt=0, le=10_000_000)]
-Usd = Annotated[float, Field(gt=0, le=1e9)]
-Seconds = Annotated[float, Field(gt=0, le=1e6)]
-Bps = Annotated[float, Field(ge=-1000, le=1000)]
-Rate = Annotated[float, Field(ge=0, le=10_000)]
-Heartbeat = Annotated[int, Field(gt=0, le=600_000)]
-FilePath = Annotated[Path, BeforeValidator(_some_path)]
-Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), _said("a host name or address")]
-Product = Annotated[str, AfterValidator(_product), _said("a product priced in dollars, such as btc-usd")]
-Prices = FilePath | dict[Asset, FilePath]
 
 
 class Section(BaseModel):
@@ -152,7 +86,7 @@ class VenueConfig(Section):
 
     rest_url: HttpUrl | None = Field(default=None, description="unset: derived from ws_url, else the simulator's")
     ws_url: SocketUrl | None = Field(default=None, description="unset: derived from rest_url, else the simulator's")
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), _said("the NAME of an environment variable")] = (
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), said("the NAME of an environment variable")] = (
         Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
     )
     api_key_file: FilePath | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
@@ -237,7 +171,7 @@ class VolatilityConfig(Section):
 class ReferenceConfig(Section):
     """How several price sources become one price; a bp is 1e-4 of the price. One source alone needs none of it."""
 
-    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), _said("a source's name, or nothing")] = Field(
+    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), said("a source's name, or nothing")] = Field(
         default="", description="source at whose level the reference is; empty: the middle of all"
     )
     basis_half_life_s: PositiveFloat = Field(default=300.0, description="s; of what is learned of a source's basis")
@@ -372,7 +306,7 @@ class WorldConfig(Section):
     seed: Annotated[int, Field(ge=-(10**15), le=10**15)] = Field(
         default=7, description="same seed, same prices and takers"
     )
-    start_prices: Annotated[dict[str, Annotated[float, Field(gt=0, le=1e9)]], BeforeValidator(_keys_upper)] = Field(
+    start_prices: Annotated[dict[str, Annotated[float, Field(gt=0, le=1e9)]], BeforeValidator(keys_upper)] = Field(
         default={"BTC": 97_000.0, "ETH": 3_400.0, "SOL": 180.0}, description="$"
     )
     annual_vol: Annotated[float, Field(gt=0, le=100)] = Field(default=0.50, description="a year")
@@ -485,7 +419,7 @@ class LogsConfig(Section):
     dir: FilePath = Field(
         default=Path("var"), description="the journal and logs are in a folder of the configuration's name"
     )
-    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
         default="INFO", description="of the console"
     )
     keep_gb: Annotated[float, Field(ge=0, le=1e6)] = Field(
@@ -512,7 +446,7 @@ S = TypeVar("S", bound=Section)
 class Config(Section):
     """The whole configuration."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), _said("1 to 20 of a-z, 0-9 and -")] = Field(
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), said("1 to 20 of a-z, 0-9 and -")] = Field(
         default="sim", description="of this instance: its folder, its order session"
     )
     assets: Annotated[tuple[Asset, ...], Field(min_length=1)] = Field(
@@ -699,53 +633,6 @@ def _laid(base: S, layers: Sequence[S]) -> S:
     for layer in layers:
         base = base.model_copy(update=layer.given())
     return base
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A configuration and where its values come from; a key that is not in `origins` has its default.
-
-    Attributes:
-        origins: by key path: "file", the variable of the environment, or the key that the value was derived from.
-    """
-
-    config: Config
-    origins: dict[str, str]
-
-
-def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
-    """Read a configuration file and lay the environment's `MM__section__key` values over it.
-
-    Raises:
-        ConfigError: every mistake at once, one line each: missing file (66), anything wrong in it (78).
-    """
-    tree, problems = loading.read(path)
-    origins = dict.fromkeys(loading.keys(tree), "file")
-    variables, unlaid = loading.overlay(tree, environ, json_schema())
-    problems += unlaid + loading.refuse_secrets(tree)
-    given = frozenset(loading.keys(tree))
-    config, mistakes = loading.validated(Config, tree, json_schema())
-    problems += mistakes
-    if config is not None:
-        problems += loading.secret_values(config.model_dump(mode="json", exclude_unset=True))
-        wrong = {key for problem in problems for key in problem.keys}
-        source = "assets" if any(related(key, "assets") for key in given) else "feeds.binance.symbols"
-        if any(related(key, source) for key in wrong):  # nothing can be said of assets that are not known
-            wrong.add("assets")
-        problems += [found for found in contradictions(config, given) if not wrong.intersection(found.keys)]
-    if problems or config is None:
-        raise ConfigError([problem.told(variables) for problem in problems], INVALID)
-    followed = {key: source for key, (source, _) in derived(tree).items()}
-    return Resolved(config, {**followed, **origins, **variables})
-
-
-def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Return the configuration of a file and the environment; `resolve` also says where its values come from.
-
-    Raises:
-        ConfigError: see `resolve`.
-    """
-    return resolve(path, environ).config
 
 
 @cache

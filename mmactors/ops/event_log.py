@@ -22,7 +22,7 @@ from typing import IO, Any, NoReturn
 import msgspec
 
 from mmactors import __version__, messages
-from mmactors.config.loading import without_tokens
+from mmactors.config.errors import without_tokens
 from mmactors.core.params import MakerParams
 from mmactors.messages import MakerStarted, MakerStepped, Market
 from mmactors.units import SECOND, Nanos

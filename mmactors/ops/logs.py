@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from loguru import logger
 
-from mmactors.config.loading import without_tokens
+from mmactors.config.errors import without_tokens
 from mmactors.ops.terminal import WHO, fitted
 from mmactors.runtime import thread_logging
 

@@ -20,6 +20,7 @@ from mmactors.messages import TradingState, TradingStateChanged
 from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
 from mmactors.replay import replay
 from mmactors.replay.what_if import contrast
+from tests.guarded import event_log
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"
@@ -197,6 +198,13 @@ def test_a_backtest_that_is_recorded_is_the_same_backtest(tmp_path):
     found = replay.prove(tmp_path / "log")
     assert found.identical
     assert found.ladder_changes > 200
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_was_recorded_is_recorded_again(name, tmp_path):
+    """Names of types and fields included: logs of another version of the program stay readable."""
+    record(tmp_path / "log", *RECIPES[name])
+    assert event_log(tmp_path / "log")[1] == event_log(golden(name))[1]
 
 
 # --- what cannot be replayed ---

@@ -7,7 +7,7 @@ import pytest
 
 from mmactors.config import Config, ConfigError, load, resolve
 from mmactors.config.contradictions import contradictions, odd
-from mmactors.config.loading import masked, without_tokens
+from mmactors.config.errors import masked, without_tokens
 from mmactors.config.schema import json_schema
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos

@@ -18,10 +18,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mmactors.config import Config, loading, resolve
+from mmactors.config import Config, environment, errors, loading, resolve
 from mmactors.config.contradictions import contradictions, effective
-from mmactors.config.loading import INVALID, ConfigError, Problem, shown
-from mmactors.config.schema import Duration, FilePath, Override, Section, json_schema
+from mmactors.config.errors import INVALID, ConfigError, Problem, shown
+from mmactors.config.schema import Override, Section, json_schema
+from mmactors.config.vocabulary import Duration, FilePath
 
 Scalar = bool | int | float | str | None
 
@@ -204,7 +205,7 @@ class _Ground:
         """Return the configuration with these values, the mistakes of single values, and the contradictions."""
         tree = deepcopy(self._tree)
         variables = {"MM__" + "__".join(_parts(name)): json.dumps(value) for name, value in values.items()}
-        _, unlaid = loading.overlay(tree, _over(self._environ, variables), json_schema())
+        _, unlaid = environment.overlay(tree, _over(self._environ, variables), json_schema())
         names = dict(zip(variables, values, strict=True))
         wrong = [
             line.replace(variable, names[variable]) for variable in names for _, line in unlaid if variable in line
@@ -266,7 +267,7 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
     for name, said in file.parameters.items():
         key = f"parameters.{name}"
         mine: list[str] = []
-        node = loading.node_at(json_schema(), tuple(int(p) if p.isdigit() else p.lower() for p in _parts(name)))
+        node = errors.node_at(json_schema(), tuple(int(p) if p.isdigit() else p.lower() for p in _parts(name)))
         whole = node.get("type") == "integer"
         values: list[Scalar] = []
         span: Span | None = None

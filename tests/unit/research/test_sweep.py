@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from loguru import logger
 
-from mmactors.config.loading import ConfigError
+from mmactors.config import ConfigError
 from mmactors.research.sweep import executors, grid, sweep
 from mmactors.research.sweep.executors import Result, SweepStoppedError
 from mmactors.research.sweep.results import SESSIONS, SETS
