@@ -48,7 +48,7 @@ from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerm
 ACCOUNT = "mmactors"
 SOURCE = "binance"
 COINBASE_NS = 50 * MILLISECOND
-"""How often the twin looks for Coinbase's trades."""
+"""How often the virtual feed checks for Coinbase's trades."""
 
 HEARTBEAT_MS = 1000
 
@@ -81,11 +81,11 @@ class _Speaker:
 
     closing = False
 
-    def __init__(self, way: DelayedChannel) -> None:
-        self._way = way
+    def __init__(self, channel: DelayedChannel) -> None:
+        self._channel = channel
 
     def put(self, frame: Any, _book: str | None = None) -> None:
-        self._way.send(frame)
+        self._channel.send(frame)
 
     def close(self, _code: int, _reason: str) -> None:
         self.closing = True
@@ -94,21 +94,21 @@ class _Speaker:
 class VirtualLink:
     """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
 
-    def __init__(self, stage: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
-        config, timeline = stage.config, stage.timeline
+    def __init__(self, environment: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
+        config, timeline = environment.config, environment.timeline
         simulator = config.simulator
 
-        def way(name: str, arrive: Callable[[Any], None]) -> DelayedChannel:
-            latency = latency_of(simulator, simulator.order_latency_ms, stage.random(name))
+        def channel(name: str, arrive: Callable[[Any], None]) -> DelayedChannel:
+            latency = latency_of(simulator, simulator.order_latency_ms, environment.random(name))
             return DelayedChannel(timeline, latency, arrive)
 
         self._timeline = timeline
-        self._floor = stage.floor
+        self._hub = environment.floor
         self._deliver = deliver
         self._codec = Codec(config.venue.wire_asks)
-        self._out = way("out", self._reach_venue)
-        self._socket = VenueSocket(stage.floor, Latency(0, 0, stage.random("unused")), 1)
-        self._socket.speak_through(_Speaker(way("in", self._reach_us)))
+        self._out = channel("out", self._reach_venue)
+        self._socket = VenueSocket(environment.floor, Latency(0, 0, environment.random("unused")), 1)
+        self._socket.speak_through(_Speaker(channel("in", self._reach_us)))
         terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
         self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
         self._live = False
@@ -116,7 +116,7 @@ class VirtualLink:
     def start(self) -> None:
         """Connect and log in."""
         self._live = True
-        self._floor.listeners.add(self._socket)
+        self._hub.listeners.add(self._socket)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._talk.begin(token, self._timeline.clock.now())
         self._tend()
@@ -146,7 +146,7 @@ class VirtualLink:
     def _reach_venue(self, frame: Any) -> None:
         if not self._live:
             return
-        floor = self._floor
+        floor = self._hub
         now_ms = floor.clock.now_ms()
         floor.simulation.advance(now_ms)
         if type(frame) in _FETCHES:
@@ -154,26 +154,24 @@ class VirtualLink:
             return
         if self._socket.session is not None:
             self._socket.session.last_frame_ms = now_ms
-        self._told(frame)
+        self._receive(frame)
 
-    def _told(self, frame: Any) -> None:
+    def _receive(self, frame: Any) -> None:
         """A frame of ours is at the venue."""
         self._socket.hear(frame)
 
     def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
-        account = self._floor.simulation.account(ACCOUNT)
+        account = self._hub.simulation.account(ACCOUNT)
         if isinstance(request, FetchMarkets):
-            now_ms = self._floor.clock.now_ms()
-            listed = [
-                m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
-            ]
+            now_ms = self._hub.clock.now_ms()
+            listed = [m for m in self._hub.simulation.venue.markets.values() if m.listed and m.status == request.status]
             raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
             for market in self._codec.markets(raw)[0]:
                 self._deliver(MarketReported("snapshot", market))
         elif isinstance(request, MergePairs):
             frame = {"op": "merge", "market": request.market, "size": request.size}
-            error = self._floor.submit(account, frame).get("error")
-            self._floor.publish()
+            error = self._hub.submit(account, frame).get("error")
+            self._hub.publish()
             self._deliver(MergeReported(request.market, None if error is None else str(error["code"])))
         elif isinstance(request, FetchFills):
             told = [replies.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
@@ -195,29 +193,29 @@ class VirtualFeed:
 
     source: ClassVar[str] = SOURCE
 
-    def __init__(self, stage: Environment, deliver: Deliver) -> None:
-        self._exchange = stage.exchanges[self.source]
+    def __init__(self, environment: Environment, deliver: Deliver) -> None:
+        self._exchange = environment.exchanges[self.source]
         self._parser: Parser
         self.counters: dict[str, int] = {}
         self.live = False
-        self._timeline = stage.timeline
-        self._recorder = stage.venue.recorder
+        self._timeline = environment.timeline
+        self._recorder = environment.venue.recorder
         self._deliver = deliver
-        simulator = stage.config.simulator
+        simulator = environment.config.simulator
         terms = getattr(simulator.feeds, self.source)
-        self._prepare(stage, terms.trades_per_s)
+        self._prepare(environment, terms.trades_per_s)
         delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
         label = "feed" if self.source == SOURCE else f"feed:{self.source}"
-        latency = latency_of(simulator, delay_ms, stage.random(label))
-        self._way = DelayedChannel(stage.timeline, latency, self._arrive)
+        latency = latency_of(simulator, delay_ms, environment.random(label))
+        self._channel = DelayedChannel(environment.timeline, latency, self._arrive)
 
-    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
+    def _prepare(self, environment: Environment, trades_per_s: float) -> None:
         self._tickers = {
-            asset: Ticker(asset, path, stage.random(f"ticker:{asset}"), stage.start_ms, trades_per_s)
+            asset: Ticker(asset, path, environment.random(f"ticker:{asset}"), environment.start_ms, trades_per_s)
             for asset, path in self._exchange.paths.items()
         }
         self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
-        self._period_ns = round(1e9 / stage.config.simulator.feed_ticks_per_s)
+        self._period_ns = round(1e9 / environment.config.simulator.feed_ticks_per_s)
 
     def start(self) -> None:
         """Connect."""
@@ -251,14 +249,14 @@ class VirtualFeed:
 
     def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
         for event in (ticker.book_ticker(), *ticker.trades(now_ms)):
-            self._way.send(msgspec.json.encode(event))
+            self._channel.send(msgspec.json.encode(event))
 
     def _arrive(self, raw: bytes) -> None:
-        said = self._parser.parse(raw, self._timeline.clock.now())
-        if isinstance(said, SpotTicked | FeedLived):
-            self._deliver(said)
+        parsed = self._parser.parse(raw, self._timeline.clock.now())
+        if isinstance(parsed, SpotTicked | FeedLived):
+            self._deliver(parsed)
         else:
-            kind = type(said).__name__
+            kind = type(parsed).__name__
             self.counters[kind] = self.counters.get(kind, 0) + 1
 
 
@@ -267,14 +265,14 @@ class VirtualCoinbaseFeed(VirtualFeed):
 
     source: ClassVar[str] = "coinbase"
 
-    def _prepare(self, stage: Environment, trades_per_s: float) -> None:
+    def _prepare(self, environment: Environment, trades_per_s: float) -> None:
         self._products = {
-            asset: Product(asset, path, stage.random(f"product:{asset}"), stage.start_ms, trades_per_s)
+            asset: Product(asset, path, environment.random(f"product:{asset}"), environment.start_ms, trades_per_s)
             for asset, path in self._exchange.paths.items()
         }
         self._parser = CoinbaseParser({product.id: asset for asset, product in self._products.items()})
         self._period_ns = COINBASE_NS
-        self._next_beat_ms = stage.start_ms + HEARTBEAT_MS
+        self._next_beat_ms = environment.start_ms + HEARTBEAT_MS
 
     def _speak(self, now_ms: int) -> None:
         beats = now_ms >= self._next_beat_ms
@@ -285,6 +283,6 @@ class VirtualCoinbaseFeed(VirtualFeed):
             if frames:
                 self._note(asset, now_ms)
             for frame in frames:
-                self._way.send(msgspec.json.encode(frame))
+                self._channel.send(msgspec.json.encode(frame))
         if beats:
             self._next_beat_ms += HEARTBEAT_MS

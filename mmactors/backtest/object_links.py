@@ -1,4 +1,4 @@
-"""The wire without its text: the ways of `connection.py` with the frequent frames handed over as objects.
+"""The wire without its text: the channels of `links.py` with the frequent frames handed over as objects.
 
 Owns what the JSON of such a frame would have said to its reader: order events, book changes, batches and their answers
 on the order session, prices on the feed. Every other frame is the wire's own text, written and read by the real codecs.
@@ -190,11 +190,11 @@ class ObjectLink(VirtualLink):
         deliver_last: takes the last report of a frame.
     """
 
-    def __init__(self, stage: Environment, deliver: Deliver, deliver_last: Deliver) -> None:
+    def __init__(self, environment: Environment, deliver: Deliver, deliver_last: Deliver) -> None:
         self._hearing = False
         self._reports: list[object] = []
         self._tell, self._tell_last = deliver, deliver_last
-        super().__init__(stage, self._collect, ObjectCodec(stage.config.venue.wire_asks))
+        super().__init__(environment, self._collect, ObjectCodec(environment.config.venue.wire_asks))
 
     def _collect(self, report: object) -> None:
         if self._hearing:
@@ -214,18 +214,18 @@ class ObjectLink(VirtualLink):
             reports.clear()
             self._tell_last(last)
 
-    def _told(self, frame: Any) -> None:
+    def _receive(self, frame: Any) -> None:
         account = self._socket.account
         if type(frame) is dict:
             self._socket.take(frame)
         elif type(frame) is Batch and account is not None:
             session = self._socket.session
             name = None if session is None else session.name
-            simulation = self._floor.simulation
+            simulation = self._hub.simulation
             self._socket.put(trade(simulation.venue, account, frame, simulation.now_ms, name))
-            self._floor.publish()
+            self._hub.publish()
         else:
-            super()._told(frame)
+            super()._receive(frame)
 
 
 def trade(venue: Venue, account: Account, batch: Batch, now_ms: int, session: str | None) -> BatchAck:
@@ -260,9 +260,9 @@ class ObjectFeed(VirtualFeed):
 
     def _send(self, asset: str, ticker: Ticker, now_ms: int) -> None:
         bid, ask = ticker.book()
-        self._way.send((asset, (bid + ask) / 2, None))
+        self._channel.send((asset, (bid + ask) / 2, None))
         for price in ticker.prints(now_ms):
-            self._way.send((asset, price, Nanos(now_ms * MILLISECOND)))
+            self._channel.send((asset, price, Nanos(now_ms * MILLISECOND)))
 
     def _arrive(self, told: Any) -> None:
         asset, price, event_ns = told

@@ -101,8 +101,8 @@ class Backtest:
     @property
     def examples(self) -> list[str]:
         """The first of them in words."""
-        told = [_named(world.world, example) for world in self.worlds for example in world.examples]
-        return told[:EXAMPLES]
+        examples = [_named(world.world, example) for world in self.worlds for example in world.examples]
+        return examples[:EXAMPLES]
 
     @property
     def orders_hash(self) -> str:

@@ -1,7 +1,7 @@
 """Backtest: many sessions of the whole program in virtual time, judged by the independent auditor as they happen.
 
 Owns the cutting of a run into worlds, the playing of one, and their putting together. The program under test is
-`twin.ActorRun` or `direct.CoreRun`; what truly happened is told line by line to `mmactors.audit`, which shares no code
+`ActorRun` or `CoreRun`; what truly happened is passed line by line to `mmactors.audit`, which shares no code
 with them, and to the arena's ruler, `tally.py`.
 """
 
@@ -19,7 +19,7 @@ from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
 from mmactors.backtest.results import Backtest, Played, RuntimeName
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionMetrics
+from mmactors.backtest.session_metrics import SAMPLE_EVERY_MS, SessionMetrics
 from mmactors.config import DURATIONS, Config
 from mmactors.ops.event_log import EventLog
 from mmactors.simulator.prices.recording import Recording, load_prices
@@ -38,7 +38,7 @@ WARM_UP_S = 600
 AFTER_NS = 15 * SECOND
 """For so long after the last recorded price the last session may settle."""
 
-TELL_EVERY_S = 5.0
+REPORT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,10 @@ def run(
         for at, count in enumerate(counts)
     ]
     taking_part = min(processes or workers.cores(), len(tasks))
-    told = _Progress(sessions, progress)
+    on_progress = _Progress(sessions, progress)
     began = time.perf_counter()
-    work = play if taking_part > 1 else partial(play, events=events, told=told.on)
-    found = workers.play(work, tasks, processes=taking_part, done=told.done)
+    work = play if taking_part > 1 else partial(play, events=events, on_progress=on_progress.on)
+    found = workers.play(work, tasks, processes=taking_part, done=on_progress.done)
     wall_s = time.perf_counter() - began
     if events is not None:
         events.close()
@@ -153,45 +153,45 @@ def play(
     stopped: workers.Stopped,
     *,
     events: EventLog | None = None,
-    told: Callable[[int, float], None] = lambda _sessions, _virtual_s: None,
+    on_progress: Callable[[int, float], None] = lambda _sessions, _virtual_s: None,
 ) -> Played:
-    """Play one world to its end, or until told to stop; `told` hears of its sessions and virtual seconds so far."""
+    """Play one world to its end, or until stopped; `on_progress` gets the sessions and virtual seconds so far."""
     config = task.config
     auditor = Auditor(task.rules)
-    tap = AuditTap(auditor, LINES_AT_ONCE)
-    tally = SessionMetrics(ACCOUNT, chained=tap)
+    audit_tap = AuditTap(auditor, LINES_AT_ONCE)
+    metrics = SessionMetrics(ACCOUNT, chained=audit_tap)
     cpu_began = time.process_time()
     world = build_world(config.simulator, START_NS // MILLISECOND, task.recordings)
-    twin: ActorRun | CoreRun
+    program: ActorRun | CoreRun
     if task.runtime == "actors":
-        twin = ActorRun(config, interleaving=task.interleaving, recorder=tally, events=events, world=world)
+        program = ActorRun(config, interleaving=task.interleaving, recorder=metrics, events=events, world=world)
     else:
-        twin = CoreRun(config, tally, world)
-    tap.world = tally.world = world
+        program = CoreRun(config, metrics, world)
+    audit_tap.world = metrics.world = world
     ends = [path.end_ms for path in world.paths.values() if path.end_ms is not None]
     last_ns = max(ends) * MILLISECOND + AFTER_NS if ends else None
-    timeline, accounts = twin.runtime, twin.venue.venue.accounts
+    timeline, accounts = program.runtime, program.venue.venue.accounts
 
-    def look() -> None:
+    def sample() -> None:
         now = timeline.clock.now()
         if ACCOUNT in accounts:
-            tally.look(now // MILLISECOND, accounts[ACCOUNT])
-        timeline.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
+            metrics.sample(now // MILLISECOND, accounts[ACCOUNT])
+        timeline.call_at(now + SAMPLE_EVERY_MS * MILLISECOND, sample)
 
-    look()
+    sample()
     start_ns = timeline.clock.now()
     exhausted = False
     wanted = task.warm_up + task.sessions
-    while len(twin.sessions) < wanted and not (twin.ended or exhausted or stopped()):
-        twin.run(SLICE_S)
+    while len(program.sessions) < wanted and not (program.ended or exhausted or stopped()):
+        program.run(SLICE_S)
         exhausted = last_ns is not None and timeline.clock.now() > last_ns
-        told(max(0, len(twin.sessions) - task.warm_up), (timeline.clock.now() - start_ns) / 1e9)
-    trace_hash, orders_hash = twin.trace_hash, tap.digest()
-    dead_letters, restarts, ended = twin.dead_letters, twin.restarts, bool(twin.ended)
-    twin.end()
+        on_progress(max(0, len(program.sessions) - task.warm_up), (timeline.clock.now() - start_ns) / 1e9)
+    trace_hash, orders_hash = program.trace_hash, audit_tap.digest()
+    dead_letters, restarts, ended = program.dead_letters, program.restarts, bool(program.ended)
+    program.end()
     audit = auditor.result()
-    measured = {each.market: each for each in tally.done}
-    reports = list(twin.sessions.values())[task.warm_up : wanted]
+    measured = {each.market: each for each in metrics.done}
+    reports = list(program.sessions.values())[task.warm_up : wanted]
     return Played(
         world=task.world,
         reports=reports,
@@ -202,7 +202,7 @@ def play(
         trace_hash=trace_hash,
         virtual_s=(timeline.clock.now() - start_ns) / 1e9,
         cpu_s=time.process_time() - cpu_began,
-        counters=dict(twin.desk.counters),
+        counters=dict(program.desk.counters),
         dead_letters=dead_letters,
         restarts=restarts,
         complete=(exhausted or len(reports) == task.sessions) and not ended,
@@ -213,19 +213,19 @@ def play(
 class _Progress:
     """Tells how far the worlds are together, now and then."""
 
-    def __init__(self, wanted: int, say: Callable[[str], None]) -> None:
+    def __init__(self, wanted: int, write_line: Callable[[str], None]) -> None:
         self._wanted = wanted
-        self._say = say
+        self._write_line = write_line
         self._sessions, self._virtual_s = 0, 0.0
-        self._began = self._told = time.perf_counter()
+        self._began = self._reported = time.perf_counter()
 
     def on(self, sessions: int, virtual_s: float) -> None:
         """The one world that is being played is so far."""
         now = time.perf_counter()
-        if now - self._told > TELL_EVERY_S:
-            self._told = now
+        if now - self._reported > REPORT_EVERY_S:
+            self._reported = now
             rate = (self._virtual_s + virtual_s) / (now - self._began)
-            self._say(f"{self._sessions + sessions} of {self._wanted} sessions, {rate:.0f} virtual s/s")
+            self._write_line(f"{self._sessions + sessions} of {self._wanted} sessions, {rate:.0f} virtual s/s")
 
     def done(self, played: Played) -> None:
         """A world has been played."""

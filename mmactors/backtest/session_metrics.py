@@ -23,7 +23,7 @@ CLOSE_F = 0.02
 NOTED_F = 0.10
 """Shares of the session left at which exposure is taken: where trading ends, and where only reducing is left."""
 
-LOOK_EVERY_MS = 250
+SAMPLE_EVERY_MS = 250
 MARKOUTS_S = (1, 10)
 PARTS = 20
 """Equal parts of a session over which P&L by time left is kept."""
@@ -66,7 +66,7 @@ class _Open:
     cash: int = 0
     yes: int = 0
     no: int = 0
-    looks: int = 0
+    samples: int = 0
     both: int = 0
     spreads: float = 0.0
     noted: bool = False
@@ -94,16 +94,16 @@ class SessionMetrics(SpotRecorder):
         self._account = account
         self._chained = chained
         self._open: dict[str, _Open] = {}
-        self._next_look = 0
+        self._next_sample = 0
         self._next_due: float = math.inf
 
-    def look(self, now_ms: int, account: Account) -> None:
+    def sample(self, now_ms: int, account: Account) -> None:
         """Take what time does: markouts that are due, and every quarter of a second what rests."""
         if now_ms >= self._next_due:
             self._mark_out(now_ms)
-        if now_ms < self._next_look:
+        if now_ms < self._next_sample:
             return
-        self._next_look = now_ms + LOOK_EVERY_MS
+        self._next_sample = now_ms + SAMPLE_EVERY_MS
         for each in self._open.values():
             self._sample(each, now_ms, account)
 
@@ -130,7 +130,7 @@ class SessionMetrics(SpotRecorder):
                     bid = max(bid, order.yes_ticks)
                 else:
                     ask = min(ask, order.yes_ticks)
-        each.looks += 1
+        each.samples += 1
         if bid > 0 and ask < market.ticks:
             each.both += 1
             each.spreads += (ask - bid) / market.ticks
@@ -231,7 +231,7 @@ class SessionMetrics(SpotRecorder):
         elif event == "resolved" and (each := self._open.pop(market.id, None)) is not None:
             figures = each.figures
             figures.pnl = each.cash / DOLLAR
-            figures.two_sided_share = each.both / each.looks if each.looks else 0.0
+            figures.two_sided_share = each.both / each.samples if each.samples else 0.0
             figures.spread = each.spreads / each.both if each.both else math.nan
             self.done.append(figures)
 

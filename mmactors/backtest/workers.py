@@ -24,7 +24,7 @@ R = TypeVar("R")
 Stopped = Callable[[], bool]
 """Tells whether a task should end as it stands."""
 
-LOOK_EVERY_S = 0.2
+CHECK_EVERY_S = 0.2
 GRACE_S = 5.0
 """How long an interrupted task may take to end before its process is ended."""
 
@@ -76,7 +76,7 @@ class _Interrupt:
     """Takes the first SIGINT as a wish, where this thread is the one that hears it and nobody else does."""
 
     def __init__(self) -> None:
-        self._wished = self._hears = False
+        self._wished = self._listening = False
 
     def wished(self) -> bool:
         return self._wished
@@ -84,12 +84,12 @@ class _Interrupt:
     def __enter__(self) -> "_Interrupt":
         usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if usual and threading.current_thread() is threading.main_thread():
-            self._hears = True
+            self._listening = True
             signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._hears:
+        if self._listening:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _note(self, _signal: int, _frame: FrameType | None) -> None:
@@ -117,7 +117,7 @@ def _share(
         futures = {executor.submit(_do, work, task): index for index, task in enumerate(tasks)}
         pending = set(futures)
         while pending and time.monotonic() < deadline:
-            finished, pending = wait(pending, LOOK_EVERY_S, FIRST_COMPLETED)
+            finished, pending = wait(pending, CHECK_EVERY_S, FIRST_COMPLETED)
             for future in sorted((each for each in finished if not each.cancelled()), key=futures.__getitem__):
                 result = future.result()
                 if result is not None:

@@ -137,14 +137,14 @@ def _record(args: argparse.Namespace) -> int:
 
     log_only("WARNING")
     try:
-        heard = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=announce)
+        received = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=announce)
     except RecordingError as error:
         raise UsageError(f"--out {error}", USAGE) from None
     except SimulatorError as error:
         if not str(error):  # it has said why itself
             return error.exit_code
         raise UsageError(str(error), error.exit_code) from None
-    return 0 if heard else UNAVAILABLE
+    return 0 if received else UNAVAILABLE
 
 
 def _compile(_args: argparse.Namespace) -> int:
@@ -296,7 +296,7 @@ def _report(args: argparse.Namespace) -> int:
     try:
         arena = league_table.Arena.load(args.arena)
         calibration = None if args.calibration is None else report.read_calibration(args.calibration)
-        for path in report.make(arena, args.out, calibration, prices=args.prices, say=say):
+        for path in report.make(arena, args.out, calibration, prices=args.prices, progress=say):
             announce(str(path))
     except (league_table.ArenaFileError, report.ReportError) as error:
         raise UsageError(str(error), error.exit_code) from None

@@ -168,8 +168,8 @@ def odd(config: Config, given: frozenset[str] = frozenset()) -> list[str]:
 
 
 def _problem(values: dict[str, Any], why: str) -> Problem:
-    said = ", ".join(f"{key} = {shown(value)}" for key, value in values.items())
-    return Problem(tuple(values), f"{said}: {why}")
+    settings = ", ".join(f"{key} = {shown(value)}" for key, value in values.items())
+    return Problem(tuple(values), f"{settings}: {why}")
 
 
 def _no_asset(config: Config, key: str, asset: str) -> Problem:
@@ -288,9 +288,9 @@ def _overlaps(config: Config) -> Iterator[Problem]:
     for (first, for_asset), (second, for_duration) in product(by_asset, by_duration):
         exact = both.get((for_asset.asset, for_duration.duration))
         for name in ("quoting", "inventory"):
-            told = getattr(exact, name).given() if exact is not None else {}
+            set_exactly = getattr(exact, name).given() if exact is not None else {}
             mine, theirs = getattr(for_asset, name).given(), getattr(for_duration, name).given()
-            for field in sorted((mine.keys() & theirs.keys()) - told.keys()):
+            for field in sorted((mine.keys() & theirs.keys()) - set_exactly.keys()):
                 if mine[field] != theirs[field]:
                     cell = f"asset: {for_asset.asset}, duration: {for_duration.duration}"
                     values = {

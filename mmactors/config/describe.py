@@ -64,8 +64,8 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 def _origin(origins: Mapping[str, str], key: str) -> str:
     """The most particular word said about a key: the environment's, the file's, or none."""
-    said = [origins[known] for known in origins if related(known, key)]
-    return next((origin for origin in said if origin != "file"), "file" if said else "default")
+    found = [origins[known] for known in origins if related(known, key)]
+    return next((origin for origin in found if origin != "file"), "file" if found else "default")
 
 
 def differing(resolved: Resolved) -> dict[str, dict[str, tuple[Any, str]]]:
@@ -160,8 +160,8 @@ def table(resolved: Resolved, path: Path, environ: Mapping[str, str]) -> list[st
     cells = differing(resolved)
     lines += ["", "by asset and duration, where overrides change something"] if cells else []
     for cell, held in cells.items():
-        said = ", ".join(f"{field} {_shown(value)} ({key.split('.')[0]})" for field, (value, key) in held.items())
-        lines += textwrap.wrap(said, WIDTH, initial_indent=f"  {cell:<9}", subsequent_indent=" " * 11)
+        found = ", ".join(f"{field} {_shown(value)} ({key.split('.')[0]})" for field, (value, key) in held.items())
+        lines += textwrap.wrap(found, WIDTH, initial_indent=f"  {cell:<9}", subsequent_indent=" " * 11)
     urls = resolved.config.urls()
     lines += ["", "addresses"]
     lines += [f"  {what:<9}{masked(url)}" for what, url in _addresses(urls.rest_url, urls.ws_url, urls.binance_url)]

@@ -48,9 +48,9 @@ from mmactors.config.vocabulary import (
     SocketUrl,
     Symbol,
     Usd,
+    allowed,
     asset_of,
     keys_upper,
-    said,
     upper,
 )
 from mmactors.core.params import (
@@ -86,7 +86,7 @@ class VenueConfig(Section):
 
     rest_url: HttpUrl | None = Field(default=None, description="unset: derived from ws_url, else the simulator's")
     ws_url: SocketUrl | None = Field(default=None, description="unset: derived from rest_url, else the simulator's")
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), said("the NAME of an environment variable")] = (
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$"), allowed("the NAME of an environment variable")] = (
         Field(default="DEGEN_API_KEY", description="where the JWT is looked for first")
     )
     api_key_file: FilePath | None = Field(default=None, description="file with the JWT, for systemd's LoadCredential")
@@ -171,7 +171,7 @@ class VolatilityConfig(Section):
 class ReferenceConfig(Section):
     """How several price sources become one price; a bp is 1e-4 of the price. One source alone needs none of it."""
 
-    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), said("a source's name, or nothing")] = Field(
+    anchor: Annotated[str, Field(pattern=r"^[a-z]*$"), allowed("a source's name, or nothing")] = Field(
         default="", description="source at whose level the reference is; empty: the middle of all"
     )
     basis_half_life_s: PositiveFloat = Field(default=300.0, description="s; of what is learned of a source's basis")
@@ -446,7 +446,7 @@ S = TypeVar("S", bound=Section)
 class Config(Section):
     """The whole configuration."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), said("1 to 20 of a-z, 0-9 and -")] = Field(
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$"), allowed("1 to 20 of a-z, 0-9 and -")] = Field(
         default="sim", description="of this instance: its folder, its order session"
     )
     assets: Annotated[tuple[Asset, ...], Field(min_length=1)] = Field(

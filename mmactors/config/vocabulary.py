@@ -67,7 +67,7 @@ def _url(*schemes: str) -> object:
     return AfterValidator(check)
 
 
-def said(words: str) -> Any:
+def allowed(words: str) -> Any:
     """Describe in words what a value may be, for error messages."""
     return Field(json_schema_extra={"allowed": words})
 
@@ -78,13 +78,13 @@ Capability = Literal[
 ]  # fmt: skip
 Probability = Annotated[float, Field(ge=0, le=1)]
 Cents = Annotated[float, Field(gt=0, lt=1)]
-Asset = Annotated[str, BeforeValidator(upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), said("an asset such as BTC")]
+Asset = Annotated[str, BeforeValidator(upper), Field(pattern=r"^[A-Z0-9]{2,10}$"), allowed("an asset such as BTC")]
 Duration = Annotated[Literal["1M", "5M", "15M", "1H"], BeforeValidator(upper)]
-Symbol = Annotated[str, AfterValidator(_dollar_symbol), said("a symbol priced in dollars, such as btcusdt")]
+Symbol = Annotated[str, AfterValidator(_dollar_symbol), allowed("a symbol priced in dollars, such as btcusdt")]
 HttpUrl = Annotated[
-    str, _url("http", "https"), said("an http:// or https:// URL without user, password, query or spaces")
+    str, _url("http", "https"), allowed("an http:// or https:// URL without user, password, query or spaces")
 ]
-SocketUrl = Annotated[str, _url("ws", "wss"), said("a ws:// or wss:// URL without user, password, query or spaces")]
+SocketUrl = Annotated[str, _url("ws", "wss"), allowed("a ws:// or wss:// URL without user, password, query or spaces")]
 Basis = Annotated[float, Field(gt=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=10_000)]
 Size = Annotated[int, Field(gt=0, le=10_000_000)]
@@ -94,6 +94,6 @@ Bps = Annotated[float, Field(ge=-1000, le=1000)]
 Rate = Annotated[float, Field(ge=0, le=10_000)]
 Heartbeat = Annotated[int, Field(gt=0, le=600_000)]
 FilePath = Annotated[Path, BeforeValidator(_some_path)]
-Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), said("a host name or address")]
-Product = Annotated[str, AfterValidator(_product), said("a product priced in dollars, such as btc-usd")]
+Host = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+|\[?[0-9a-fA-F:.]+\]?)$"), allowed("a host name or address")]
+Product = Annotated[str, AfterValidator(_product), allowed("a product priced in dollars, such as btc-usd")]
 Prices = FilePath | dict[Asset, FilePath]

@@ -1,1 +1,1 @@
-"""Offline study: the deterministic twin and what is run on it."""
+"""Offline study: the arena, sweeps, calibration and the report."""

@@ -48,8 +48,8 @@ class Rubbish(VirtualFeed):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        say = self._way.send
-        self._way.send = lambda raw: say(self._turned(raw))  # type: ignore[method-assign]
+        say = self._channel.send
+        self._channel.send = lambda raw: say(self._turned(raw))  # type: ignore[method-assign]
 
     def _turned(self, raw: bytes) -> bytes:
         if self.price and b"eartbeat" not in raw:

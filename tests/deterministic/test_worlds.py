@@ -100,7 +100,7 @@ def test_an_interrupted_backtest_tells_what_is_settled():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runner, "TELL_EVERY_S", 0.0)
+            patch.setattr(runner, "REPORT_EVERY_S", 0.0)
             found = runner.run(config(), 30, runtime="core", progress=interrupt)
     finally:
         signal.signal(signal.SIGINT, before)

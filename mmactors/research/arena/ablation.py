@@ -169,13 +169,13 @@ class Ablation:
                 lost = f"{row['pnl_difference']:+.2f} ({low:+.1f}..{high:+.1f})"
                 rows.append([variant.name, lost, each, *_cells(row["figures"]), row["verdict"]])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        told = [
+        lines = [
             "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
         ]
-        told.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         sessions = found["defaults"].get(DEFAULT, {}).get("sessions", 0)
-        told.append(f"\n{sessions} sessions of {self.duration} each, {seeds}, {self.wall_s:.0f} s")
-        return told
+        lines.append(f"\n{sessions} sessions of {self.duration} each, {seeds}, {self.wall_s:.0f} s")
+        return lines
 
     def _of(self, name: str, condition: str, seed: int) -> list[SessionFigures]:
         return self.played.get((name, condition, seed), [])

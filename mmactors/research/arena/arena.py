@@ -14,7 +14,7 @@ from mmactors.backtest import workers
 from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, SessionMetrics
+from mmactors.backtest.session_metrics import SAMPLE_EVERY_MS, SessionFigures, SessionMetrics
 from mmactors.config import DURATIONS, Config
 from mmactors.research.arena.league_table import OURS, Arena
 from mmactors.research.arena.recorded_worlds import Excerpt, cut
@@ -69,7 +69,7 @@ def play(
     else:
         rival, steelman = task.entrant.removesuffix(STEELMAN), task.entrant.endswith(STEELMAN)
         competitor = Competitor(config, rival, steelman=steelman, start_ms=start_ms, world=world)
-        done = competitor.tally.done
+        done = competitor.metrics.done
         while len(done) < wanted and not stopped():
             competitor.run(len(done) + 1)
     if excerpt is None:
@@ -78,20 +78,20 @@ def play(
 
 
 def _play_ours(config: Config, wanted: int, world: World | None, stopped: workers.Stopped) -> list[SessionFigures]:
-    tally = SessionMetrics(ACCOUNT)
-    run = CoreRun(config, tally, world)
-    tally.world = run.venue.world
+    metrics = SessionMetrics(ACCOUNT)
+    run = CoreRun(config, metrics, world)
+    metrics.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
-    def look() -> None:
+    def sample() -> None:
         now = run.runtime.clock.now()
-        tally.look(now // MILLISECOND, account)
-        run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
+        metrics.sample(now // MILLISECOND, account)
+        run.runtime.call_at(now + SAMPLE_EVERY_MS * MILLISECOND, sample)
 
-    look()
-    while len(tally.done) < wanted and not stopped():
+    sample()
+    while len(metrics.done) < wanted and not stopped():
         run.run(10.0)
-    return tally.done
+    return metrics.done
 
 
 def on_excerpt(config: Config, excerpt: Excerpt) -> Config:
@@ -168,15 +168,15 @@ def run(
 
 def counted(worlds: int, progress: Callable[[str], None]) -> Callable[[object], None]:
     """Return what is to be called with every world played, and tells how far that is about every ten seconds."""
-    began = told = time.perf_counter()
+    began = reported = time.perf_counter()
     count = 0
 
     def played(_sessions: object) -> None:
-        nonlocal count, told
+        nonlocal count, reported
         count += 1
         now = time.perf_counter()
-        if now - told > 10.0:
-            told = now
+        if now - reported > 10.0:
+            reported = now
             progress(f"{count} of {worlds} worlds played, {now - began:.0f} s")
 
     return played

@@ -127,14 +127,14 @@ class Arena:
         """Return the league table for a console, best Sharpe first."""
         found = shown(self.figures())
         order = sorted(found["table"].items(), key=lambda row: -_number(row[1]["sharpe"]))
-        told = [
+        lines = [
             "entrant          P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  |net|  $ risk  two-sided"
             "  spread  contracts  edge c   1 s c  10 s c  messages   ours minus it, 95 %"
         ]
         for name, row in order:
             versus = found["ours_minus"].get(name)
             difference = "" if versus is None else f"{versus['ci'][0]:+9.2f} .. {versus['ci'][1]:+.2f}"
-            told.append(
+            lines.append(
                 f"{name:<13}{row['pnl_mean']:>+9.2f}  {row['pnl_ci'][0]:>+8.2f} .. {row['pnl_ci'][1]:<+8.2f}"
                 f"{row['pnl_sd']:>8.1f}{row['sharpe']:>8.3f}{row['worst_1pct_mean']:>11.0f}"
                 f"{row['net_within_5pct_share']:>12.1%}{row['abs_net_at_close_mean']:>7.0f}"
@@ -145,8 +145,8 @@ class Arena:
         count = max((row["sessions"] for _, row in order), default=0)
         world = f"recorded in {self.prices}, intervals clustered by its hours, takers'" if self.prices else "worlds'"
         cut = "" if self.complete else "; interrupted"
-        told.append(f"{count} sessions of {self.duration} each, {world} seed {self.seed}, {self.wall_s:.0f} s{cut}")
-        return told
+        lines.append(f"{count} sessions of {self.duration} each, {world} seed {self.seed}, {self.wall_s:.0f} s{cut}")
+        return lines
 
     def _clusters(self, markets: list[str]) -> list[str] | None:
         return [market[:HOUR] for market in markets] if self.prices else None

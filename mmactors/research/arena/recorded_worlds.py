@@ -88,10 +88,10 @@ def realised(grid: Grid) -> Array:
     logs, count = np.log(grid.prices), grid.prices.size
     squares, weights = np.zeros(count), np.zeros(count)
     silent = np.concatenate(([0], np.cumsum(grid.ages_s > GAP_S)))
-    heard = silent[LAG_S + 1 :] == silent[: -LAG_S - 1]
+    received = silent[LAG_S + 1 :] == silent[: -LAG_S - 1]
     middle = slice(LAG_S // 2, count - LAG_S + LAG_S // 2)
-    weights[middle] = heard
-    squares[middle] = np.where(heard, (logs[LAG_S:] - logs[:-LAG_S]) ** 2 / LAG_S, 0.0)
+    weights[middle] = received
+    squares[middle] = np.where(received, (logs[LAG_S:] - logs[:-LAG_S]) ** 2 / LAG_S, 0.0)
     total, weight = _around(squares), _around(weights)
     variance = np.divide(total, weight, out=np.zeros(count), where=weight > 0.0)
     return np.maximum(np.sqrt(variance * YEAR_S), SIGMA_FLOOR)
@@ -120,8 +120,8 @@ def _excerpt(
 ) -> Excerpt:
     begin_s, end_s = grid.first_s + piece[0], grid.first_s + piece[-1] + duration_s
     behind_holes = [until for _, until in silent if until <= begin_s * 1000]
-    heard_s = max([grid.first_s, *(-(-until // 1000) for until in behind_holes)])
-    from_s = max(begin_s - WARM_UP_S, min(heard_s, begin_s))
+    received_s = max([grid.first_s, *(-(-until // 1000) for until in behind_holes)])
+    from_s = max(begin_s - WARM_UP_S, min(received_s, begin_s))
     warm_s = begin_s - from_s
     rows = slice(
         int(np.searchsorted(times_ms, from_s * 1000, "right")) - 1, int(np.searchsorted(times_ms, end_s * 1000))

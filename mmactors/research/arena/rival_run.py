@@ -47,9 +47,9 @@ class Competitor:
 
     def __init__(self, config: Config, name: str, *, steelman: bool, start_ms: int, world: World | None = None) -> None:
         simulator = config.simulator
-        self.tally = SessionMetrics(ACCOUNT)
-        self.simulation = SimulatedVenue(simulator, start_ms, world=world, recorder=self.tally, run="arena")
-        self.tally.world = self.simulation.world
+        self.metrics = SessionMetrics(ACCOUNT)
+        self.simulation = SimulatedVenue(simulator, start_ms, world=world, recorder=self.metrics, run="arena")
+        self.metrics.world = self.simulation.world
         self._account = self.simulation.account(ACCOUNT)
         self._account.bucket = None  # a rival is not judged by our venue's rate limit
         self._account.house = False
@@ -65,7 +65,7 @@ class Competitor:
         self._feed_ms, self._order_ms = simulator.feed_latency_ms, simulator.order_latency_ms
         self._jitter_ms = simulator.latency_jitter_ms
         self._every_ms = round((STEELMAN_EVERY_S if steelman else self._rival.every_s) * 1000)
-        self._now_ms = self._next_look = start_ms
+        self._now_ms = self._next_evaluation = start_ms
         self._sights: deque[Sight] = deque()
         self._market: Market | None = None
         self._outgoing: deque[tuple[int, Market, Wanted]] = deque()
@@ -75,7 +75,7 @@ class Competitor:
 
     def run(self, sessions: int) -> None:
         """Let the world go on until so many sessions are settled in all."""
-        while len(self.tally.done) < sessions:
+        while len(self.metrics.done) < sessions:
             self._step()
 
     def _step(self) -> None:
@@ -83,7 +83,7 @@ class Competitor:
         self.simulation.advance(now)
         self._follow_flow()
         self.simulation.venue.changes.clear()
-        self.tally.look(now, self._account)
+        self.metrics.sample(now, self._account)
         market = self._market
         if market is None or market.status != "OPEN":
             market = self._choose_market(now)
@@ -100,10 +100,10 @@ class Competitor:
             if self._steelman:
                 self._volatility.update(spot, Nanos(now * MILLISECOND))
             if self._rival.listens(now / 1000):
-                self._rival.hear(spot, self._price(market, now), now / 1000)
-        if now >= self._next_look:
-            self._next_look = now + self._every_ms
-            self._look(market, now)
+                self._rival.on_price(spot, self._price(market, now), now / 1000)
+        if now >= self._next_evaluation:
+            self._next_evaluation = now + self._every_ms
+            self._evaluate(market, now)
 
     def _choose_market(self, now: int) -> Market | None:
         opened = [m for m in self.simulation.venue.markets.values() if m.status == "OPEN" and m.strike is not None]
@@ -111,7 +111,7 @@ class Competitor:
         if market is not self._market:
             self._rival = self._new_rival(self._rival)
             self._sights.clear()
-            self._next_look = now
+            self._next_evaluation = now
         self._market = market
         return market
 
@@ -131,7 +131,7 @@ class Competitor:
             return None
         return (bid + ask) / 2 / market.ticks
 
-    def _look(self, market: Market, now: int) -> None:
+    def _evaluate(self, market: Market, now: int) -> None:
         left_ms = market.expires_at - now
         if left_ms <= 0 or market.strike is None:
             return
@@ -161,13 +161,13 @@ class Competitor:
         """Follow what rests by what the venue says of it: a rival that never cancels has thousands of orders."""
         for event in self._account.outbox:
             if isinstance(event, OrderEvent):
-                told = event.order
-                key = (told.outcome, told.ticks)
+                order = event.order
+                key = (order.outcome, order.ticks)
                 orders = self._resting.setdefault(key, {})
-                if told.status in LIVE:
-                    orders[told.id] = told.size - told.filled
+                if order.status in LIVE:
+                    orders[order.id] = order.size - order.filled
                 else:
-                    orders.pop(told.id, None)
+                    orders.pop(order.id, None)
                     if not orders:
                         del self._resting[key]
         self._account.outbox.clear()

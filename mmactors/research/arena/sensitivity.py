@@ -57,7 +57,7 @@ class Sensitivity:
 
     def lines(self) -> list[str]:
         """Return one row for each variant and entrant, for a console."""
-        told = [
+        lines = [
             f"{'world':<28}{'entrant':<12}    P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  $ risk"
             "  two-sided  spread  1 s c   fees $   ours minus it, 95 %"
         ]
@@ -66,18 +66,18 @@ class Sensitivity:
             for entrant, row in figures["table"].items():
                 versus = figures["ours_minus"].get(entrant)
                 difference = "" if versus is None else f"{versus['ci'][0]:+9.2f} .. {versus['ci'][1]:+.2f}"
-                told.append(
+                lines.append(
                     f"{name:<28}{entrant:<12}{row['pnl_mean']:>+9.2f}  {row['pnl_ci'][0]:>+8.2f} .. "
                     f"{row['pnl_ci'][1]:<+8.2f}{row['pnl_sd']:>8.1f}{row['sharpe']:>8.3f}{row['worst_1pct_mean']:>11.0f}"
                     f"{row['net_within_5pct_share']:>12.1%}{row['risk_at_close_mean']:>8.2f}"
                     f"{row['two_sided_share']:>11.1%}{row['spread_mean']:>8.3f}{row['markout_1s_cents']:>+7.2f}"
                     f"{row['fees_mean']:>9.2f}{difference:>24}"
                 )
-        told += [f"{name}: {found.lines()[-1]}" for name, found in self.arenas.items() if not found.complete]
+        lines += [f"{name}: {found.lines()[-1]}" for name, found in self.arenas.items() if not found.complete]
         last = next(reversed(self.arenas.values()))
         wall_s = sum(each.wall_s for each in self.arenas.values())
-        told.append(f"{last.lines()[-1].rsplit(', ', 1)[0]}, {wall_s:.0f} s in all")
-        return told
+        lines.append(f"{last.lines()[-1].rsplit(', ', 1)[0]}, {wall_s:.0f} s in all")
+        return lines
 
 
 def variant_of(config: Config, name: str) -> Config:

@@ -65,16 +65,16 @@ class Rival(ABC):
         self.steelman = steelman
         self._spots: deque[float] = deque(maxlen=101)
         self._prices: deque[float] = deque(maxlen=101)
-        self._heard_s = -math.inf
+        self._received_s = -math.inf
 
     def listens(self, now_s: float) -> bool:
         """Tell whether it would keep a price now."""
-        return now_s - self._heard_s >= 1.0 - _NOISE
+        return now_s - self._received_s >= 1.0 - _NOISE
 
-    def hear(self, spot: float, price: float | None, now_s: float) -> None:
+    def on_price(self, spot: float, price: float | None, now_s: float) -> None:
         """Take the underlying and the price it works with, as often as they come; it keeps one a second."""
         if self.listens(now_s):
-            self._heard_s = now_s
+            self._received_s = now_s
             self._spots.append(spot)
             if price is not None:
                 self._prices.append(price)

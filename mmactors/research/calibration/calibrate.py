@@ -148,11 +148,11 @@ def calibrate(path: Path, durations: Mapping[str, int], params: VolatilityParams
     grid = grid_of(times_ms, prices)
     sigmas = {DEFAULT: estimators.ours(grid.prices, grid.ages_s, params)}
     seconds = (times_ms, prices, grid.first_s, grid.prices.size)
-    sigmas[SPECIFICATION] = estimators.specification_as_told(*seconds)
+    sigmas[SPECIFICATION] = estimators.specification_as_received(*seconds)
     sigmas |= {name: estimate(grid.prices) for name, estimate in RIVALS.items()}
     # The same prices at other rates; ours must say the same of them all.
     fed = {
-        "fed_as_recorded": estimators.as_told(*seconds, params),
+        "fed_as_recorded": estimators.as_received(*seconds, params),
         "fed_at_20_hz": estimators.ours(grid.prices, grid.ages_s, params, rate_hz=20),
     }
     found: dict[str, Any] = {}
@@ -188,8 +188,8 @@ def usable_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64]
     leaps = np.flatnonzero(np.abs(np.diff(np.log(prices))) > math.log(LEAP))
     if leaps.size:
         before, after = prices[leaps[0]], prices[leaps[0] + 1]
-        told = f"the price leaps from {before:g} to {after:g} at ts_ms {times_ms[leaps[0] + 1]}"
-        raise PricesError(f"{path}: {told}; are all rows in dollars, and of one asset?")
+        leap = f"the price leaps from {before:g} to {after:g} at ts_ms {times_ms[leaps[0] + 1]}"
+        raise PricesError(f"{path}: {leap}; are all rows in dollars, and of one asset?")
     return times_ms, prices
 
 
@@ -224,31 +224,31 @@ def _date(ms: np.int64) -> str:
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return what was found as tables for a console."""
-    told: list[str] = []
+    rows: list[str] = []
     for name, result in found.items():
         if "estimators" not in result:
             continue
-        told.append(f"{name}: {result['sessions']} sessions, YES won {result['won']:.0%}; log-loss and Brier: less is")
-        told.append("better; z rms: 1 is right, above it sigma is too small. 95 % intervals, clustered by session.")
-        told.append(f"{'estimator':<22}{'log-loss':>9} {'':17}{'Brier':>7}{'z rms':>7} {'':15}  minus default")
+        rows.append(f"{name}: {result['sessions']} sessions, YES won {result['won']:.0%}; log-loss and Brier: less is")
+        rows.append("better; z rms: 1 is right, above it sigma is too small. 95 % intervals, clustered by session.")
+        rows.append(f"{'estimator':<22}{'log-loss':>9} {'':17}{'Brier':>7}{'z rms':>7} {'':15}  minus default")
         for estimator, s in result["estimators"].items():
             low, high = s["log_loss_ci"]
             z_low, z_high = s["z_rms_ci"]
             d_low, d_high = s["log_loss_minus_default_ci"]
-            told.append(
+            rows.append(
                 f"{estimator:<22}{s['log_loss']:>9.4f} ({low:.4f}..{high:.4f}) {s['brier']:>6.4f}{s['z_rms']:>7.2f} "
                 f"({z_low:.2f}..{z_high:.2f})  {d_low:+.4f}..{d_high:+.4f}"
             )
         halves = result["estimators"][DEFAULT]
-        told.append(
+        rows.append(
             f"default by halves: {halves['first_half']['log_loss']:.4f} / {halves['first_half']['z_rms']:.2f}, then "
             f"{halves['second_half']['log_loss']:.4f} / {halves['second_half']['z_rms']:.2f}; fed row by row "
             f"{result['fed_as_recorded']['log_loss']:.4f} / {result['fed_as_recorded']['z_rms']:.2f}, at 20 Hz "
             f"{result['fed_at_20_hz']['log_loss']:.4f} / {result['fed_at_20_hz']['z_rms']:.2f}"
         )
-        told.append("reliability of default: time left, then predicted -> won (count) by bin")
+        rows.append("reliability of default: time left, then predicted -> won (count) by bin")
         for left, bins in halves["reliability"].items():
             cells = "  ".join(f"{b['predicted']:.2f}->{b['won']:.2f} ({b['count']})" for b in bins)
-            told.append(f"  {left:>4}  {cells}")
-        told.append("")
-    return told
+            rows.append(f"  {left:>4}  {cells}")
+        rows.append("")
+    return rows

@@ -44,7 +44,7 @@ def ours(prices: Array, ages_s: Array, params: VolatilityParams, rate_hz: int = 
     return sigmas
 
 
-def as_told(
+def as_received(
     times_ms: npt.NDArray[np.int64], prices: Array, first_s: int, count: int, params: VolatilityParams
 ) -> Array:
     """Return the program's sigma at `count` whole seconds from `first_s` on, every row told at its own time.
@@ -57,18 +57,18 @@ def as_told(
         params: as configured.
     """
     volatility = Volatility(params)
-    sigmas, told = np.empty(count), 0
+    sigmas, fed = np.empty(count), 0
     known = np.searchsorted(times_ms, (first_s + np.arange(count, dtype=np.int64)) * 1000, side="right").tolist()
     since_ns = ((times_ms - first_s * 1000) * MILLISECOND).tolist()
     for second, last in enumerate(known):
-        for row in range(told, last):
+        for row in range(fed, last):
             volatility.update(float(prices[row]), Nanos(since_ns[row]))
-        told = last
+        fed = last
         sigmas[second] = volatility.sigma()
     return sigmas
 
 
-def specification_as_told(times_ms: npt.NDArray[np.int64], prices: Array, first_s: int, count: int) -> Array:
+def specification_as_received(times_ms: npt.NDArray[np.int64], prices: Array, first_s: int, count: int) -> Array:
     """Return the specification's sigma at these seconds, fed the rows at whatever rate they come."""
     by_row = specification(prices)
     last = np.searchsorted(times_ms, (first_s + np.arange(count, dtype=np.int64)) * 1000, side="right") - 1

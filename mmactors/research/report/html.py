@@ -74,8 +74,8 @@ def _section(section: Section) -> str:
         parts.append("</figure>\n")
     if section.notes is not None:
         summary, terms = section.notes
-        told = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in terms)
-        parts.append(f"<details><summary>{escape(summary)}</summary><dl>{told}</dl></details>\n")
+        items = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in terms)
+        parts.append(f"<details><summary>{escape(summary)}</summary><dl>{items}</dl></details>\n")
     parts.append("</section>\n")
     return "".join(parts)
 

@@ -46,7 +46,7 @@ def make(
     calibration: Mapping[str, Any] | None = None,
     *,
     prices: Path | None = None,
-    say: Callable[[str], None] = lambda _line: None,
+    progress: Callable[[str], None] = lambda _line: None,
 ) -> list[Path]:
     """Write the page and a PNG of every picture to a folder; return their paths, the page first.
 
@@ -79,7 +79,7 @@ def make(
     ours = arena.sessions.get(OURS, [])
     example = None
     if ours and (prices is not None or not arena.prices):
-        say(f"playing one of our {arena.duration} sessions again")
+        progress(f"playing one of our {arena.duration} sessions again")
         try:
             example = play_again(config, arena.seed, ours, prices)
         except PricesError as error:
@@ -132,7 +132,7 @@ def _sections(
     schedule = _schedule(config.maker_params(config.simulator.sessions[0].asset, duration_s).inventory, duration_s)
     marked = ranked.index(OURS) if OURS in ranked else None
     league = Table(narrative.HEADS, [narrative.row(name, found) for name in ranked], marked)
-    told = [
+    entries = [
         Section("league", "League table", narrative.league(found), league, ("What is what", _terms(ranked))),
         Section(
             "equity",
@@ -143,12 +143,12 @@ def _sections(
         Section("time-left", "P&L and net by time left", narrative.by_time(arena), _by_time(arena, roles, schedule)),
     ]
     if example is not None:
-        told.append(Section("session", "One session", narrative.session(example), charts.session(example, schedule)))
+        entries.append(Section("session", "One session", narrative.session(example), charts.session(example, schedule)))
     else:
-        told.append(Section("session", "One session", [narrative.no_session(arena, given=given)]))
+        entries.append(Section("session", "One session", [narrative.no_session(arena, given=given)]))
     if calibration is not None:
         panels = narrative.panels(calibration)
-        told.append(
+        entries.append(
             Section("calibration", "Calibration", narrative.calibration(calibration), charts.calibration(panels))
         )
     rows = []
@@ -156,17 +156,17 @@ def _sections(
         figures = found["table"][name]
         later = {f"{each} s later": figures[f"markout_{each}s_cents"] for each in MARKOUTS_S}
         rows.append((name, roles.get(name, "rest"), {"at the fill": figures["edge_cents"], **later}))
-    told.append(Section("markouts", "What a fill is worth", narrative.markouts(found), charts.markouts(rows)))
-    return told
+    entries.append(Section("markouts", "What a fill is worth", narrative.markouts(found), charts.markouts(rows)))
+    return entries
 
 
 def _equity(arena: Arena, roles: Mapping[str, str]) -> list[Line]:
-    told = []
+    entries = []
     for name, played in arena.sessions.items():
         if played:
             so_far = narrative.sums(played)
-            told.append(Line(name, roles.get(name, "rest"), range(len(so_far)), so_far))
-    return told
+            entries.append(Line(name, roles.get(name, "rest"), range(len(so_far)), so_far))
+    return entries
 
 
 def _by_time(arena: Arena, roles: Mapping[str, str], schedule: Schedule) -> Picture:
@@ -196,24 +196,24 @@ def _schedule(params: InventoryParams, duration_s: int) -> Schedule:
 
 
 def _terms(names: list[str]) -> list[tuple[str, str]]:
-    told = list(narrative.COLUMNS)
+    entries = list(narrative.COLUMNS)
     for name in names:
         rival = RIVALS.get(name.removesuffix(STEELMAN))
         if name == OURS:
-            told.append((name, "This program, with the parameters the arena was played with."))
+            entries.append((name, "This program, with the parameters the arena was played with."))
         elif rival is not None and (not name.endswith(STEELMAN) or name.removesuffix(STEELMAN) not in names):
-            told.append((name, " ".join((rival.__doc__ or "").split("\n\n")[0].split())))
+            entries.append((name, " ".join((rival.__doc__ or "").split("\n\n")[0].split())))
     if any(name.endswith(STEELMAN) for name in names):
-        told.append(("+", "The rival on our fair value and at our cadence; without it, as published."))
-    return told
+        entries.append(("+", "The rival on our fair value and at our cadence; without it, as published."))
+    return entries
 
 
 def _foot(arena: Arena, count: int) -> list[str]:
-    told = [f"mmactors {__version__}; every figure on this page was computed from the arena's file."]
+    entries = [f"mmactors {__version__}; every figure on this page was computed from the arena's file."]
     if not arena.prices:
         names = ",".join(arena.sessions)
-        told.append(
+        entries.append(
             f"To play it again: python -m mmactors arena --session {arena.duration} --sessions {count} "
             f"--seed {arena.seed} --only {names} --save FILE"
         )
-    return told
+    return entries

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmactors.backtest.core_run import CoreRun
 from mmactors.backtest.environment import START_NS
 from mmactors.backtest.links import ACCOUNT
-from mmactors.backtest.session_metrics import LOOK_EVERY_MS, SessionFigures, SessionMetrics
+from mmactors.backtest.session_metrics import SAMPLE_EVERY_MS, SessionFigures, SessionMetrics
 from mmactors.config import Config
 from mmactors.research.arena.arena import WARM_UP_S, on_excerpt, world_of
 from mmactors.research.arena.recorded_worlds import cut
@@ -115,15 +115,15 @@ def play_again(
     tape.world = run.venue.world
     account = run.venue.account(ACCOUNT)
 
-    def look() -> None:
+    def sample() -> None:
         now = run.runtime.clock.now()
-        tape.look(now // MILLISECOND, account)
+        tape.sample(now // MILLISECOND, account)
         market = tape.shown
         if market is not None and market.status == "OPEN":
             tape.samples.append(_sampled(run, market, now // MILLISECOND))
-        run.runtime.call_at(now + LOOK_EVERY_MS * MILLISECOND, look)
+        run.runtime.call_at(now + SAMPLE_EVERY_MS * MILLISECOND, sample)
 
-    look()
+    sample()
     while len(tape.done) <= place:
         run.run(10.0)
     market, figures = tape.shown, tape.done[place]

@@ -56,8 +56,10 @@ def lead(arena: Arena) -> str:
     world = f"simulated prices (seed {arena.seed})"
     if arena.prices:
         world = f"the recorded prices {arena.prices} (true fair values by the volatility realised around each moment)"
-    told = f"{_counted(len(players), 'strategy', 'strategies')} on {world}, on identical paths against the same takers."
-    return told if arena.complete else f"{told} It was interrupted: these are the sessions that were finished."
+    sentences = (
+        f"{_counted(len(players), 'strategy', 'strategies')} on {world}, on identical paths against the same takers."
+    )
+    return sentences if arena.complete else f"{sentences} It was interrupted: these are the sessions that were finished."
 
 
 def tiles(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -116,14 +118,14 @@ def league(found: Mapping[str, Any]) -> list[str]:
     if len(order) == 1:
         return [f"Ours played alone: {_dollars(ours['pnl_mean'])} a session, Sharpe {_plain(ours['sharpe'], 3)}."]
     by_pnl = sorted(table, key=lambda name: -or_least(table[name]["pnl_mean"]))
-    told = [
+    sentences = [
         f"Of {len(order)} entrants ours is {_place(order.index(OURS))} by Sharpe ratio "
         f"({_plain(ours['sharpe'], 3)}) and {_place(by_pnl.index(OURS))} by mean P&L "
         f"({_dollars(ours['pnl_mean'])} a session)."
     ]
     if by_pnl[0] != OURS:
         first = table[by_pnl[0]]
-        told[0] += (
+        sentences[0] += (
             f" {by_pnl[0]} has the highest mean, {_dollars(first['pnl_mean'])}, with a standard deviation of "
             f"${_plain(first['pnl_sd'], 0)} where ours has ${_plain(ours['pnl_sd'], 0)}."
         )
@@ -135,7 +137,7 @@ def league(found: Mapping[str, Any]) -> list[str]:
         sure += f", and less than {_listed(worse)}"
     if open_:
         sure += f"; against {_listed(open_)} this many sessions decide nothing by P&L"
-    return [*told, sure + "."]
+    return [*sentences, sure + "."]
 
 
 def coloured(found: Mapping[str, Any], most: int) -> list[str]:
@@ -161,13 +163,13 @@ def equity(arena: Arena, shown: Sequence[str]) -> list[str]:
     """Tell where our equity went, and which others are shown in colour."""
     ends = {name: sums(played)[-1] for name, played in arena.sessions.items() if played}
     ours = arena.sessions.get(OURS)
-    told = []
+    sentences = []
     if ours:
         so_far = sums(ours)
         peaks = list(accumulate(so_far, max))
         fall = max(peak - now for peak, now in zip(peaks, so_far, strict=True))
         won = sum(each.pnl > 0 for each in ours) / len(ours)
-        told.append(
+        sentences.append(
             f"After {_counted(len(ours), 'session', 'sessions')} ours stands at {_dollars(so_far[-1], 0)}; it gained "
             f"in {_share(won, 0)} of them, and its deepest fall from a peak was ${fall:,.0f}."
         )
@@ -176,11 +178,11 @@ def equity(arena: Arena, shown: Sequence[str]) -> list[str]:
         if SEEDS in shown:
             words = f"{words} ({SEEDS} is the specification's, the others have the highest lower bounds of P&L)"
         low = min(grey, key=lambda name: ends[name])
-        told.append(
+        sentences.append(
             f"{words}. The picture has their scale; grey lines may leave it, and the lowest of them, {low}, ends at "
             f"{_dollars(ends[low], 0)}."
         )
-    return told
+    return sentences
 
 
 def pnl_columns(played: Sequence[SessionFigures]) -> list[list[float]]:
@@ -235,19 +237,21 @@ def session(example: Example) -> list[str]:
     gaps = [abs(each.ours - each.true) for each in samples if not math.isnan(each.ours)]
     yes = sum(fill.size for fill in example.fills if fill.yes)
     no = sum(fill.size for fill in example.fills if not fill.yes)
-    told = (
+    sentences = (
         f"{example.market}, the session with the median P&L of the first {CANDIDATES}, played again with the arena's "
         f"seed: strike {example.strike:,.2f}, settled {example.outcome}, P&L {_dollars(figures.pnl)}"
     )
     if not example.same:
-        told += f" (the arena has {_dollars(example.recorded_pnl)}: this program is not quite the one that played it)"
+        sentences += (
+            f" (the arena has {_dollars(example.recorded_pnl)}: this program is not quite the one that played it)"
+        )
     close = "nothing" if figures.net_at_close == 0 else f"a net of {_signed(figures.net_at_close, 0)}"
-    told += (
+    sentences += (
         f". It was quoted on both sides for {_share(figures.two_sided_share, 0)} of the time, bought {yes:,} YES and "
         f"{no:,} NO in {figures.fills} fills, and reached the close with {close}."
     )
     return [
-        told,
+        sentences,
         f"Our fair value was {100 * statistics.fmean(gaps):.1f} cents from the true one on average; buying NO at a "
         "price is selling YES at one minus it, and is drawn there."
         if gaps
@@ -268,18 +272,20 @@ def markouts(found: Mapping[str, Any]) -> list[str]:
     """Tell what a contract is worth after its fill, ours and the others'."""
     table = found["table"]
     last = f"markout_{MARKOUTS_S[-1]}s_cents"
-    told = []
+    sentences = []
     if OURS in table:
         ours = table[OURS]
         later = ", ".join(f"{_signed(ours[f'markout_{each}s_cents'], 2)} after {each} s" for each in MARKOUTS_S)
-        told.append(f"A contract of ours gains {_signed(ours['edge_cents'], 2)} cents at its fill, {later}.")
+        sentences.append(f"A contract of ours gains {_signed(ours['edge_cents'], 2)} cents at its fill, {later}.")
     others = [name for name in table if name != OURS]
     if others:
         keep = [name for name in others if table[name][last] > 0.0]
         verb = "gains" if len(keep) < 2 else "gain"
         who = f"{len(keep) or 'None'} of {_counted(len(others), 'rival', 'rivals')}"
-        told.append(f"{who} still {verb} after {MARKOUTS_S[-1]} s; a minus is money lost to takers who knew better.")
-    return told
+        sentences.append(
+            f"{who} still {verb} after {MARKOUTS_S[-1]} s; a minus is money lost to takers who knew better."
+        )
+    return sentences
 
 
 # --- calibration -------------------------------------------------------------------------------------------
@@ -294,14 +300,14 @@ def panels(found: Mapping[str, Any]) -> list[Panel]:
     Raises:
         KeyError, TypeError: these are not its findings.
     """
-    told = []
+    sentences = []
     for length, result in found.items():
         if "estimators" in result:
             curves = [("ours", "ours", _pooled(result["estimators"][DEFAULT]["reliability"]))]
             if SPECIFICATION in result["estimators"]:
                 other = _pooled(result["estimators"][SPECIFICATION]["reliability"])
                 curves.append(("specification", "first", other))
-            told.append(Panel(f"{length}, {result['sessions']} sessions", curves))
+            sentences.append(Panel(f"{length}, {result['sessions']} sessions", curves))
     market = found.get("market")
     if market is not None:
         times = market["by_time_left"]
@@ -309,8 +315,8 @@ def panels(found: Mapping[str, Any]) -> list[Panel]:
         if all("market_reliability" in each for each in times.values()):
             mids = {left: each["market_reliability"] for left, each in times.items()}
             curves.append(("market's mid", "second", _pooled(mids)))
-        told.append(Panel(f"a real market, {market['sessions']} sessions", curves))
-    return told
+        sentences.append(Panel(f"a real market, {market['sessions']} sessions", curves))
+    return sentences
 
 
 def calibration(found: Mapping[str, Any]) -> list[str]:
@@ -319,7 +325,7 @@ def calibration(found: Mapping[str, Any]) -> list[str]:
     Raises:
         KeyError, TypeError: these are not the findings of `calibrate --json`.
     """
-    told = []
+    sentences = []
     for length, result in found.items():
         if "estimators" not in result:
             continue
@@ -332,15 +338,15 @@ def calibration(found: Mapping[str, Any]) -> list[str]:
                 f", the specification's {other['log_loss']:.4f} ({other['z_rms']:.2f}); the "
                 f"specification's minus ours is {_signed(low, 4)} to {_signed(high, 4)} at 95 %"
             )
-        told.append(words + ".")
+        sentences.append(words + ".")
     market = found.get("market")
     if market is not None:
         low, high = market["log_loss_minus_market_ci"]
-        told.append(
+        sentences.append(
             f"On {market['sessions']} sessions of a real market our log-loss minus its mid's is "
             f"{_signed(market['log_loss_minus_market'], 4)} ({_signed(low, 4)} to {_signed(high, 4)} at 95 %)."
         )
-    return told
+    return sentences
 
 
 def _pooled(table: Mapping[str, Sequence[Mapping[str, float]]]) -> list[tuple[float, float, float]]:
@@ -352,13 +358,13 @@ def _pooled(table: Mapping[str, Sequence[Mapping[str, float]]]) -> list[tuple[fl
             count, sums_ = entry["count"], bins.setdefault(entry["from"], [0.0, 0.0, 0.0])
             for k, value in enumerate((1.0, entry["predicted"], entry["won"])):
                 sums_[k] += count * value
-    told = []
-    for _, (count, said, won) in sorted(bins.items()):
+    sentences = []
+    for _, (count, predicted, won) in sorted(bins.items()):
         independent = max(count / len(times), 1.0)
         # Agresti and Coull's: it does not vanish where all or none happened.
         share, weight = (won / count * independent + 2) / (independent + 4), independent + 4
-        told.append((said / count, won / count, 1.96 * math.sqrt(share * (1 - share) / weight)))
-    return told
+        sentences.append((predicted / count, won / count, 1.96 * math.sqrt(share * (1 - share) / weight)))
+    return sentences
 
 
 # --- words -------------------------------------------------------------------------------------------------

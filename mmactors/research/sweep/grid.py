@@ -1,7 +1,7 @@
 """The grid file of a sweep: which parameters take which values, and the configuration that each combination makes.
 
 Owns the file's schema, the drawing of the sets, and all mistakes of a grid at once. It words values and unknown keys as
-a configuration's are (`config_file.py`), and knows nothing of how a set is played.
+a configuration's are (`config/errors.py`), and knows nothing of how a set is played.
 """
 
 import json
@@ -144,20 +144,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Grid:
         problems.append(Problem((), "samples: search: random needs how many"))
     if not file.parameters and not any(key.startswith("parameters") for p in problems for key in p.keys):
         problems.append(Problem((), "parameters: nothing to vary; such as quoting.spread: [0.02, 0.03]"))
-    told = [problem.line for problem in problems]
+    lines = [problem.line for problem in problems]
     try:
         ground = _Ground(_found(file.config, path), file.session, environ)
     except ConfigError as error:
-        raise ConfigError(told + [f"config: {file.config}: {line}" for line in error.lines], error.exit_code) from None
+        raise ConfigError(lines + [f"config: {file.config}: {line}" for line in error.lines], error.exit_code) from None
     parameters, wrong = _parameters(file, ground)
-    told += wrong
+    lines += wrong
     combinations = math.prod(len(each.values) for each in parameters if not each.span)
-    if not told and file.search == "grid" and combinations > MOST_SETS:
-        told.append(
+    if not lines and file.search == "grid" and combinations > MOST_SETS:
+        lines.append(
             f"parameters: {combinations:,} sets are too many (at most {MOST_SETS:,}); search: random takes some"
         )
-    if told:
-        raise ConfigError(list(dict.fromkeys(told)), INVALID)
+    if lines:
+        raise ConfigError(list(dict.fromkeys(lines)), INVALID)
     names = tuple(each.name for each in parameters)
     rows: list[tuple[Scalar, ...]] = [()] if file.baseline == "config" else []
     note = ""
@@ -264,7 +264,7 @@ def _schema(model: type[Section]) -> dict[str, Any]:
 def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[str]]:
     found: list[Parameter] = []
     wrong: list[str] = []
-    for name, said in file.parameters.items():
+    for name, spec in file.parameters.items():
         key = f"parameters.{name}"
         mine: list[str] = []
         node = errors.node_at(json_schema(), tuple(int(p) if p.isdigit() else p.lower() for p in _parts(name)))
@@ -273,10 +273,10 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
         span: Span | None = None
         if name.lower() in _SET_BY_THE_SWEEP:
             mine.append(f"{key}: cannot be varied: {_SET_BY_THE_SWEEP[name.lower()]}")
-        elif isinstance(said, list):
-            values, mine = _listed(key, said)
-        elif isinstance(said, dict):
-            span, mine = _span(key, said)
+        elif isinstance(spec, list):
+            values, mine = _listed(key, spec)
+        elif isinstance(spec, dict):
+            span, mine = _span(key, spec)
             if span is not None and span.steps is not None:
                 shares = [step / (span.steps - 1) for step in range(span.steps)]
                 values, span = list(dict.fromkeys(span.at(share, whole=whole) for share in shares)), None
@@ -285,7 +285,7 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
                 if file.search == "grid":
                     mine.append(f"{key}: a grid needs steps: how many values; search: random does not")
         else:
-            mine.append(f"{key}: got {shown(said, name)}; allowed: a list of values, or {{from, to, steps, log}}")
+            mine.append(f"{key}: got {shown(spec, name)}; allowed: a list of values, or {{from, to, steps, log}}")
         if not mine and (instead := ground.instead_of(name)):
             mine.append(f"{key}: has no effect, {instead} of the configuration holds; vary that")
         for value in values:
@@ -296,20 +296,20 @@ def _parameters(file: GridFile, ground: _Ground) -> tuple[list[Parameter], list[
     return found, wrong
 
 
-def _listed(key: str, said: list[Any]) -> tuple[list[Scalar], list[str]]:
-    if not said:
+def _listed(key: str, spec: list[Any]) -> tuple[list[Scalar], list[str]]:
+    if not spec:
         return [], [f"{key}: an empty list; nothing could be played"]
     wrong = [
-        f"{key}[{index}]: got {shown(value)}; allowed: single values" for index, value in enumerate(said)
+        f"{key}[{index}]: got {shown(value)}; allowed: single values" for index, value in enumerate(spec)
         if isinstance(value, list | dict)
     ]  # fmt: skip
-    if not wrong and (twice := [value for index, value in enumerate(said) if value in said[:index]]):
+    if not wrong and (twice := [value for index, value in enumerate(spec) if value in spec[:index]]):
         wrong = [f"{key}: {shown(twice[0], key)} is listed twice"]
-    return ([], wrong) if wrong else (said, [])
+    return ([], wrong) if wrong else (spec, [])
 
 
-def _span(key: str, said: dict[str, Any]) -> tuple[Span | None, list[str]]:
-    span, mistakes = loading.validated(Span, deepcopy(said), _schema(Span))
+def _span(key: str, spec: dict[str, Any]) -> tuple[Span | None, list[str]]:
+    span, mistakes = loading.validated(Span, deepcopy(spec), _schema(Span))
     wrong = [f"{key}.{line}" for _, line in mistakes]
     if not wrong and span is not None and span.wrong():
         wrong = [f"{key}: {span.wrong()}"]

@@ -145,7 +145,7 @@ class SweepResults:
         best = sorted(played, key=lambda row: -math.inf if row["sharpe"] is None else row["sharpe"], reverse=True)
         widths = [max(len(name), 8) for name in self.grid.names]
         named = "".join(f"  {name:>{width}}" for name, width in zip(self.grid.names, widths, strict=True))
-        told = [
+        lines = [
             " set    P&L $   95 % interval        sd  Sharpe  worst 1 %  within 5 %  |net|  $ risk  two-sided"
             f"   1 s c  10 s c   minus the baseline, 95 %{named}"
         ]
@@ -156,7 +156,7 @@ class SweepResults:
             difference = "the baseline"
             if self.baseline is None or row["set"] != self.baseline.set.number:
                 difference = f"{row['difference_ci_low']:+9.2f} .. {row['difference_ci_high']:+.2f}"
-            told.append(
+            lines.append(
                 f"{row['set']:>4}{row['pnl_mean']:>+9.2f}  {row['pnl_ci_low']:>+8.2f} .. "
                 f"{row['pnl_ci_high']:<+8.2f}{row['pnl_sd']:>8.1f}{row['sharpe']:>8.3f}"
                 f"{row['worst_1pct_mean']:>11.0f}{row['net_within_5pct_share']:>12.1%}"
@@ -164,17 +164,17 @@ class SweepResults:
                 f"{row['markout_1s_cents']:>+8.2f}{row['markout_10s_cents']:>+8.2f}"
                 f"{difference:>27}{values}"
             )
-        told += [
+        lines += [
             f"{row['set']:>4}  {row['status']}: {row['reason']}" for row in self.rows if row["status"] != "played"
         ][:SHOWN]
         count = f"{len(played)} of {len(self.rows)} sets played"
-        told.append(
+        lines.append(
             f"{count}, {self.grid.file.sessions} sessions of {self.grid.duration} each, seed {self.grid.file.seed}, "
             f"{self.wall_s:.0f} s"
         )
         if len(played) > 1:
-            told.append("the best of many is flattered by chance: confirm it with another seed")
-        return told
+            lines.append("the best of many is flattered by chance: confirm it with another seed")
+        return lines
 
 
 def _of_a_kind(values: list[Any]) -> tuple[type, list[Any]]:

@@ -1,7 +1,7 @@
 """A sweep: many sets of parameters in the same simulated worlds, resumable, on one machine or a cluster.
 
 Owns the cutting into units of work, the journal that a rerun resumes from, and the files that come of it. Who plays is
-`crew.py`'s, what is varied `grid.py`'s, what the tables say `standings.py`'s.
+`executors.py`'s, what is varied `grid.py`'s, what the tables say `results.py`'s.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from mmactors.research.sweep.results import SetPlayed, SweepResults
 
 HELD = 75
 UNITS = "units.jsonl"
-TOLD_EVERY_S = 10.0
+REPORT_EVERY_S = 10.0
 
 
 class Journal:
@@ -86,7 +86,7 @@ class Journal:
 def run(
     grid: Grid,
     folder: Path,
-    crew: Executor,
+    executor: Executor,
     *,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> SweepResults:
@@ -123,7 +123,7 @@ def run(
             if note:
                 progress(note)
         try:
-            failures = _play(left, journal, crew, progress) if left else {}
+            failures = _play(left, journal, executor, progress) if left else {}
         except SweepStoppedError as stopped:
             line = f"{stopped}; {folder} keeps what is done, the same command goes on"
             raise SweepStoppedError(line, stopped.exit_code) from None
@@ -132,20 +132,20 @@ def run(
             keys = [unit.key for unit in units.get(each.number, [])]
             reason = next((failures[key] for key in keys if key in failures), each.reason)
             played.append(SetPlayed(each, [journal.done.get(key, []) for key in keys], reason))
-        standings = SweepResults(grid, played, time.perf_counter() - began)
+        summary = SweepResults(grid, played, time.perf_counter() - began)
         try:
-            standings.write(folder)
+            summary.write(folder)
         except OSError as error:
             raise SweepStoppedError(f"--out {folder}: cannot be written: {error.strerror}", USAGE) from None
-    return standings
+    return summary
 
 
-def _play(units: list[Unit], journal: Journal, crew: Executor, progress: Callable[[str], None]) -> dict[str, str]:
+def _play(units: list[Unit], journal: Journal, executor: Executor, progress: Callable[[str], None]) -> dict[str, str]:
     """Play and keep; return the failures."""
     failures: dict[str, str] = {}
     count, note = 0, ""
-    began = told = time.perf_counter()
-    with closing(crew.play(units)) as results:
+    began = reported = time.perf_counter()
+    with closing(executor.play(units)) as results:
         for result in results:
             if result is not None:
                 count += 1
@@ -154,9 +154,9 @@ def _play(units: list[Unit], journal: Journal, crew: Executor, progress: Callabl
                 else:
                     journal.add(result.key, result.sessions)
             now = time.perf_counter()
-            news = crew.note if crew.note != note else ""
-            if now - told > TOLD_EVERY_S or news:
-                told, note = now, crew.note
+            news = executor.note if executor.note != note else ""
+            if now - reported > REPORT_EVERY_S or news:
+                reported, note = now, executor.note
                 to_go = f", about {(now - began) / count * (len(units) - count):.0f} s to go" if count else ""
                 progress(f"{count} of {len(units)} units played, {now - began:.0f} s{to_go}{news and '; ' + news}")
     return failures

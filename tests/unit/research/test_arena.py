@@ -56,9 +56,9 @@ def test_the_rulers_pnl_is_the_cash_that_the_venue_paid():
     competitor.run(4)
     account = competitor.simulation.account("rival")
     open_cost = sum(p.yes_cost + p.no_cost for p in account.positions.values()) / 1e6
-    paid = sum(each.pnl for each in competitor.tally.done)
+    paid = sum(each.pnl for each in competitor.metrics.done)
     assert account.cash / 1e6 - 100_000 + open_cost == pytest.approx(paid, abs=0.01)
-    assert sum(each.fills for each in competitor.tally.done) > 0
+    assert sum(each.fills for each in competitor.metrics.done) > 0
 
 
 def figures(pnl, market="m", **more):

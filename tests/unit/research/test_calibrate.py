@@ -119,8 +119,8 @@ def test_sigma_is_the_same_at_every_moment_fed_at_20_hz_and_thinned():
     rng = np.random.default_rng(6)
     times_ms = 50 * np.arange(20 * 3600, dtype=np.int64)
     prices = 97_000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.6 * math.sqrt(0.05 / YEAR_S), times_ms.size)))
-    full = estimators.as_told(times_ms, prices, 0, 3600, VolatilityParams())
-    thinned = estimators.as_told(times_ms[::20], prices[::20], 0, 3600, VolatilityParams())
+    full = estimators.as_received(times_ms, prices, 0, 3600, VolatilityParams())
+    thinned = estimators.as_received(times_ms[::20], prices[::20], 0, 3600, VolatilityParams())
     assert np.all(np.abs(thinned / full - 1.0)[600:] < 0.05)
     assert np.median(full[600:]) == pytest.approx(0.6, rel=0.1)
 

@@ -79,7 +79,7 @@ def test_poly_maker_stays_until_two_ticks():
 def test_the_specification_fed_a_second_apart():
     v1 = SeedsV1()
     for second in range(101):
-        v1.hear(97_000.0 * math.exp(1e-4 * (second % 2)), None, float(second))
+        v1.on_price(97_000.0 * math.exp(1e-4 * (second % 2)), None, float(second))
     assert v1.volatility() == pytest.approx(1e-4 * math.sqrt(365 * 86_400), rel=0.02)
     assert v1.fair(view()) == 0.5
     flat = v1.wanted(view())
@@ -105,7 +105,7 @@ def test_pmm_doubles_the_side_that_rebalances():
 def test_no_rival_ever_wants_what_is_no_order(name, price, net):
     rival = RIVALS[name]()
     for second in range(30):
-        rival.hear(97_000.0 + second % 3, price, float(second))
+        rival.on_price(97_000.0 + second % 3, price, float(second))
     wanted = rival.wanted(view(price, yes=max(net, 0), no=max(-net, 0)))
     for (side, cents), size in (wanted or {}).items():
         assert side in ("YES", "NO")
