@@ -1,41 +1,37 @@
-"""The composition root: the only module that names concrete venues and actors; and the program's two commands.
+"""One run of the program, from the opened journal to the report: the only module that names the concrete venue.
 
-`trade` starts the embedded simulator if there is one, wires the actors, waits on the main thread for a reason to stop,
-cancels everything, checks the ledger against the venue and reports. `cancel_all` needs nobody alive.
+Owns the order of a run: `open` its journal, folder and simulator; `start` the actors; `wait` for a reason to stop;
+`stop` in order, by REST if nothing else is left; `check` the ledger against the venue; `report`. What the actors do
+between them is for the tree (`actors/tree.py`) to say.
 """
 
-import os
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, partial
+from contextlib import ExitStack
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
-from types import FrameType
 
-import jwt
 from loguru import logger
 
-from mmactors.actors import addresses
-from mmactors.actors.feed import FeedActor
-from mmactors.actors.gateway import GatewayActor
-from mmactors.actors.history import HistoryActor
+from mmactors.actors import addresses, tree
+from mmactors.actors.feed import Socket
 from mmactors.actors.journal import JournalActor
-from mmactors.actors.market import MarketActor
-from mmactors.actors.reference import ReferenceActor
-from mmactors.actors.risk import RiskActor
-from mmactors.actors.supervisor import SupervisorActor
+from mmactors.actors.tree import Deliver
+from mmactors.app.cancel_all import cancel_by_rest, venue_rest
+from mmactors.app.credentials import token_source
+from mmactors.app.ending import Ending
+from mmactors.app.output import refuse, write
 from mmactors.config import Config, Urls
 from mmactors.core.desk.desk import OrderDesk
+from mmactors.core.params import MakerParams
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.feeds.history import RETRY_S, HistoryThread
 from mmactors.feeds.source import feed_sockets, history_sources
-from mmactors.messages import PastSettlement, SessionReport, Stop
+from mmactors.messages import Market, PastSettlement, SessionReport, Stop
 from mmactors.net.backoff import Backoff
-from mmactors.net.proxies import is_direct
 from mmactors.net.tls import CertificatesError, Trust, trusted
 from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EVENTS, EventLog
@@ -49,20 +45,14 @@ from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, thread_logging
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.runtime import ActorFactory, Runtime
+from mmactors.runtime.runtime import ActorFactory
 from mmactors.runtime.threaded import ThreadedRuntime
-from mmactors.simulator import BadSecretError, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.simulator.server.tokens import is_development
 from mmactors.units import SECOND, Nanos, nanos
 from mmactors.venue.degen.client import VenueLink
-from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource
-from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueRest, VenueUnreachableError
+from mmactors.venue.degen.credentials import Credentials, MissingSecretError
+from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
 from mmactors.venue.degen.wallet import VARIABLE as WALLET_VARIABLE
-from mmactors.venue.degen.wallet import WalletLogin, wallet_key
-
-ACCOUNT = "mmactors"
-"""The account on our own simulator."""
 
 STOP_WITHIN_S = 10.0
 """The whole of an orderly stop, from the request to the last actor's end."""
@@ -74,46 +64,11 @@ LATENCIES = 200_000
 """How many tick-to-quote latencies a run keeps."""
 
 
-@dataclass(slots=True)
-class Ending:
-    """How the run ends: set once by an actor or a signal, read by the main thread."""
+class UnwritableError(Exception):
+    """Where the run's files go cannot be written to; says what to set."""
 
-    code: int = 0
-    reason: str | None = None
-    finished: bool = False
-    signals: int = 0
-
-    def finish(self, code: int, reason: str) -> None:
-        """Note the supervisor's verdict; the first counts."""
-        if not self.finished:
-            self.code, self.reason, self.finished = code, reason, True
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait for the supervisor's verdict; none in time is one, too."""
-        deadline = time.monotonic() + timeout_s
-        while not self.finished:
-            if time.monotonic() >= deadline:
-                self.finish(70, "the supervisor did not end the run in time")
-            time.sleep(0.02)
-
-    def on_signals(self) -> None:
-        """Let the signals that end programs end this one in order; what is ignored (nohup) stays so."""
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(signum) is not signal.SIG_IGN:
-                signal.signal(signum, self.on_signal)
-
-    def on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        """Note a signal; the main thread looks every tenth of a second."""
-        self.signals += 1
-        self.reason = self.reason or signal.Signals(signum).name
-
-
-@dataclass(slots=True)
-class Run:
-    """What one run leaves for its report; written by the actors named, read when they are done."""
-
-    sessions: dict[str, SessionReport] = field(default_factory=dict)  # journal
-    latencies_us: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))  # gateway
+    def __init__(self, path: Path, failed: OSError) -> None:
+        super().__init__(f"{path} cannot be written to: {failed.strerror}; set logs.dir")
 
 
 def trade(
@@ -124,7 +79,7 @@ def trade(
     report: Path | None,
     environ: Mapping[str, str],
 ) -> int:
-    """Trade until told to stop; return the exit code.
+    """Trade until asked to stop; return the exit code.
 
     Args:
         config: what to do.
@@ -133,173 +88,308 @@ def trade(
         report: where the JSON report goes.
         environ: the environment, for secrets and for the simulator.
     """
-    clock = SystemClock()
-    ending = Ending()
-    ending.on_signals()
+    run = LiveRun(config, environ)
+    run.ending.on_signals()
     thread_logging.dump_threads_on()
     try:
-        store = JournalStore.open(_made(config.folder) / "journal.sqlite")
+        run.open(prices)
+        run.start()
+        run.wait(stop_after_s)
+        run.stop()
+        run.summarise()
+        run.report(report, run.check())
     except LockHeldError as held:
-        return _refuse(75, held)
-    except JournalError as failed:
-        return _refuse(78, failed)
-    except OSError as failed:
-        return _refuse(78, _unwritable(config.folder, failed))
-    code = 70
-    try:
-        code = _begin(config, clock, store, ending, prices, stop_after_s, report, environ)
+        run.ending.code = refuse(75, held)
+    except SimulatorError as failed:
+        run.ending.code = refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
+    except (MissingSecretError, CertificatesError, JournalError, UnwritableError) as unusable:
+        run.ending.code = refuse(78, unusable)
     finally:
-        try:
-            store.close()
-        except JournalError as failed:
-            code = _refuse(code or 70, f"the last {store.pending} rows are not in the journal: {failed}")
-    return code
+        run.close()
+    return run.ending.code
 
 
-def _begin(
-    config: Config,
-    clock: SystemClock,
-    store: JournalStore,
-    ending: Ending,
-    prices: Path | None,
-    stop_after_s: float | None,
-    report: Path | None,
-    environ: Mapping[str, str],
-) -> int:
-    simulator: SimulatorProcess | None = None
-    try:
-        token = token_source(config, environ, clock)
-        token.check()
+class LiveRun:
+    """One run of the program against a venue, the embedded simulator's or another.
+
+    Its methods are called in the order in which they stand, by the main thread alone; `close` always. What the actors
+    leave for the report (`sessions`: the journal's, `latencies_us`: the gateway's) is read when they are done.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.ending = Ending()
+        self.clock = SystemClock()
+        self.sessions: dict[str, SessionReport] = {}
+        self.latencies_us: deque[float] = deque(maxlen=LATENCIES)
+        self.console = ConsoleReporter(write, colour=sys.stdout.isatty())
+        self._environ = environ
+        self._closing = ExitStack()
+        self._maker_params: dict[tuple[str, int], MakerParams] = {}
+        self.simulator: SimulatorProcess | None = None
+        self._venue_trust: Trust
+        self._feed_trust: Trust
+        self.store: JournalStore
+        self.number: int
+        self.folder: Path
+        self.runtime: ThreadedRuntime
+
+    def open(self, prices: Path | None) -> None:
+        """Open the journal, begin the run's folder and logs, start the embedded simulator.
+
+        Raises:
+            LockHeldError: another instance has the journal.
+            JournalError: the journal cannot be used.
+            UnwritableError: nothing can be written where the run's files go.
+            MissingSecretError: there is no token for the venue.
+            SimulatorError: the simulator did not start.
+            CertificatesError: a file of certificates cannot be used.
+        """
+        config = self.config
         try:
-            number = store.begin_run(clock.now(), after=_last_run(config.folder))
-            folder = _made(config.folder / f"run-{number:05d}")
-            resolved = folder / "config.json"
+            self.store = JournalStore.open(_made(config.folder) / "journal.sqlite")
+        except OSError as failed:
+            raise UnwritableError(config.folder, failed) from None
+        self._closing.callback(self._close_journal)
+        self.token.check()
+        try:
+            self.number = self.store.begin_run(self.clock.now(), after=_last_run(config.folder))
+            self.folder = _made(config.folder / f"run-{self.number:05d}")
+            resolved = self.folder / "config.json"
             if config.simulator.embedded:
                 resolved.write_text(config.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
-            set_up_logs(folder, config.logs.level, secrets=token.secrets)
+            set_up_logs(self.folder, config.logs.level, secrets=self.token.secrets)
         except OSError as failed:
-            return _refuse(78, _unwritable(Path(failed.filename or config.folder), failed))
+            raise UnwritableError(Path(failed.filename or config.folder), failed) from None
         if config.simulator.embedded:
-            truth = (folder / "venue.jsonl").resolve()
-            known = {k: v for k, v in environ.items() if k not in (config.venue.api_key_env, WALLET_VARIABLE)}
-            simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
-        trust = trusted(config.venue_ca), trusted(config.feed_ca)
-        return _trade(config, clock, store, number, folder, simulator, token, trust, ending, stop_after_s, report)
-    except SimulatorError as failed:
-        return _refuse(failed.exit_code, failed) if str(failed) else failed.exit_code
-    except (MissingSecretError, CertificatesError, JournalError) as unusable:
-        return _refuse(78, unusable)
-    finally:
-        if simulator is not None:
-            simulator.stop()
+            truth = (self.folder / "venue.jsonl").resolve()
+            secret = (config.venue.api_key_env, WALLET_VARIABLE)
+            known = {name: value for name, value in self._environ.items() if name not in secret}
+            self.simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
+            self._closing.callback(self.simulator.stop)
+        self._venue_trust, self._feed_trust = trusted(config.venue_ca), trusted(config.feed_ca)
 
-
-def _trade(
-    config: Config,
-    clock: SystemClock,
-    store: JournalStore,
-    number: int,
-    folder: Path,
-    simulator: SimulatorProcess | None,
-    token: Credentials,
-    trust: tuple[Trust, Trust],
-    ending: Ending,
-    stop_after_s: float | None,
-    report: Path | None,
-) -> int:
-    run = Run()
-    life = _life(config, store, number)
-    urls = config.urls(None if simulator is None else simulator.address.port)
-    narrator = ConsoleReporter(_say, colour=sys.stdout.isatty())
-    params = cache(config.maker_params)
-    desk = OrderDesk(
-        lambda market: params(market.asset, market.duration_s),
-        prefix=f"r{life}",
-        ack_timeout_ns=nanos(config.venue.ack_timeout_s),
-        merge_below=config.merge_below(),
-    )
-    desk.recall(
-        (
-            PastSettlement(each.market, each.resolution, each.yes, each.no)
-            for each in store.settlements(since_ns=Nanos(clock.now() - DAY_NS))  # so long a venue keeps them
-        ),
-        () if config.simulator.embedded else store.unsettled(clock.now()),  # our own simulator ended with its run
-    )
-    runtime = ThreadedRuntime(clock)
-    runtime.spawn(
-        addresses.SUPERVISOR,
-        partial(
-            SupervisorActor,
-            children=_children(config, clock, store, number, life, folder, urls, token, trust, desk, narrator, run),
-            market_factory=lambda market: partial(
-                MarketActor,
-                market=market,
-                prefix=f"r{life}",
-                params=params(market.asset, market.duration_s),
-                recorded=True,
-            ),
-            assets=frozenset(config.assets),
-            max_markets=config.risk.max_markets,
+    def start(self) -> None:
+        """Start the supervisor, and with it everybody."""
+        ports = tree.Ports(
+            journal=self._journal(),
+            desk=self.desk,
+            rules=risk_rules(self.config, self.store, self.clock.now()),
+            link=self._link(),
+            feeds=feed_sockets(self.config, self.urls, self.clock.now, self._feed_trust.sslopt),
+            history=self._history(),
+            params=self.params,
+            prefix=f"r{self.life}",
             random=Random().random,  # noqa: S311
-            finished=ending.finish,
-            venue_within_ns=nanos(config.venue.start_within_s),
-        ),
-    )
-    started = time.monotonic()
-    while ending.reason is None:
-        time.sleep(0.1)
-        if simulator is not None and (gone := simulator.ended()) is not None:
-            ending.finish(69, f"the embedded simulator (pid {simulator.pid}) {gone}: there is nothing to trade on")
-        elif stop_after_s is not None and time.monotonic() - started >= stop_after_s:
-            ending.reason = f"--stop-after {stop_after_s:g}"
-        elif not runtime.alive(addresses.SUPERVISOR):
-            ending.finish(70, "the supervisor died")
-    asked = not ending.finished
-    if asked:
-        _say(f"stopping ({ending.reason}): cancelling everything")
-        runtime.tell(addresses.SUPERVISOR, Stop(ending.reason))
-        ending.wait(STOP_WITHIN_S)
-    died = simulator is not None and simulator.ended() is not None
-    reached = bool(desk.account_name)
-    if asked and ending.signals and not reached and ending.code == 69:
-        ending.code = 0  # the venue is no trouble of whoever ends it by hand
-    if not reached and not ending.code:
-        _say("stopped before the venue was reached: nothing was sent")
-    if ending.code:
-        logger.error("{}", ending.reason)
-        if reached and not died:
-            _cancel_by_rest(config, urls, token, clock)
-    if died or not reached:  # its last answers, or its first, find actors that have stopped: counted, but no news
-        logger.disable(directory.__name__)
-    late = runtime.stop_all((addresses.RISK, addresses.GATEWAY, addresses.JOURNAL, addresses.SUPERVISOR), timeout_s=5.0)
-    if late:
-        logger.warning("did not end in time: {}", ", ".join(late))
-    sessions = list(run.sessions.values())
-    pairs = sum(each.pairs for each in desk.account.positions.values() if each.resolution is None)
-    for line in narrator.summary(sessions, cash=desk.account.cash_micros if reached else None, pairs=pairs):
-        _say(line)
-    check = _check(config, store, number, folder, simulator, urls, token, clock, desk) if reached else None
-    if check is not None:
-        verdict = "everything matches, nothing rests" if check.clean else _most(check.details)
-        _say(fitted(f"our ledger against the venue{' as it was when it died' if died else ''}: {verdict}"))
-    if report is not None:
-        counts = _counts(runtime)
+            finished=self.ending.finish,
+            recorded=True,
+            venue_within_ns=nanos(self.config.venue.start_within_s),
+            latencies_us=self.latencies_us,
+        )
+        self.runtime = ThreadedRuntime(self.clock)
+        self.runtime.spawn(addresses.SUPERVISOR, tree.root(self.config, ports))
+
+    def wait(self, stop_after_s: float | None) -> None:
+        """Wait for a reason to stop: a signal, the supervisor's verdict, the time, a death that nobody survives."""
+        ending, simulator = self.ending, self.simulator
+        started = time.monotonic()
+        while ending.reason is None:
+            time.sleep(0.1)
+            if simulator is not None and (gone := simulator.ended()) is not None:
+                ending.finish(69, f"the embedded simulator (pid {simulator.pid}) {gone}: there is nothing to trade on")
+            elif stop_after_s is not None and time.monotonic() - started >= stop_after_s:
+                ending.reason = f"--stop-after {stop_after_s:g}"
+            elif not self.runtime.alive(addresses.SUPERVISOR):
+                ending.finish(70, "the supervisor died")
+
+    def stop(self) -> None:
+        """Cancel everything and stop every actor; where that failed, cancel by REST."""
+        ending = self.ending
+        asked = not ending.finished
+        if asked:
+            write(f"stopping ({ending.reason}): cancelling everything")
+            self.runtime.tell(addresses.SUPERVISOR, Stop(ending.reason or ""))
+            ending.wait(STOP_WITHIN_S)
+        died = self._simulator_died
+        if asked and ending.signals and not self.reached and ending.code == 69:
+            ending.code = 0  # the venue is no trouble of whoever ends it by hand
+        if not self.reached and not ending.code:
+            write("stopped before the venue was reached: nothing was sent")
+        if ending.code:
+            logger.error("{}", ending.reason)
+            if self.reached and not died:
+                cancel_by_rest(self.config, self.urls, self.token, self.clock)
+        if died or not self.reached:  # its last answers, or its first, find actors that have stopped: no news
+            logger.disable(directory.__name__)
+        order = (addresses.RISK, addresses.GATEWAY, addresses.JOURNAL, addresses.SUPERVISOR)
+        late = self.runtime.stop_all(order, timeout_s=5.0)
+        if late:
+            logger.warning("did not end in time: {}", ", ".join(late))
+
+    def summarise(self) -> None:
+        """Write the run's result to the console."""
+        account = self.desk.account
+        pairs = sum(each.pairs for each in account.positions.values() if each.resolution is None)
+        cash = account.cash_micros if self.reached else None
+        for line in self.console.summary(list(self.sessions.values()), cash=cash, pairs=pairs):
+            write(line)
+
+    def check(self) -> VenueCheck | None:
+        """Compare our ledger with the venue's and write the verdict to the console; None: it could not be done."""
+        if not self.reached:
+            return None
+        died = self._simulator_died
+        found = self._compare()
+        if found is not None:
+            verdict = "everything matches, nothing rests" if found.clean else _most(found.details)
+            write(fitted(f"our ledger against the venue{' as it was when it died' if died else ''}: {verdict}"))
+        return found
+
+    def report(self, path: Path | None, check: VenueCheck | None) -> None:
+        """Write the JSON report, if one is wanted."""
+        if path is None:
+            return
+        statistics = self.runtime.statistics()
+        counts = ActorCounts(
+            spawned=statistics.spawned,
+            retired=statistics.stopped,
+            restarts=statistics.died + statistics.abandoned,
+            dead_letters=statistics.dead_letters[Lane.MONEY],
+        )
 
         def limit(asset: str, duration_s: int) -> int:
-            return params(asset, duration_s).inventory.max_position
+            return self._params(asset, duration_s).inventory.max_position
 
         try:
-            write_report(report, sessions, tuple(run.latencies_us), counts, check, max_position=limit)
+            sessions = list(self.sessions.values())
+            write_report(path, sessions, tuple(self.latencies_us), counts, check, max_position=limit)
         except OSError as failed:
             logger.error("the report cannot be written: {}", failed)
-    return ending.code
 
+    def close(self) -> None:
+        """Stop the simulator and close the journal, whatever has been opened of them."""
+        self._closing.close()
 
-def _life(config: Config, store: JournalStore, number: int) -> str:
-    """Name this run at the venue, which may know a run of the same number: of a journal that was lost or moved away."""
-    if config.simulator.embedded:  # a venue of this run alone
-        return f"{number}"
-    return f"{number}-{store.begun() // SECOND:x}"
+    # --- what the run is made of ---
+
+    @cached_property
+    def token(self) -> Credentials:
+        """The venue's credentials."""
+        return token_source(self.config, self._environ, self.clock)
+
+    @cached_property
+    def urls(self) -> Urls:
+        """Where venue and exchanges are, once the simulator has a port."""
+        return self.config.urls(None if self.simulator is None else self.simulator.address.port)
+
+    @cached_property
+    def life(self) -> str:
+        """What names this run at the venue, which may know a run of the same number, of a journal that was lost."""
+        if self.config.simulator.embedded:  # a venue of this run alone
+            return f"{self.number}"
+        return f"{self.number}-{self.store.begun() // SECOND:x}"
+
+    @cached_property
+    def desk(self) -> OrderDesk:
+        """The order desk, with what earlier runs left."""
+        config = self.config
+        desk = OrderDesk(
+            self.params,
+            prefix=f"r{self.life}",
+            ack_timeout_ns=nanos(config.venue.ack_timeout_s),
+            merge_below=config.merge_below(),
+        )
+        since = Nanos(self.clock.now() - DAY_NS)  # so long a venue keeps them
+        settled = self.store.settlements(since_ns=since)
+        desk.recall(
+            (PastSettlement(each.market, each.resolution, each.yes, each.no) for each in settled),
+            () if config.simulator.embedded else self.store.unsettled(self.clock.now()),  # our own ended with its run
+        )
+        return desk
+
+    @property
+    def reached(self) -> bool:
+        """Whether the venue was ever reached."""
+        return bool(self.desk.account_name)
+
+    def params(self, market: Market) -> MakerParams:
+        """Return how a market is quoted."""
+        return self._params(market.asset, market.duration_s)
+
+    def _params(self, asset: str, duration_s: int) -> MakerParams:
+        key = asset, duration_s
+        if key not in self._maker_params:
+            self._maker_params[key] = self.config.maker_params(*key)
+        return self._maker_params[key]
+
+    def _journal(self) -> ActorFactory:
+        config, folder = self.config, self.folder
+        return partial(
+            JournalActor,
+            store=self.store,
+            narrator=self.console,
+            logs=MarketLogs(folder / "markets", self.number),
+            events=EventLog(folder / EVENTS, run=self.number, config=config.model_dump_json(exclude_unset=True)),
+            sessions=self.sessions,
+            retention=Retention(folder, round(config.logs.keep_gb * GB)) if config.logs.keep_gb else None,
+        )
+
+    def _link(self) -> Callable[[Deliver], VenueLink]:
+        config, urls = self.config, self.urls
+        return lambda deliver: VenueLink(
+            config=config.venue,
+            ws_url=urls.ws_url,
+            rest_url=urls.rest_url,
+            session=f"{config.name}-{self.life}",
+            token=self.token,
+            deliver=deliver,
+            now=self.clock.now,
+            random=Random(),  # noqa: S311
+            trust=self._venue_trust,
+        )
+
+    def _history(self) -> Callable[[Deliver], Socket] | None:
+        sources = history_sources(self.config, self.urls)
+        if not sources:
+            return None
+        return lambda deliver: HistoryThread(sources, deliver, self.clock.now, Backoff(Random(), *RETRY_S))  # noqa: S311
+
+    @property
+    def _simulator_died(self) -> bool:
+        return self.simulator is not None and self.simulator.ended() is not None
+
+    def _compare(self) -> VenueCheck | None:
+        """Compare our ledger with the simulator's log if it is our own, else with what the venue reports over REST."""
+        try:
+            fills, cash = self.store.fills(since_run=self.number), self.desk.account.cash_micros
+        except JournalError as failed:
+            logger.error("the ledger could not be checked against the venue: {}", failed)
+            return None
+        if self.simulator is not None:
+            self.simulator.stop()
+            try:
+                truth = self.folder / "venue.jsonl"
+                return check_truth_log(truth, self.desk.account_name, fills=fills, cash_micros=cash)
+            except OSError as failed:
+                logger.error("the simulator's log cannot be read: {}", failed)
+                return None
+        rest = venue_rest(self.config, self.urls, self.token, self.clock)
+        try:
+            balance, _ = rest.balance()
+            theirs = rest.fills(self.desk.start_seq)
+            return check_rest(rest.open_orders(), theirs, balance, fills=fills, cash_micros=cash)
+        except (VenueUnreachableError, VenueRefusedError, CredentialsRefusedError, MissingSecretError) as failed:
+            logger.error("the ledger could not be checked against the venue: {}", failed)
+            return None
+        finally:
+            rest.close()
+
+    def _close_journal(self) -> None:
+        try:
+            self.store.close()
+        except JournalError as failed:
+            lost = f"the last {self.store.pending} rows are not in the journal: {failed}"
+            self.ending.code = refuse(self.ending.code or 70, lost)
 
 
 def risk_rules(config: Config, store: JournalStore, now: Nanos) -> RiskRules:
@@ -324,198 +414,6 @@ def risk_rules(config: Config, store: JournalStore, now: Nanos) -> RiskRules:
     )
 
 
-def _children(
-    config: Config,
-    clock: SystemClock,
-    store: JournalStore,
-    number: int,
-    life: str,
-    folder: Path,
-    urls: Urls,
-    token: Credentials,
-    trust: tuple[Trust, Trust],
-    desk: OrderDesk,
-    narrator: ConsoleReporter,
-    run: Run,
-) -> dict[str, ActorFactory]:
-    """Name every actor that is not a market, with its factory, in starting order."""
-    children: dict[str, ActorFactory] = {
-        addresses.JOURNAL: partial(
-            JournalActor,
-            store=store,
-            narrator=narrator,
-            logs=MarketLogs(folder / "markets", number),
-            events=EventLog(folder / EVENTS, run=number, config=config.model_dump_json(exclude_unset=True)),
-            sessions=run.sessions,
-            retention=Retention(folder, round(config.logs.keep_gb * GB)) if config.logs.keep_gb else None,
-        ),
-        addresses.GATEWAY: partial(
-            GatewayActor,
-            desk=desk,
-            latencies_us=run.latencies_us,
-            connect=lambda deliver: VenueLink(
-                config=config.venue,
-                ws_url=urls.ws_url,
-                rest_url=urls.rest_url,
-                session=f"{config.name}-{life}",
-                token=token,
-                deliver=deliver,
-                now=clock.now,
-                random=Random(),  # noqa: S311
-                trust=trust[0],
-            ),
-            assets=frozenset(config.assets),
-        ),
-        addresses.RISK: partial(RiskActor, rules=risk_rules(config, store, clock.now())),
-    }
-    for asset in config.assets:
-        children[addresses.reference(asset)] = partial(
-            ReferenceActor,
-            asset=asset,
-            params=config.volatility_params(asset),
-            stale_after_ns=config.risk_params().stale_after_ns,
-            fusion=config.reference_params(),
-        )
-    for source, connect in feed_sockets(config, urls, clock.now, trust[1].sslopt).items():
-        children[addresses.feed(source)] = partial(FeedActor, connect=connect)
-    sources = history_sources(config, urls)
-    if sources:
-        children[addresses.HISTORY] = partial(
-            HistoryActor,
-            connect=lambda deliver: HistoryThread(sources, deliver, clock.now, Backoff(Random(), *RETRY_S)),  # noqa: S311
-        )
-    return children
-
-
-class DevelopmentKeyError(MissingSecretError):
-    """The simulator's development key would go to a venue that is not on this machine."""
-
-
-def token_source(config: Config, environ: Mapping[str, str], clock: SystemClock) -> Credentials:
-    """Return where the venue's token comes from: environment, file or wallet; for our own simulator, made here.
-
-    Raises:
-        MissingSecretError: the secret to sign with is too short, or is the
-            development one (DevelopmentKeyError) although the venue is elsewhere.
-    """
-    venue = config.venue
-    ours = venue.rest_url is None and venue.ws_url is None
-    key = wallet_key(environ)
-    given = environ.get(venue.api_key_env) or venue.api_key_file is not None or key is not None
-    if config.simulator.embedded or (ours and not given):  # a real venue's token is no business of the simulator's
-        claims = {"sub": ACCOUNT, "exp": clock.now() // SECOND + 7 * 86_400}
-        try:
-            made = jwt.encode(claims, signing_secret(environ), algorithm="HS256")
-        except BadSecretError as bad:
-            raise MissingSecretError(str(bad)) from None
-        return Credentials(lambda: made, where="the simulator's own token", rotates=False)
-    stored = TokenSource(venue.api_key_env, venue.api_key_file, environ)
-    _keep_development_key_here(config, stored)
-    log_in = None
-    if key is not None:
-        url = config.urls().rest_url
-
-        def client() -> VenueRest:
-            return VenueRest(url, None, clock.now, venue.request_timeout_s, trust=trusted(config.venue_ca))
-
-        log_in = WalletLogin(key, client)
-    return Credentials(
-        stored, where=stored.where, rotates=stored.rotates, log_in=log_in, secrets=() if key is None else (key,)
-    )
-
-
-def _keep_development_key_here(config: Config, source: Callable[[], str]) -> None:
-    urls = config.urls()
-    away = [url for url in (urls.rest_url, urls.ws_url) if not is_direct(url)]
-    try:
-        token = source()
-    except MissingSecretError:  # said when it is needed; the file may come later
-        return
-    if away and is_development(token):
-        text = f"{away[0]}: not on this machine, but the token is signed with the simulator's development secret"
-        raise DevelopmentKeyError(f"{text}; set {config.venue.api_key_env} to the venue's own token")
-
-
-def cancel_all(config: Config, environ: Mapping[str, str]) -> int:
-    """Cancel every order of the account over REST, whoever placed it; return the exit code."""
-    clock = SystemClock()
-    try:
-        token = token_source(config, environ, clock)
-        trusted(config.venue_ca)
-    except (MissingSecretError, CertificatesError) as unusable:
-        return _refuse(78, f"cancel-all: {unusable}")
-    return _cancel_by_rest(config, config.urls(), token, clock)
-
-
-def _cancel_by_rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> int:
-    rest = _rest(config, urls, token, clock)
-    try:
-        cancelled = rest.cancel_all()
-    except VenueUnreachableError as failed:
-        return _refuse(69, f"cancel-all: {failed}")
-    except VenueRefusedError as failed:
-        return _refuse(69, f"cancel-all: {failed}")
-    except CredentialsRefusedError as failed:
-        return _refuse(77, f"cancel-all: {failed}")
-    except MissingSecretError as missing:
-        return _refuse(78, f"cancel-all: {missing}")
-    finally:
-        rest.close()
-    _say(f"cancel-all: {len(cancelled)} orders cancelled at {urls.rest_url}")
-    return 0
-
-
-def _rest(config: Config, urls: Urls, token: Credentials, clock: SystemClock) -> VenueRest:
-    venue = config.venue
-    trust = trusted(config.venue_ca)
-    return VenueRest(urls.rest_url, token, clock.now, venue.request_timeout_s, venue.wire_asks, trust=trust)
-
-
-def _check(
-    config: Config,
-    store: JournalStore,
-    number: int,
-    folder: Path,
-    simulator: SimulatorProcess | None,
-    urls: Urls,
-    token: Credentials,
-    clock: SystemClock,
-    desk: OrderDesk,
-) -> VenueCheck | None:
-    """Compare our ledger with the venue's: its log if it is our own simulator, else what it says over REST."""
-    try:
-        fills, cash = store.fills(since_run=number), desk.account.cash_micros
-    except JournalError as failed:
-        logger.error("the ledger could not be checked against the venue: {}", failed)
-        return None
-    if simulator is not None:
-        simulator.stop()
-        try:
-            return check_truth_log(folder / "venue.jsonl", desk.account_name, fills=fills, cash_micros=cash)
-        except OSError as failed:
-            logger.error("the simulator's log cannot be read: {}", failed)
-            return None
-    rest = _rest(config, urls, token, clock)
-    try:
-        balance, _ = rest.balance()
-        return check_rest(rest.open_orders(), rest.fills(desk.start_seq), balance, fills=fills, cash_micros=cash)
-    except (VenueUnreachableError, VenueRefusedError, CredentialsRefusedError, MissingSecretError) as failed:
-        logger.error("the ledger could not be checked against the venue: {}", failed)
-        return None
-    finally:
-        rest.close()
-
-
-def _counts(runtime: Runtime) -> ActorCounts:
-    statistics = runtime.statistics()
-    return ActorCounts(
-        spawned=statistics.spawned,
-        retired=statistics.stopped,
-        restarts=statistics.died + statistics.abandoned,
-        dead_letters=statistics.dead_letters[Lane.MONEY],
-    )
-
-
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -526,24 +424,6 @@ def _last_run(folder: Path) -> int:
     return max((int(path.name[4:]) for path in folder.glob("run-*") if path.name[4:].isdecimal()), default=0)
 
 
-def _unwritable(path: Path, failed: OSError) -> str:
-    return f"{path} cannot be written to: {failed.strerror}; set logs.dir"
-
-
 def _most(details: Sequence[str]) -> str:
     more = f"; and {len(details) - SHOWN} more" if len(details) > SHOWN else ""
     return "; ".join(details[:SHOWN]) + more
-
-
-def _say(line: str) -> None:
-    try:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    except OSError as failed:  # a console that went away must not take the trading with it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        logger.warning("the console is gone ({}); the logs have what follows", failed.strerror)
-
-
-def _refuse(code: int, why: object) -> int:
-    sys.stderr.write(f"mmactors: {why}\n")
-    return code

@@ -1,34 +1,27 @@
-"""The deterministic twin: the same actors, the same wire, the same venue, under virtual time.
+"""The whole program in virtual time: the same actors, the same wire, the same venue.
 
-Owns the putting together of the program's actors with the stage (`stage.py`) and the ways to it (`connection.py`). The
-client's conversation and the venue's floor are the real ones, so a run goes through the codec of both sides. Same
-configuration and seed, same trace.
+Owns the ports that the program's tree (`actors/tree.py`) is given here: the environment (`environment.py`), the links
+to it (`links.py`) and what stands in the journal's place. The client's session protocol and the venue's hub are the
+real ones, so a run goes through the codec of both sides. Same configuration and seed, same trace.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mmactors.actors import addresses
-from mmactors.actors.feed import FeedActor
-from mmactors.actors.gateway import GatewayActor, Link
-from mmactors.actors.market import MarketActor
-from mmactors.actors.reference import ReferenceActor
-from mmactors.actors.risk import RiskActor
-from mmactors.actors.supervisor import SupervisorActor
-from mmactors.backtest.environment import PREFIX, START_NS, Environment
+from mmactors.actors import addresses, tree
+from mmactors.actors.gateway import Link
+from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.links import SOURCE, Deliver, VirtualCoinbaseFeed, VirtualFeed, VirtualLink
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
-from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import JournalSynced, MakerStarted, MakerStepped, MarketResolved, SessionReport, SyncJournal
 from mmactors.ops.event_log import EventLog
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.runtime import ActorFactory, Runtime
+from mmactors.runtime.runtime import Runtime
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
@@ -97,27 +90,16 @@ class ActorRun:
         self.runtime = DeterministicRuntime(
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
-        self.latencies_us: deque[float] = deque(maxlen=100)
         self.stage = Environment(config, self.runtime, self.recorder, world=self.world)
         self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
-        self.runtime.spawn(
-            addresses.SUPERVISOR,
-            partial(
-                SupervisorActor,
-                children=self._children(),
-                market_factory=lambda market: partial(
-                    MarketActor,
-                    market=market,
-                    prefix=PREFIX,
-                    params=self.stage.params(market),
-                    recorded=self.events is not None,
-                ),
-                assets=frozenset(config.assets),
-                max_markets=config.risk.max_markets,
-                random=self.stage.random("backoff").random,
-                finished=lambda code, reason: self.ended.append((code, reason)),
-            ),
+        ports = self.stage.ports(
+            journal=partial(ResultsActor, sessions=self.sessions, events=self.events),
+            link=partial(self.link, self.stage),
+            feeds={source: self._feed(source) for source in self.stage.exchanges},
+            finished=lambda code, reason: self.ended.append((code, reason)),
+            recorded=self.events is not None,
         )
+        self.runtime.spawn(addresses.SUPERVISOR, tree.root(config, ports))
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""
@@ -143,28 +125,6 @@ class ActorRun:
         """Actors that died or were given up."""
         statistics = self.runtime.statistics()
         return statistics.died + statistics.abandoned
-
-    def _children(self) -> dict[str, ActorFactory]:
-        config, stage = self.config, self.stage
-        risk = config.risk_params()
-        return {
-            addresses.JOURNAL: partial(ResultsActor, sessions=self.sessions, events=self.events),
-            addresses.GATEWAY: partial(
-                GatewayActor, desk=self.desk, latencies_us=self.latencies_us, connect=partial(self.link, stage)
-            ),
-            addresses.RISK: partial(RiskActor, rules=RiskRules(risk)),
-            **{
-                addresses.reference(asset): partial(
-                    ReferenceActor,
-                    asset=asset,
-                    params=config.volatility_params(asset),
-                    stale_after_ns=risk.stale_after_ns,
-                    fusion=config.reference_params(),
-                )
-                for asset in config.assets
-            },
-            **{addresses.feed(source): partial(FeedActor, connect=self._feed(source)) for source in stage.exchanges},
-        }
 
     def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
         return partial(self.feed if source == SOURCE else VirtualCoinbaseFeed, self.stage)

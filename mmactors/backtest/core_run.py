@@ -1,24 +1,24 @@
 """The program without its actors: the core's objects told the same things in the same order, for speed.
 
-Owns who tells whom, in place of the shells in `actors/`, whose tables (`routing.py`, `roster.py`) and periods it goes
-by, and the putting together with the stage. On the same configuration and seed the orders, fills and cash are those of
-the twin in canonical order. What the shells do about failures is not here: an error ends the run. It decides nothing.
+Owns who tells whom, in place of the shells in `actors/`, whose tables (`tree.py`, `routing.py`) and periods it goes by,
+and the putting together with the environment. On the same configuration and seed orders, fills and cash are those of
+the actors in canonical order. What the shells do about failures is not here: an error ends the run. It decides nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
-from mmactors.actors import addresses, gateway, market, reference, risk, supervisor
+from mmactors.actors import addresses, gateway, market, reference, risk, supervisor, tree
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
-from mmactors.backtest.environment import PREFIX, START_NS, Environment
+from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.links import SOURCE
 from mmactors.backtest.object_links import ObjectEncoder, ObjectFeed, ObjectLink
 from mmactors.config import Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.quoting.maker import Command, Maker
 from mmactors.core.reference.reference import Reference
-from mmactors.core.risk.trading_state import RiskRules
 from mmactors.core.universe.universe import MarketUniverse
 from mmactors.messages import (
     ActorDied,
@@ -82,6 +82,9 @@ class CoreRun:
         self.desk, self.venue = self.stage.desk, self.stage.venue
         self.sessions: dict[str, SessionReport] = {}
         self.ended: list[tuple[int, str]] = []
+        self.ports = self.stage.ports(
+            journal=_nobody, link=_nobody, feeds={SOURCE: _nobody}, finished=_nobody, recorded=False
+        )
         self.incarnations = count(1)
         self.markets: dict[str, _MarketPart] = {}
         next(self.incarnations)  # the supervisor's
@@ -108,17 +111,31 @@ class CoreRun:
         return None if mark is None else mark.fair
 
     def begin(self) -> None:
-        """Make everyone but the markets, in the supervisor's order."""
-        next(self.incarnations)  # the journal's
-        next(self.incarnations)
-        self.gateway = _GatewayPart(self)
-        next(self.incarnations)
-        self.risk = _RiskPart(self)
-        for asset in self.config.assets:
+        """Make everyone but the markets, in the tree's order."""
+        parts: dict[str, Callable[[], object]] = {
+            addresses.JOURNAL: lambda: None,
+            addresses.GATEWAY: self._make_gateway,
+            addresses.RISK: self._make_risk,
+            **{addresses.reference(asset): partial(self._make_reference, asset) for asset in self.config.assets},
+            addresses.feed(SOURCE): partial(_FeedPart, self),
+        }
+        for name in tree.children(self.config, self.ports):
             next(self.incarnations)
-            self.references[asset] = _ReferencePart(self, asset)
-        next(self.incarnations)
-        _FeedPart(self)
+            parts[name]()
+
+    def _make_gateway(self) -> None:
+        self.gateway = _GatewayPart(self)
+
+    def _make_risk(self) -> None:
+        self.risk = _RiskPart(self)
+
+    def _make_reference(self, asset: str) -> None:
+        self.references[asset] = _ReferencePart(self, asset)
+
+
+def _nobody(*_: Any) -> Any:
+    """Stand for what only actors are connected to."""
+    raise NotImplementedError
 
 
 class _SupervisorPart:
@@ -233,7 +250,7 @@ class _GatewayPart:
 class _RiskPart:
     def __init__(self, run: CoreRun) -> None:
         self._run = run
-        self._rules = RiskRules(run.config.risk_params())
+        self._rules = run.ports.rules
         self.fairs = self._rules.fairs
         self.post = LoopMailbox(run.runtime, self._begin, self._receive)
 
@@ -311,7 +328,7 @@ class _MarketPart:
         self._run = run
         self._market = listed
         self.incarnation = incarnation
-        self._maker = Maker(listed.id, incarnation, f"{PREFIX}-{incarnation}", run.stage.params(listed))
+        self._maker = Maker(listed.id, incarnation, f"{run.ports.prefix}-{incarnation}", run.ports.params(listed))
         self._settled_ns: Nanos | None = None
         self._gateway, self._risk = run.gateway.post, run.risk.post
         self.post = LoopMailbox(run.runtime, self._begin, self._receive, self._end)

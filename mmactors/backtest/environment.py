@@ -1,19 +1,24 @@
-"""What a program in virtual time is set against: the venue, its floor, the exchange's tickers and the clock's steps.
+"""What a program in virtual time is set against: the venue, its hub, the exchanges' tickers and the clock's steps.
 
 Owns their making from the configuration and the seed, the same for every runtime, so that all of them see the same
-world. It knows nothing of the program under test.
+world; and of the program's decision-makers that outlive actors. It knows nothing of what the program does with them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 from typing import Protocol
 
+from mmactors.actors.feed import Socket
+from mmactors.actors.gateway import Link
+from mmactors.actors.tree import Deliver, Ports
 from mmactors.config import Config
 from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock
+from mmactors.runtime.runtime import ActorFactory
 from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.prices.exchange import exchange
 from mmactors.simulator.prices.world import World
@@ -53,7 +58,7 @@ class VenueClock:
 
 
 class Environment:
-    """The venue with its floor and the tickers, moved on by a timeline from now on; and the program's order desk.
+    """The venue with its hub and the tickers, moved on by a timeline from now on; the program's order desk and rules.
 
     Args:
         config: the configuration; its simulator section is the world.
@@ -88,6 +93,7 @@ class Environment:
             ack_timeout_ns=nanos(config.venue.ack_timeout_s),
             merge_below=config.merge_below(),
         )
+        self.rules = RiskRules(config.risk_params())
         self._step_ns = config.simulator.step_ms * MILLISECOND
         self._due_ns = timeline.clock.now()
         self._floor_advance, self._call_at, self._again = self.floor.advance, timeline.call_at, self._advance
@@ -100,6 +106,30 @@ class Environment:
     def params(self, market: Market) -> MakerParams:
         """Return how a market is quoted."""
         return self._maker_params(market.asset, market.duration_s)
+
+    def ports(
+        self,
+        *,
+        journal: ActorFactory,
+        link: Callable[[Deliver], Link],
+        feeds: Mapping[str, Callable[[Deliver], Socket]],
+        finished: Callable[[int, str], None],
+        recorded: bool,
+    ) -> Ports:
+        """Return what the program's tree is connected to here; nothing fetches past prices, and no venue is late."""
+        return Ports(
+            journal=journal,
+            desk=self.desk,
+            rules=self.rules,
+            link=link,
+            feeds=feeds,
+            history=None,
+            params=self.params,
+            prefix=PREFIX,
+            random=self.random("backoff").random,
+            finished=finished,
+            recorded=recorded,
+        )
 
     def _advance(self) -> None:
         self._floor_advance()

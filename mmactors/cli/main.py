@@ -143,14 +143,14 @@ def _run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from mmactors import config
-    from mmactors.app import live_run
+    from mmactors.app.credentials import token_source
     from mmactors.config import describe as view
     from mmactors.runtime.clock import SystemClock
     from mmactors.venue.degen.credentials import MissingSecretError
 
     try:
         found = config.resolve(args.conf, os.environ)
-        live_run.token_source(found.config, os.environ, SystemClock())
+        token_source(found.config, os.environ, SystemClock())
     except (config.ConfigError, MissingSecretError) as error:
         wrong = error if isinstance(error, config.ConfigError) else config.ConfigError([str(error)], BAD_CONFIG)
         if args.json:
@@ -185,9 +185,9 @@ def _simulator(args: argparse.Namespace) -> int:
 
 def _cancel_all(args: argparse.Namespace) -> int:
     config = configured(args.conf)
-    from mmactors.app import live_run
+    from mmactors.app.cancel_all import cancel_all
 
-    return live_run.cancel_all(config, environ=os.environ)
+    return cancel_all(config, environ=os.environ)
 
 
 def _inspect(args: argparse.Namespace) -> int:

@@ -1,9 +1,10 @@
-"""What the composition root decides by itself: whose token goes where."""
+"""Whose token goes where, and what earlier runs of the day leave of risk."""
 
 import jwt
 import pytest
 
-from mmactors.app.live_run import ACCOUNT, DevelopmentKeyError, risk_rules, token_source
+from mmactors.app.credentials import ACCOUNT, DevelopmentKeyError, token_source
+from mmactors.app.live_run import risk_rules
 from mmactors.config import Config
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
