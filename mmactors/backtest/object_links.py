@@ -26,9 +26,9 @@ from mmactors.messages import (
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
 from mmactors.simulator.venue import replies
-from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.engine import Venue
-from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
+from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, Order, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from scipy.special import stdtrit
 
 from mmactors.simulator.prices.world import World
-from mmactors.simulator.venue.book import Market, Order
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import Account, Fill, NewOrder, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.participants import fair_of
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import DOLLAR

@@ -37,7 +37,7 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.simulator import DEVELOPMENT_SECRET
-from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos

@@ -12,8 +12,8 @@ from mmactors.backtest.actor_run import ActorRun
 from mmactors.backtest.audit_tap import AuditTap
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
-from mmactors.simulator.venue.book import Market
 from mmactors.simulator.venue.interventions import MarketIntervention
+from mmactors.simulator.venue.market import Market
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 from mmactors.simulator.venue import replies
-from mmactors.simulator.venue.book import Market
 from mmactors.simulator.venue.ledger import AccountEvent, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.replies import Json
 
 

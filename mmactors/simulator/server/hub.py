@@ -6,7 +6,6 @@ knows sockets only as listeners that take frames, and their form only as a voice
 
 import time
 from collections.abc import Callable
-from random import Random
 from typing import Any, Protocol
 
 from mmactors.simulator.server.encoder import FrameEncoder, TextEncoder
@@ -43,21 +42,6 @@ class WallClock:
     def now_ms(self) -> int:
         """Return the time."""
         return self.start_ms + int((time.monotonic() - self._origin) * 1000)
-
-
-class Latency:
-    """A one-way delay: a base and a uniform jitter around it, both in milliseconds."""
-
-    def __init__(self, base_ms: int, jitter_ms: int, rng: Random) -> None:
-        jitter_ms = min(jitter_ms, base_ms)
-        self._base_ms = base_ms
-        self._low_ms, self._width_ms = -jitter_ms, 2 * jitter_ms
-        self._random = rng.random
-
-    def draw_s(self) -> float:
-        """Draw one delay in seconds."""
-        delay_ms = self._base_ms + (self._low_ms + self._width_ms * self._random())
-        return delay_ms / 1000 if delay_ms > 0.0 else 0.0
 
 
 class Subscriber(Protocol):

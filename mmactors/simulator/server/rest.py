@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Latency, VenueHub
+from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.venue import replies, requests
-from mmactors.simulator.venue.book import LIVE, Market
-from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.ledger import LIVE, Account
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import WSMsgType, web
 
-from mmactors.simulator.server.hub import Latency, VenueHub
+from mmactors.simulator.models.latency import Latency
+from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.server.order_sessions import DEFAULT_COD_TIMEOUT_MS, OrderSession
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.server.tokens import Identity

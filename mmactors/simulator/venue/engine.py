@@ -6,8 +6,18 @@ payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a ma
 
 import heapq
 
-from mmactors.simulator.venue.book import LIVE, Market, Order, Outcome, Resolution, opposite
-from mmactors.simulator.venue.ledger import DAY_MS, Account, NewOrder, Position, RateBucket
+from mmactors.simulator.venue.ledger import (
+    DAY_MS,
+    LIVE,
+    Account,
+    NewOrder,
+    Order,
+    Outcome,
+    Position,
+    RateBucket,
+    opposite,
+)
+from mmactors.simulator.venue.market import Market, Resolution
 from mmactors.simulator.venue.matching import Matching, Recorder, RefusalError
 from mmactors.units import DOLLAR
 from mmactors.value import value

@@ -7,8 +7,8 @@ knows no clock, no randomness, no sockets, no JSON.
 
 from typing import Protocol
 
-from mmactors.simulator.venue.book import LIVE, Market, Order, OrderStatus, Outcome, Side
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import LIVE, Account, Fill, NewOrder, Order, OrderStatus, Outcome, Side
+from mmactors.simulator.venue.market import Market
 from mmactors.value import value
 
 
@@ -211,10 +211,10 @@ class Matching:
         account = order.account
         ticks = yes_ticks if order.outcome == "YES" else market.ticks - yes_ticks
         notional = ticks * market.tick * size
-        fee = market.fee(notional, maker, ticks)
+        fee = market.fees.fee(ticks * market.tick, size, maker)
         position = account.positions.get(market.id)
         if position is None:
-            position = account.new_position(market)
+            position = market.new_position(account)
         account.book_fill(order, position, size, notional, fee)
         self.fees += fee
         order.filled += size

@@ -11,8 +11,8 @@ from random import Random
 
 from mmactors.config.schema import TakersConfig
 from mmactors.simulator.prices.world import PricePath
-from mmactors.simulator.venue.book import LIVE, Market, Order, Outcome
-from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.ledger import LIVE, Account, Order, Outcome
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import Matching
 from mmactors.units import YEAR_S
 
@@ -126,7 +126,6 @@ class TakerFlow:
         self._rng = rng
         self._random = rng.random
         self._informed_per_step = config.informed_per_step if config.informed_max_size else 0.0
-        self._taker_fee = market.taker_bps / 10_000
         self._refill = config.outside_size_per_s * step_ms / 1000
         self._cap = max(1.0, config.outside_size_per_s) if config.outside_size_per_s else 0.0
         self._fairs: deque[float] = deque(maxlen=config.outside_delay_ms // step_ms + 1)
@@ -187,12 +186,12 @@ class TakerFlow:
 
     def _trade_informed(self, fair: float, now_ms: int) -> None:
         config, book, ticks = self._config, self._market.book, self._market.ticks
-        quadratic = self._market.quadratic
-        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else fair)
+        fees = self._market.fees
+        edge = config.informed_edge + fees.of_taker(fair, True)
         if book.best_ask < (fair - edge) * ticks - _ROUNDING:
             self._take(self._house.informed, "YES", fair - edge - _ROUNDING, config.informed_max_size, now_ms)
             return
-        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else 1 - fair)
+        edge = config.informed_edge + fees.of_taker(fair, False)
         if book.best_bid > (fair + edge) * ticks + _ROUNDING:
             self._take(self._house.informed, "NO", fair + edge + _ROUNDING, config.informed_max_size, now_ms)
 

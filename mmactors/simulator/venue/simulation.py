@@ -10,14 +10,16 @@ from random import Random
 from typing import Protocol
 
 from mmactors.config.schema import SimulatorConfig
+from mmactors.simulator.models.fees import fees_of
+from mmactors.simulator.models.queue import queue_of
 from mmactors.simulator.prices.fixings import Average, Tape
 from mmactors.simulator.prices.recording import Recording
 from mmactors.simulator.prices.world import PricePath, World
-from mmactors.simulator.venue.book import Market, PatientBook
 from mmactors.simulator.venue.calendar import Calendar, Due, Session
 from mmactors.simulator.venue.engine import MarketChange, Venue
 from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.ledger import Account, AccountEvent, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import Recorder, Trade
 from mmactors.simulator.venue.operations import OrderOperations
 from mmactors.simulator.venue.participants import HouseAccounts, TakerFlow
@@ -88,6 +90,7 @@ class SimulatedVenue:
         self.notices: list[str] = []
         self._desk = OrderOperations(self.venue, config.without)
         self.recorder = recorder
+        self._fees, self._queue = fees_of(config), queue_of(config)
         self._step_ms = config.step_ms
         self._next_step = start_ms
         self._next_spot = start_ms
@@ -266,14 +269,11 @@ class SimulatedVenue:
                 opens_at=session.opens_at,
                 expires_at=session.expires_at,
                 tick=session.tick,
-                maker_bps=self.config.maker_bps,
-                taker_bps=self.config.taker_bps,
                 tie=session.settlement.tie,
                 window_s=session.settlement.window_s if session.settlement.type == "avg" else 0,
-                quadratic=self.config.fees == "quadratic",
+                fees=self._fees,
+                queue=self._queue,
             )
-            if self.config.queue == "behind":
-                market.book = PatientBook(market.ticks)
             self.venue.add_market(market, now)
             if not self._calendar.running and not self._ended:
                 self._ended = True

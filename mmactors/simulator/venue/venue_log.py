@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from mmactors.simulator.venue.book import Market, Order
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import Account, Fill, NewOrder, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.replies import Json
 
 FLUSH_AT_BYTES = 1 << 16
@@ -171,9 +171,9 @@ class VenueLog:
                 "expires_at": market.expires_at,
                 "duration_s": market.duration_s,
                 "tick_micros": market.tick,
-                "maker_bps": market.maker_bps,
-                "taker_bps": market.taker_bps,
-                **({"fees": "quadratic"} if market.quadratic else {}),
+                "maker_bps": market.fees.maker_bps,
+                "taker_bps": market.fees.taker_bps,
+                **({"fees": market.fees.name} if market.fees.name else {}),
                 "tie": market.tie,
                 **({"window_s": market.window_s} if market.window_s else {}),
                 "outcome": market.outcome,

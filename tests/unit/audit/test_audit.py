@@ -768,14 +768,15 @@ def test_it_imports_nothing_of_the_program_it_judges():
 
 
 def test_it_reads_what_the_simulator_writes():
-    from mmactors.simulator.venue.book import Market
+    from mmactors.simulator.models.fees import Fees
     from mmactors.simulator.venue.ledger import NewOrder
+    from mmactors.simulator.venue.market import Market
 
     file = BytesIO()
     truth = VenueLog(file, lambda asset: STRIKE)
     truth.begin("r", 7, T0)
     venue = Venue(recorder=truth)
-    market = Market(MARKET, "BTC", duration_s=100, opens_at=T0, expires_at=T0 + 100_000, maker_bps=1.5, taker_bps=10)
+    market = Market(MARKET, "BTC", duration_s=100, opens_at=T0, expires_at=T0 + 100_000, fees=Fees(1.5, 10))
     venue.add_market(market, T0)
     venue.open_market(MARKET, STRIKE, T0)
     us = venue.open_account(US, 1000 * DOLLAR, T0)
