@@ -51,9 +51,8 @@ from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.runtime import ActorFactory, Runtime
 from mmactors.runtime.threaded import ThreadedRuntime
-from mmactors.simulator import BadSecretError, signing_secret
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
-from mmactors.simulator.server.tokens import is_development
+from mmactors.simulator.server.tokens import BadSecretError, is_development, signing_secret
 from mmactors.units import SECOND, Nanos, nanos
 from mmactors.venue.degen.client import VenueLink
 from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource

@@ -34,10 +34,10 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.feeds.coinbase import Product
 from mmactors.simulator.models.latency import Latency, latency_of
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND

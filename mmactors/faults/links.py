@@ -36,8 +36,8 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.models.latency import Latency
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos
