@@ -107,7 +107,7 @@ class VirtualLink:
         self._codec = Codec(config.venue.wire_asks)
         self._out = way("out", self._reach_venue)
         self._socket = VenueSocket(stage.floor, Latency(0, 0, stage.random("unused")), 1)
-        self._socket.speak_through(_Speaker(way("in", self._reach_us)))
+        self._socket.send_through(_Speaker(way("in", self._reach_us)))
         terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
         self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
         self._live = False
@@ -115,7 +115,7 @@ class VirtualLink:
     def start(self) -> None:
         """Connect and log in."""
         self._live = True
-        self._floor.listeners.add(self._socket)
+        self._floor.connected.add(self._socket)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._talk.begin(token, self._timeline.clock.now())
         self._tend()
@@ -157,7 +157,7 @@ class VirtualLink:
 
     def _told(self, frame: Any) -> None:
         """A frame of ours is at the venue."""
-        self._socket.hear(frame)
+        self._socket.receive(frame)
 
     def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
         account = self._floor.simulation.account(ACCOUNT)
@@ -246,7 +246,7 @@ class VirtualFeed:
 
     def _note(self, asset: str, now_ms: int) -> None:
         if self._recorder is not None:
-            self._recorder.ticked(asset, now_ms)
+            self._recorder.price_published(asset, now_ms)
 
     def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
         for event in (ticker.book_ticker(), *ticker.trades(now_ms)):

@@ -70,7 +70,7 @@ class ObjectEncoder:
         changes: Any = tuple([(side, at * tick, size) for side, at, size in replies.take_changes(market)])
         return BookDelta(market.id, market.book_seq, changes)
 
-    def say(self, message: Json) -> Any:
+    def encode(self, message: Json) -> Any:
         """Write any message of the contract; a heartbeat is handed over."""
         if message["type"] == "hb":
             return Heartbeat(
@@ -217,7 +217,7 @@ class ObjectLink(VirtualLink):
     def _told(self, frame: Any) -> None:
         account = self._socket.account
         if type(frame) is dict:
-            self._socket.take(frame)
+            self._socket.handle(frame)
         elif type(frame) is Batch and account is not None:
             session = self._socket.session
             name = None if session is None else session.name

@@ -216,8 +216,8 @@ class FaultyLink:
         self._out = _FaultyChannel(self._timeline, self._latencies["out"], self._reach_venue)
         self._in = _FaultyChannel(self._timeline, self._latencies["in"], self._reach_us)
         self._speaker = _Speaker(partial(self._say, self._in))
-        self._socket.speak_through(self._speaker)
-        self._floor.listeners.add(self._socket)
+        self._socket.send_through(self._speaker)
+        self._floor.connected.add(self._socket)
         self._talk = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._tally)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._talk.begin(token, self._timeline.clock.now())
@@ -267,7 +267,7 @@ class FaultyLink:
         self._floor.simulation.advance(now_ms)
         if self._socket.session is not None:
             self._socket.session.last_frame_ms = now_ms
-        self._socket.hear(frame)
+        self._socket.receive(frame)
 
     def _say(self, way: _FaultyChannel, text: str) -> None:
         now = self._timeline.clock.now()

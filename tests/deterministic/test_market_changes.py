@@ -62,7 +62,7 @@ class Scene:
         return next(m for m in self.twin.venue.venue.markets.values() if m.status in ("OPEN", "HALTED"))
 
     def alter(self, market: Market, kind: str, **more: object) -> None:
-        self.twin.venue.alter(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
+        self.twin.venue.intervene(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
 
     def resting(self, market: Market) -> list[str]:
         return [order.outcome for order in self.account.live.values() if order.market == market.id]

@@ -85,7 +85,7 @@ def is_development(token: str) -> bool:
     return True
 
 
-class WalletDesk:
+class WalletLogin:
     """Gives out messages to sign and, for each signed one, once, a token of the wallet's account.
 
     Args:

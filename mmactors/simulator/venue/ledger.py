@@ -217,12 +217,12 @@ class Account:
         self.seq += 1
         return self.seq
 
-    def tell_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
+    def publish_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
         """Put an order, as it stands now, on the account's stream; with the fill's own number if it is one."""
         seq = self.next_seq() if fill is None else fill.seq
         self.outbox.append(OrderEvent(seq, reason, order.snapshot(), fill))
 
-    def tell_money(self, reason: str, position: Position) -> None:
+    def publish_money(self, reason: str, position: Position) -> None:
         """Put a settlement or a merge on the account's stream."""
         shown = Position(
             position.market, position.yes, position.no, position.yes_cost, position.no_cost, position.realized
@@ -234,7 +234,7 @@ class Account:
         self.claims[client_order_id] = (order, body)
         self._claimed.append((now_ms, client_order_id))
 
-    def retire(self, order: Order, now_ms: int) -> None:
+    def close(self, order: Order, now_ms: int) -> None:
         """Take an order that has ended off the open ones; it is remembered for a day."""
         del self.live[order.id]
         if not self.house:
