@@ -717,7 +717,7 @@ def test_a_new_run_of_the_venue_starts_cash_and_books_afresh():
     ("f", "room"), [(1.0, 1000), (0.75, 1000), (0.475, 515), (0.5, 559), (0.2, 30), (0.1, 30), (0.0, 30)]
 )
 def test_the_room_shrinks_as_the_strategy_says(f, room):
-    assert room == Limits().room(f)
+    assert room == Limits().position_limit(f)
 
 
 @pytest.mark.parametrize(("duration_s", "seconds"), [(10, 1), (60, 1.2), (300, 6), (900, 18), (3600, 30)])
