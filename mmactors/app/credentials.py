@@ -12,8 +12,7 @@ from mmactors.config import Config
 from mmactors.net.proxies import is_direct
 from mmactors.net.tls import trusted
 from mmactors.runtime.clock import Clock
-from mmactors.simulator import BadSecretError, signing_secret
-from mmactors.simulator.server.tokens import is_development
+from mmactors.simulator.server.tokens import BadSecretError, is_development, signing_secret
 from mmactors.units import SECOND
 from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource
 from mmactors.venue.degen.rest import VenueRest

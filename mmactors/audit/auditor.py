@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmactors.audit.limits import CENT, UNREADABLE, AuditError, Rules
-from mmactors.audit.order_rules import OrderRules, said
+from mmactors.audit.order_rules import OrderRules, described
 from mmactors.audit.result import Audit, CheckCounts, Violation, totals
 from mmactors.audit.session import DOLLAR, Resting, Session, SessionFigures
 
@@ -40,12 +40,12 @@ class Auditor:
     ) -> None:
         self.account = account
         self.others: set[str] = set()
-        self.met = False
+        self.has_account = False
         self.watched: list[Session] = []
         self._rules = rules or Rules()
         self._watch = watch
-        self._tally = CheckCounts(on_violation)
-        self._judge = OrderRules(self._tally)
+        self._counts = CheckCounts(on_violation)
+        self._order_rules = OrderRules(self._counts)
         self._open: dict[str, Session] = {}
         self._done: list[tuple[SessionFigures, Session]] = []
         self._resolved: set[str] = set()
@@ -55,16 +55,16 @@ class Auditor:
         self._spots: dict[str, float] = {}
         self._connected: set[str] = set()
         self._cash = 0
-        self._owed: list[int] = []
-        self._now = 0
+        self._expected_changes: list[int] = []
+        self._last_ms = 0
         self._lines = 0
-        self._known = account is not None
-        self._takes: dict[str, Callable[[dict[str, Any]], None]] = {
+        self._account_known = account is not None
+        self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "run": self._run,
             "spot": self._spot,
             "order": self._order,
             "fill": self._fill,
-            "cash": self._money,
+            "cash": self._cash_change,
             "market": self._market,
             "session": self._connection,
         }
@@ -78,23 +78,23 @@ class Auditor:
         """
         self._lines += 1
         t = line["t"]
-        take = self._takes.get(line["type"])
-        if take is not None:
-            take(line)
-        if t > self._now:
-            self._now = t
+        handle = self._handlers.get(line["type"])
+        if handle is not None:
+            handle(line)
+        if t > self._last_ms:
+            self._last_ms = t
 
     def result(self) -> Audit:
         """Return the judgement of all lines so far; more may follow."""
-        told = [*self._done, *((session.figures(self._now), session) for session in self._open.values())]
-        told = [(figures, session) for figures, session in told if session.quoted_since is not None or session.fills]
+        found = [*self._done, *((session.figures(self._last_ms), session) for session in self._open.values())]
+        found = [(figures, session) for figures, session in found if session.quoted_since is not None or session.fills]
         return Audit(
             account=self.account,
             lines=self._lines,
-            violations=sum(check.count for check in self._tally.checks.values()),
-            checks=tuple(self._tally.checks.values()),
-            sessions=tuple(figures for figures, _ in told),
-            totals=totals(told),
+            violations=sum(check.count for check in self._counts.checks.values()),
+            checks=tuple(self._counts.checks.values()),
+            sessions=tuple(figures for figures, _ in found),
+            totals=totals(found),
         )
 
     # --- lines -----------------------------------------------------------------------------------------
@@ -102,15 +102,15 @@ class Auditor:
     def _run(self, _: dict[str, Any]) -> None:
         # A new life of the venue: accounts, cash and books start afresh.
         for session in self._open.values():
-            self._done.append((session.figures(self._now), session))
+            self._done.append((session.figures(self._last_ms), session))
         self._open.clear()
         self._resolved.clear()
         self._paid.clear()
         self._corrections.clear()
         self._revisions.clear()
-        self._owed.clear()
+        self._expected_changes.clear()
         self._connected.clear()
-        self._judge = OrderRules(self._tally)
+        self._order_rules = OrderRules(self._counts)
         self._cash = 0
 
     def _connection(self, line: dict[str, Any]) -> None:
@@ -119,23 +119,23 @@ class Auditor:
             return
         if line["event"] == "up":
             self._connected.add(line["session"])
-            self._judge.back = line["t"]
+            self._order_rules.reconnected_ms = line["t"]
         else:
             self._connected.discard(line["session"])
-        self._judge.away = not self._connected
+        self._order_rules.disconnected = not self._connected
 
     def _spot(self, line: dict[str, Any]) -> None:
         asset, price, t = line["asset"], line["price"], line["t"]
         self._spots[asset] = price
         tick = line.get("tick")
         if tick is not None:
-            self._judge.ticks[asset] = tick
+            self._order_rules.last_published[asset] = tick
         for session in self._open.values():
             if session.asset == asset:
                 session.sigma = line.get("sigma")
                 session.note(t, price)
-                self._judge.touch(session, t, price)
-                self._judge.room(session, t)
+                self._order_rules.advance(session, t, price)
+                self._order_rules.check_position_limit(session, t)
                 session.sample(t, price)
                 if session.keep:
                     session.track.append((t, price, session.bid, session.ask, session.net))
@@ -148,10 +148,10 @@ class Auditor:
                 if event == "resolved" and line.get("revision", 0) > self._revisions.get(name, 0):
                     self._correct(name, line["outcome"], line["revision"], t)
                 elif event == "resolved":
-                    self._tally.broken("V10 settlement", t, name, "resolved a second time")
+                    self._counts.broken("V10 settlement", t, name, "resolved a second time")
                 return
             session = self._list(line)
-        self._judge.touch(session, t, line["spot"])
+        self._order_rules.advance(session, t, line["spot"])
         session.strike = line["strike"]
         if line["expires_at"] != session.expires:
             session.end_at(int(line["expires_at"]), t)
@@ -169,8 +169,8 @@ class Auditor:
         session = self._session(line["market"])
         tick = line.get("tick")
         if tick is not None:
-            self._judge.ticks[session.asset] = tick
-        self._judge.touch(session, t, line["spot"])
+            self._order_rules.last_published[session.asset] = tick
+        self._order_rules.advance(session, t, line["spot"])
         session.messages += 1
         order_id = line["order_id"]
         if event in ("accepted", "replaced"):
@@ -179,10 +179,12 @@ class Auditor:
             yes_ticks = own if line["outcome"] == "YES" else session.ticks - own
             order = Resting(direction, yes_ticks, line["remaining"], line["ioc"])
             before = session.put(order_id, order, t)
-            self._judge.order(session, order_id, order, before, line, self._open)
+            self._order_rules.order(session, order_id, order, before, line, self._open)
         else:
-            if line["reason"] == "market_closed" and t >= session.expires and not self._judge.unreachable(t):
-                self._tally.broken("V7 market_closed", t, session, f"{said(line)} cancelled by the venue at the close")
+            if line["reason"] == "market_closed" and t >= session.expires and not self._order_rules.unreachable(t):
+                self._counts.broken(
+                    "V7 market_closed", t, session, f"{described(line)} cancelled by the venue at the close"
+                )
             session.drop(order_id, t)
         if session.keep:
             session.track.append((t, session.spot, session.bid, session.ask, session.net))
@@ -194,12 +196,12 @@ class Auditor:
                 continue
             t = line["t"]
             session = self._session(line["market"])
-            self._judge.touch(session, t, line["spot"])
+            self._order_rules.advance(session, t, line["spot"])
             known = side["order_id"] in session.orders
             size = line["size"]
             change = session.fill(side, size, t)
             self._cash += change
-            self._owed.append(change)
+            self._expected_changes.append(change)
             rate = session.rates[side["liquidity"] == "taker"]
             of, whole = side["price_ticks"] * session.tick * size, 1_000_000
             if session.curved_fees:
@@ -207,33 +209,33 @@ class Auditor:
             fee = -(-of * rate // whole)
             if fee != side["fee_micros"]:
                 words = f"fill {side['fill_id']}: fee {side['fee_micros']} micro-dollars, {fee} by the market's rate"
-                self._tally.broken("V2 conservation", t, session, words)
+                self._counts.broken("V2 conservation", t, session, words)
             if not known:
-                self._tally.broken(
+                self._counts.broken(
                     "V2 conservation", t, session, f"fill {side['fill_id']} of an order that was not open"
                 )
             if session.keep:
                 session.track.append((t, session.spot, session.bid, session.ask, session.net))
 
-    def _money(self, line: dict[str, Any]) -> None:
+    def _cash_change(self, line: dict[str, Any]) -> None:
         if line["account"] != self.account and not self._ours(line["account"]):
             return
-        self.met = True
+        self.has_account = True
         reason, change, t = line["reason"], line["change_micros"], line["t"]
         market = line["market"]
         if reason == "fill":
-            owed = self._owed.pop(0) if self._owed else 0
-            if owed != change:
-                words = f"cash moved by {change} micro-dollars for a fill of {owed}"
-                self._tally.broken("V2 conservation", t, market, words)
+            expected = self._expected_changes.pop(0) if self._expected_changes else 0
+            if expected != change:
+                words = f"cash moved by {change} micro-dollars for a fill of {expected}"
+                self._counts.broken("V2 conservation", t, market, words)
         else:
             self._cash += change
             if reason == "settle":
                 session = self._open.get(market)
                 if session is None or session.payouts:
-                    self._tally.broken("V10 settlement", t, market, f"paid out {change / DOLLAR:.2f} $ a second time")
+                    self._counts.broken("V10 settlement", t, market, f"paid out {change / DOLLAR:.2f} $ a second time")
                 if session is not None:
-                    self._judge.touch(session, t, session.spot)
+                    self._order_rules.advance(session, t, session.spot)
                     session.payouts.append(change)
             elif reason == "correct":
                 self._corrections[market] = self._corrections.get(market, 0) + change
@@ -244,12 +246,12 @@ class Auditor:
                 session.no -= pairs
                 session.paid -= change
                 if rest or session.yes < 0 or session.no < 0:
-                    self._tally.broken(
+                    self._counts.broken(
                         "V2 conservation", t, session, f"merge of {change} micro-dollars, more than the pairs"
                     )
         if line["cash_micros"] != self._cash:
             words = f"cash after {reason} is {line['cash_micros']} micro-dollars, {self._cash} by fills and fees"
-            self._tally.broken("V2 conservation", t, market, words)
+            self._counts.broken("V2 conservation", t, market, words)
             self._cash = line["cash_micros"]  # told once, not for every line from here on
 
     def _refused(self, line: dict[str, Any]) -> None:
@@ -259,7 +261,7 @@ class Auditor:
         price = line["price_micros"]
         if price % session.tick or not CENT <= price <= DOLLAR - CENT:
             words = f"{line['outcome']} {line['side']} {line['size']} at {price / DOLLAR:g} sent, {line['reason']}"
-            self._tally.broken("V9 price", line["t"], session, words)
+            self._counts.broken("V9 price", line["t"], session, words)
 
     def _check_price(self, session: Session, price: float | None, t: int) -> None:
         if price is None or not session.window or session.prints * 1000 != session.window:
@@ -267,16 +269,16 @@ class Auditor:
         mean = session.printed / session.prints
         if abs(price - mean) > 1e-9 * mean:
             words = f"settled at {price}, but the mean of its {session.prints} prints is {mean}"
-            self._tally.broken("V10 settlement", t, session, words)
+            self._counts.broken("V10 settlement", t, session, words)
 
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
         session.outcome = outcome
         due = _due(session, outcome)
         if session.fills and not session.payouts:
-            self._tally.broken("V10 settlement", t, session, f"resolved {outcome} and {due / DOLLAR:.2f} $ never paid")
+            self._counts.broken("V10 settlement", t, session, f"resolved {outcome} and {due / DOLLAR:.2f} $ never paid")
         elif session.payouts and session.payouts[0] != due:
             words = f"settled {outcome} for {session.payouts[0]} micro-dollars; {session.yes} YES, {session.no} NO"
-            self._tally.broken("V2 conservation", t, session, f"{words} are worth {due}")
+            self._counts.broken("V2 conservation", t, session, f"{words} are worth {due}")
         self._resolved.add(session.id)
         self._paid[session.id] = (session, due)
         del self._open[session.id]
@@ -288,7 +290,7 @@ class Auditor:
         due, moved = _due(session, outcome), self._corrections.pop(name, 0)
         if moved != due - before:
             words = f"corrected to {outcome} by {moved} micro-dollars, {due - before} are due"
-            self._tally.broken("V2 conservation", t, session, words)
+            self._counts.broken("V2 conservation", t, session, words)
         self._revisions[name] = revision
         self._paid[name] = (session, due)
 
@@ -297,11 +299,11 @@ class Auditor:
     def _ours(self, account: str) -> bool:
         if account.startswith(HOUSE):
             return False
-        if self._known:
+        if self._account_known:
             if account != self.account:
                 self.others.add(account)
             return account == self.account
-        self.account, self._known = account, True
+        self.account, self._account_known = account, True
         return True
 
     def _session(self, market: str) -> Session:

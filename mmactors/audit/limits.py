@@ -42,7 +42,7 @@ class Limits:
     max_exposure_micros: int = 5_000_000_000
     sigma: float = 0.50
 
-    def room(self, f: float) -> int:
+    def position_limit(self, f: float) -> int:
         """Return the largest |net| allowed with the share `f` of the session left, in contracts."""
         share = min(max((f - LATE_F) / (EARLY_F - LATE_F), 0.0), 1.0)
         return math.floor(self.max_position * (self.late_room + (1.0 - self.late_room) * share) + 1e-9)

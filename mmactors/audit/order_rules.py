@@ -29,34 +29,34 @@ class OrderRules:
         back: when one last came up.
     """
 
-    def __init__(self, tally: CheckCounts) -> None:
-        self.ticks: dict[str, int] = {}
-        self.away = False
-        self.back = 0
-        self._tally = tally
+    def __init__(self, counts: CheckCounts) -> None:
+        self.last_published: dict[str, int] = {}
+        self.disconnected = False
+        self.reconnected_ms = 0
+        self._counts = counts
 
-    def touch(self, session: Session, t: int, spot: float | None) -> None:
+    def advance(self, session: Session, t: int, spot: float | None) -> None:
         """Judge what time alone brings about, before a line about the market is applied."""
         if t >= session.step_at:
             session.advance(t)
         if t > session.seen:
             if session.suspects:
-                self._lasting(session)
+                self._count_lasting(session)
             session.seen = t
-        tick = self.ticks.get(session.asset)
-        if tick is not None and (t - tick > session.limits.stale_ms + _GRACE_MS or session.stale_told):
-            self._stale(session, t, tick)
-        if t > session.close_at and not session.closed_judged and not self.unreachable(t):
-            session.closed_judged = True
+        tick = self.last_published.get(session.asset)
+        if tick is not None and (t - tick > session.limits.stale_ms + _GRACE_MS or session.stale_reported):
+            self._check_stale(session, t, tick)
+        if t > session.close_at and not session.close_checked and not self.unreachable(t):
+            session.close_checked = True
             for order in session.orders.values():
                 late = t - session.close_at
                 words = f"{_order(order, session)} still rests {late:.0f} ms after the closing threshold"
-                self._tally.broken("V7 resting", t, session, words)
+                self._counts.broken("V7 resting", t, session, words)
         if spot is None:
             return
         session.spot = spot
         if session.f(t) <= session.limits.dead_f and t < session.expires:
-            self._dead(session, t, spot)
+            self._check_dead_side(session, t, spot)
         elif session.dead:
             session.dead = 0
 
@@ -74,108 +74,110 @@ class OrderRules:
         f = session.f_on_the_way(t, _TRANSIT_MS)
         price = line["price_ticks"] * session.tick
         if not CENT <= price <= DOLLAR - CENT or line["tick_micros"] != session.tick:
-            self._tally.broken("V9 price", t, session, f"{said(line)}: not on the tick within 0.01 to 0.99")
+            self._counts.broken("V9 price", t, session, f"{described(line)}: not on the tick within 0.01 to 0.99")
         if order.ioc:
             if (direction > 0 and order.yes_ticks >= session.ask) or (direction < 0 and order.yes_ticks <= session.bid):
-                self._tally.broken("V9 self-cross", t, session, f"{said(line)} (IOC) meets our own {_quote(session)}")
+                self._counts.broken(
+                    "V9 self-cross", t, session, f"{described(line)} (IOC) meets our own {_quote(session)}"
+                )
         else:
             if session.bid and session.ask < session.ticks:
                 spread = session.ask - session.bid
                 if spread <= 0:
-                    self._suspect("V9 self-cross", 0, t, session, f"{said(line)} makes us {_quote(session)}")
+                    self._suspect("V9 self-cross", 0, t, session, f"{described(line)} makes us {_quote(session)}")
                 elif spread * session.tick < limits.min_spread_micros:
-                    self._suspect("V9 spread", 0, t, session, f"{said(line)} makes us {_quote(session)}")
+                    self._suspect("V9 spread", 0, t, session, f"{described(line)} makes us {_quote(session)}")
             for other_id, other in session.orders.items():
                 if other.yes_ticks == order.yes_ticks and other.direction == direction and not other.ioc:
                     if other_id == order_id:
                         continue
-                    words = f"{said(line)} joins {other_id} of {other.left} at the same price"
+                    words = f"{described(line)} joins {other_id} of {other.left} at the same price"
                     self._suspect("V9 one per price", direction, t, session, words)
                     break
-        tick = self.ticks.get(session.asset)
+        tick = self.last_published.get(session.asset)
         if tick is not None and t - tick > limits.stale_ms + _TRANSIT_MS:
-            self._tally.broken("V4 accepted", t, session, f"{said(line)} {t - tick} ms after the last price")
+            self._counts.broken("V4 accepted", t, session, f"{described(line)} {t - tick} ms after the last price")
         if t >= session.close_at:
-            words = f"{said(line)} with {(session.expires - t) / 1000:.3f} s left"
-            self._tally.broken("V7 accepted", t, session, words)
+            words = f"{described(line)} with {(session.expires - t) / 1000:.3f} s left"
+            self._counts.broken("V7 accepted", t, session, words)
         if before is not None and before.yes_ticks == order.yes_ticks and order.left <= before.left:
             return  # a shrinking order takes exposure off, whatever rests beside it
         resting = session.resting[direction]
         worst = direction * session.net + resting
-        if worst > limits.room(f):
-            words = f"{said(line)}: net {session.net:+d}, {resting} resting that way, room {limits.room(f)}"
+        limit = limits.position_limit(f)
+        if worst > limit:
+            words = f"{described(line)}: net {session.net:+d}, {resting} resting that way, room {limit}"
             self._suspect("V5 room", direction, t, session, words)
         if worst <= 0:
             return  # every order that way could fill and |net| would only fall
         exposure = sum(each.worst_loss() for each in open_sessions.values())
         if exposure > limits.max_exposure_micros:
-            words = (
-                f"{said(line)}: {exposure / DOLLAR:.2f} $ could be lost, limit {limits.max_exposure_micros / DOLLAR:g}"
-            )
-            self._tally.broken("V5 exposure", t, session, words)
+            most = limits.max_exposure_micros / DOLLAR
+            words = f"{described(line)}: {exposure / DOLLAR:.2f} $ could be lost, limit {most:g}"
+            self._counts.broken("V5 exposure", t, session, words)
         if f <= limits.reduce_only_f:
-            words = f"{said(line)}: net {session.net:+d}, {resting} resting that way"
-            self._tally.broken("reduce-only", t, session, words)
+            words = f"{described(line)}: net {session.net:+d}, {resting} resting that way"
+            self._counts.broken("reduce-only", t, session, words)
         spot = line["spot"]
         if f <= limits.dead_f and spot is not None and session.strike and t < session.expires:
             d2 = session.d2(t, spot, session.sigma)
             if abs(d2) >= limits.dead_d2 and d2 * direction < 0:
-                words = f"{said(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
-                self._tally.broken("dead side accepted", t, session, words)
+                words = f"{described(line)}: d2 {d2:+.2f}, net {session.net:+d}, {resting} resting that way"
+                self._counts.broken("dead side accepted", t, session, words)
 
-    def _stale(self, session: Session, t: int, tick: int) -> None:
+    def _check_stale(self, session: Session, t: int, tick: int) -> None:
         limit = session.limits.stale_ms + _GRACE_MS
         if t - tick <= limit:
-            session.stale_told = False
-        elif not (session.stale_told or self.away or t - self.back <= limit) and session.orders:
-            session.stale_told = True
+            session.stale_reported = False
+        elif not (session.stale_reported or self.disconnected or t - self.reconnected_ms <= limit) and session.orders:
+            session.stale_reported = True
             words = f"{len(session.orders)} orders still rest {t - tick} ms after the last price"
-            self._tally.broken("V4 resting", t, session, words)
+            self._counts.broken("V4 resting", t, session, words)
 
-    def room(self, session: Session, t: int) -> None:
+    def check_position_limit(self, session: Session, t: int) -> None:
         """Judge once a second what only time can break."""
         if self.unreachable(t) or t >= session.expires:
             return
-        room = session.limits.room(session.f(t - _GRACE_MS))
+        limit = session.limits.position_limit(session.f(t - _GRACE_MS))
         for direction in (1, -1):
             worst = direction * session.net + session.resting[direction]
-            if worst > room and session.resting[direction] and not session.crowded[direction]:
-                words = f"net {session.net:+d}, {session.resting[direction]} resting, room {room} a second ago"
-                self._tally.broken("V5 resting", t, session, words)
-            session.crowded[direction] = worst > room
+            if worst > limit and session.resting[direction] and not session.over_limit[direction]:
+                words = f"net {session.net:+d}, {session.resting[direction]} resting, room {limit} a second ago"
+                self._counts.broken("V5 resting", t, session, words)
+            session.over_limit[direction] = worst > limit
 
     def unreachable(self, t: int) -> bool:
         """Tell whether nobody could be told to cancel until a moment ago."""
-        return self.away or t - self.back <= _GRACE_MS
+        return self.disconnected or t - self.reconnected_ms <= _GRACE_MS
 
-    def _dead(self, session: Session, t: int, spot: float) -> None:
+    def _check_dead_side(self, session: Session, t: int, spot: float) -> None:
         limits = session.limits
         if not session.strike:
             return
         d2 = session.d2(t, spot, session.sigma)
         loser = 0 if abs(d2) < _SIGMA_MARGIN * limits.dead_d2 else -1 if d2 > 0 else 1
         if loser != session.dead:
-            session.dead, session.dead_since, session.dead_told = loser, t, False
-        elif loser and not session.dead_told and t - session.dead_since >= _DEAD_WITHIN_MS:
+            session.dead, session.dead_since, session.dead_reported = loser, t, False
+        elif loser and not session.dead_reported and t - session.dead_since >= _DEAD_WITHIN_MS:
             if self.unreachable(t):
                 return
             resting = session.resting[loser]
             if limits.dead_side != "zero" and loser * session.net + resting <= 0:
                 return
             if resting:
-                session.dead_told = True
+                session.dead_reported = True
                 outcome = "YES" if loser > 0 else "NO"
                 words = f"{resting} {outcome} still bid for, dead for {t - session.dead_since} ms, d2 {d2:+.2f}"
                 words += f" (dead if sigma is below {(session.sigma or limits.sigma) * abs(d2) / limits.dead_d2:.3f})"
-                self._tally.broken("dead side resting", t, session, words)
+                self._counts.broken("dead side resting", t, session, words)
 
-    def _lasting(self, session: Session) -> None:
+    def _count_lasting(self, session: Session) -> None:
         """Count the suspects of the moment just past that outlived it."""
         for name, direction in session.suspects:
             spread = session.ask - session.bid if session.bid and session.ask < session.ticks else session.ticks
             if name == "V5 room":
                 worst = direction * session.net + session.resting[direction]
-                lasts = worst > session.limits.room(session.f_on_the_way(session.seen, _TRANSIT_MS))
+                lasts = worst > session.limits.position_limit(session.f_on_the_way(session.seen, _TRANSIT_MS))
             elif name == "V9 one per price":
                 prices = [o.yes_ticks for o in session.orders.values() if o.direction == direction and not o.ioc]
                 lasts = len(prices) > len(set(prices))
@@ -184,15 +186,15 @@ class OrderRules:
             else:
                 lasts = spread <= 0
             if lasts:
-                self._tally.lasted(name)
+                self._counts.lasted(name)
         session.suspects.clear()
 
     def _suspect(self, check: str, direction: int, t: int, session: Session, words: str) -> None:
         session.suspects.add((check, direction))
-        self._tally.broken(check, t, session, words)
+        self._counts.broken(check, t, session, words)
 
 
-def said(line: dict[str, Any]) -> str:
+def described(line: dict[str, Any]) -> str:
     """Return an order line in words."""
     price = line["price_ticks"] * line["tick_micros"] / DOLLAR
     return f"{line['event']} {line['order_id']} {line['outcome']} {line['side']} {line['remaining']} at {price:g}"

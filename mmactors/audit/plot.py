@@ -40,7 +40,7 @@ def draw(session: Session, path: Path) -> None:
     ]
     net = [n for *_, n in track]
     grid = [x / 4 for x in range(401)]
-    room = [limits.room(x / 100) for x in grid]
+    limit = [limits.position_limit(x / 100) for x in grid]
 
     figure, (above, middle, below) = pyplot.subplots(
         3, 1, sharex=True, figsize=(11, 10), height_ratios=(2, 4, 2), layout="constrained"
@@ -59,8 +59,8 @@ def draw(session: Session, path: Path) -> None:
     middle.set_ylabel("price of YES, $")
     middle.set_ylim(-0.02, 1.02)
     below.plot(left, net, drawstyle="steps-post", color="tab:purple", lw=1.2, label="net (YES - NO)")
-    below.plot(grid, room, color="tab:red", lw=1, label="room")
-    below.plot(grid, [-r for r in room], color="tab:red", lw=1)
+    below.plot(grid, limit, color="tab:red", lw=1, label="room")
+    below.plot(grid, [-r for r in limit], color="tab:red", lw=1)
     below.axhline(0, color="grey", lw=0.6)
     reach = max(20, *(abs(n) for n in net))
     below.set_ylim(-1.6 * reach, 1.6 * reach)

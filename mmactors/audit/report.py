@@ -49,7 +49,7 @@ def run(
     watch = market if market is not None else None if plot is None else ""
     auditor = Auditor(rules, account, watch=watch)
     torn = _feed(auditor, log)
-    if not auditor.met:
+    if not auditor.has_account:
         wanted = "no account but the simulator's own" if account is None else f"no account {account}"
         raise AuditError(f"{log}: {wanted} in this log", UNREADABLE)
     if account is None and auditor.others:
@@ -62,12 +62,12 @@ def run(
 
         draw(session, plot)
     if as_json:
-        told = audit.as_dict() | {"limits": asdict(rules.base), "torn_line": torn}
+        found = audit.as_dict() | {"limits": asdict(rules.base), "torn_line": torn}
         if session is not None and market is not None:
-            told["rows"] = [dict(zip(_ROW, row, strict=True)) for row in session.rows]
-        write(json.dumps(told, allow_nan=False))
+            found["rows"] = [dict(zip(_ROW, row, strict=True)) for row in session.rows]
+        write(json.dumps(found, allow_nan=False))
     else:
-        for line in _told(log, audit, rules.base, torn):
+        for line in _tables(log, audit, rules.base, torn):
             write(line)
         if session is not None and market is not None:
             for line in _tabulated(session):
@@ -139,7 +139,7 @@ def _chosen(watched: list[Session], market: str | None, log: Path) -> Session:
 # --- tables ------------------------------------------------------------------------------------------------
 
 
-def _told(log: Path, audit: Audit, limits: Limits, torn: bool) -> Iterator[str]:
+def _tables(log: Path, audit: Audit, limits: Limits, torn: bool) -> Iterator[str]:
     yield f"{log}: account {audit.account}, {audit.lines:,} lines" + (", the last torn" if torn else "")
     yield "limits: " + ", ".join(f"{name} {value:g}" for name, value in asdict(limits).items() if name != "dead_side")
     yield ""

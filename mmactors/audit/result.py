@@ -105,24 +105,24 @@ class CheckCounts:
         tell: told of each at once.
     """
 
-    def __init__(self, tell: Callable[[Violation], None] | None = None) -> None:
+    def __init__(self, on_violation: Callable[[Violation], None] | None = None) -> None:
         self.checks = {name: Check(name, rule, lasted=0 if name in _LASTING else None) for name, rule in CHECKS.items()}
-        self._tell = tell
+        self._on_violation = on_violation
 
-    def broken(self, name: str, t: int, where: Session | str | None, words: str) -> None:
+    def broken(self, name: str, t: int, where: Session | str | None, figures: str) -> None:
         """Count a rule broken at `t` (milliseconds UTC) in a session, a market that is not open, or the account."""
         check = self.checks[name]
         check.count += 1
-        if self._tell is None and len(check.examples) == EXAMPLES:
+        if self._on_violation is None and len(check.examples) == EXAMPLES:
             return
         market = where.id if isinstance(where, Session) else where
         at = datetime.fromtimestamp(t / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
         left = f" (f {where.f(t):.3f})" if isinstance(where, Session) else ""
-        told = f"{at} {market or 'account'}{left}: {words}"
+        words = f"{at} {market or 'account'}{left}: {figures}"
         if len(check.examples) < EXAMPLES:
-            check.examples.append(told)
-        if self._tell is not None:
-            self._tell(Violation(name, t, market, told))
+            check.examples.append(words)
+        if self._on_violation is not None:
+            self._on_violation(Violation(name, t, market, words))
 
     def lasted(self, name: str) -> None:
         """Note that a breach outlived its moment."""
@@ -134,9 +134,9 @@ def _mean(values: list[float]) -> float | None:
     return sum(values, 0.0) / len(values) if values else None
 
 
-def totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
+def totals(judged: list[tuple[SessionFigures, Session]]) -> Totals:
     """Return the totals of these sessions."""
-    figures = [one for one, _ in told]
+    figures = [one for one, _ in judged]
     settled = [one for one in figures if one.outcome is not None]
     pnl = [one.pnl for one in settled if one.pnl is not None]
     mean = _mean(pnl)
@@ -144,7 +144,7 @@ def totals(told: list[tuple[SessionFigures, Session]]) -> Totals:
     open_ms, two_sided_ms, spread = 0, 0, 0.0
     sums = Sums()
     near = 0
-    for one, session in told:
+    for one, session in judged:
         span, both, ticks_ms = session.open_ms
         open_ms += span
         two_sided_ms += both

@@ -14,7 +14,7 @@ DOLLAR = 1_000_000
 STEPS = 40
 """A session is tabulated at each fortieth of its length."""
 
-_TOLD = {8: "0.8", 16: "0.6", 24: "0.4", 28: "0.3", 32: "0.2", 36: "0.1", 40: "close"}
+_TABULATED = {8: "0.8", 16: "0.6", 24: "0.4", 28: "0.3", 32: "0.2", 36: "0.1", 40: "close"}
 _EARLY_F = 0.7
 
 Row = tuple[float, float | None, float | None, int | None, int | None, int, int]
@@ -142,12 +142,12 @@ class Session:
     early_net: int = 0
     late_ms: int = 0
     seen: int = 0
-    closed_judged: bool = False
-    stale_told: bool = False
-    crowded: list[bool] = field(default_factory=lambda: [False, False, False])
+    close_checked: bool = False
+    stale_reported: bool = False
+    over_limit: list[bool] = field(default_factory=lambda: [False, False, False])
     dead: int = 0
     dead_since: int = 0
-    dead_told: bool = False
+    dead_reported: bool = False
     suspects: set[tuple[str, int]] = field(default_factory=set)
     sums: Sums = field(default_factory=Sums)
     sampled: tuple[int, float] | None = None
@@ -180,7 +180,7 @@ class Session:
         self.expires = expires
         self.duration = expires - self.opens
         self.close_at = expires - self.limits.close_ms(self.duration)
-        self.closed_judged = False
+        self.close_checked = False
         self.step_at = self.opens + self.step * self.duration / STEPS
 
     def f(self, t: int) -> float:
@@ -199,14 +199,14 @@ class Session:
         """Note what stood at every fortieth of the session passed by now; to be called before anything changes."""
         while self.step_at <= t and self.step <= STEPS:
             f = 1.0 - self.step / STEPS
-            if self.step in _TOLD:
-                self.nets[_TOLD[self.step]] = self.net
+            if self.step in _TABULATED:
+                self.nets[_TABULATED[self.step]] = self.net
             if self.keep:
                 fair = None
                 if self.spot is not None and self.strike is not None:
                     fair = normal_cdf(self.d2(self.step_at, self.spot))
                 bid, ask = self.bid or None, self.ask if self.ask < self.ticks else None
-                self.rows.append((f, self.spot, fair, bid, ask, self.net, self.limits.room(f)))
+                self.rows.append((f, self.spot, fair, bid, ask, self.net, self.limits.position_limit(f)))
             self.step += 1
             self.step_at = self.opens + self.step * self.duration / STEPS
 
@@ -249,7 +249,7 @@ class Session:
 
     def put(self, order_id: str, order: Resting, t: int) -> Resting | None:
         """Let an order rest, or move it; return what it was before."""
-        self._pass(t)
+        self._accrue(t)
         before = self.orders.pop(order_id, None)
         if before is not None:
             self._commit(before, -before.left)
@@ -258,7 +258,7 @@ class Session:
         self.orders[order_id] = order
         self._commit(order, order.left)
         if before is not None and not before.ioc:
-            self._look()
+            self._find_best()
         elif not order.ioc:  # one more: it can only narrow the quote
             if order.direction > 0:
                 self.bid = max(self.bid, order.yes_ticks)
@@ -268,12 +268,12 @@ class Session:
 
     def drop(self, order_id: str, t: int) -> None:
         """Take an order off; an unknown one changes nothing."""
-        self._pass(t)
+        self._accrue(t)
         order = self.orders.pop(order_id, None)
         if order is None:
             return
         self._commit(order, -order.left)
-        self._look()
+        self._find_best()
         if t > self.close_at:
             self.late_ms = max(self.late_ms, math.ceil(t - self.close_at))
 
@@ -313,7 +313,7 @@ class Session:
 
     def figures(self, now: int) -> SessionFigures:
         """Return what there is to tell, up to `now`."""
-        self._pass(now)
+        self._accrue(now)
         span = 0 if self.quoted_since is None else min(now, self.expires) - self.quoted_since
         return SessionFigures(
             market=self.id,
@@ -327,7 +327,7 @@ class Session:
             two_sided_share=self.two_sided_ms / span if span > 0 else None,
             spread=self.spread_ms / self.two_sided_ms / self.ticks if self.two_sided_ms else None,
             max_abs_net=self.max_abs_net,
-            nets={name: self.nets.get(name) for name in _TOLD.values()},
+            nets={name: self.nets.get(name) for name in _TABULATED.values()},
             net_now=self.net,
             messages=self.messages,
             mid_correlation=self.sums.correlation(),
@@ -343,7 +343,7 @@ class Session:
         """Return the milliseconds since our first order, those two-sided, and those times the spread in ticks."""
         return (0 if self.quoted_since is None else self.since - self.quoted_since, self.two_sided_ms, self.spread_ms)
 
-    def _pass(self, t: int) -> None:
+    def _accrue(self, t: int) -> None:
         t = min(t, self.expires)
         if self.quoted_since is None or t <= self.since:
             return
@@ -357,7 +357,7 @@ class Session:
         self.resting[order.direction] += size
         self.cost[order.direction] += size * own * self.tick
 
-    def _look(self) -> None:
+    def _find_best(self) -> None:
         bid, ask = 0, self.ticks
         for order in self.orders.values():
             at = order.yes_ticks

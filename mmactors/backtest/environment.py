@@ -19,11 +19,11 @@ from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock
 from mmactors.runtime.runtime import ActorFactory
-from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.prices.exchange import exchange
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.server.encoder import FrameEncoder
 from mmactors.simulator.server.hub import VenueHub
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.venue.simulation import SimulatedVenue, SpotRecorder
 from mmactors.units import MILLISECOND, Nanos, nanos
 

@@ -34,11 +34,10 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.simulator import DEVELOPMENT_SECRET
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.feeds.coinbase import Product
-from mmactors.simulator.models.latency import latency_of
-from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.models.latency import Latency, latency_of
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND
@@ -108,7 +107,7 @@ class VirtualLink:
         self._codec = Codec(config.venue.wire_asks)
         self._out = channel("out", self._reach_venue)
         self._socket = VenueSocket(environment.floor, Latency(0, 0, environment.random("unused")), 1)
-        self._socket.speak_through(_Speaker(channel("in", self._reach_us)))
+        self._socket.send_through(_Speaker(channel("in", self._reach_us)))
         terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
         self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
         self._live = False
@@ -116,7 +115,7 @@ class VirtualLink:
     def start(self) -> None:
         """Connect and log in."""
         self._live = True
-        self._hub.listeners.add(self._socket)
+        self._hub.connected.add(self._socket)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._talk.begin(token, self._timeline.clock.now())
         self._tend()
@@ -158,7 +157,7 @@ class VirtualLink:
 
     def _receive(self, frame: Any) -> None:
         """A frame of ours is at the venue."""
-        self._socket.hear(frame)
+        self._socket.receive(frame)
 
     def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
         account = self._hub.simulation.account(ACCOUNT)
@@ -245,7 +244,7 @@ class VirtualFeed:
 
     def _note(self, asset: str, now_ms: int) -> None:
         if self._recorder is not None:
-            self._recorder.ticked(asset, now_ms)
+            self._recorder.price_published(asset, now_ms)
 
     def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
         for event in (ticker.book_ticker(), *ticker.trades(now_ms)):

@@ -26,9 +26,9 @@ from mmactors.messages import (
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
 from mmactors.simulator.venue import replies
-from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.engine import Venue
-from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, OrderEvent
+from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, NewOrder, Order, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
@@ -70,7 +70,7 @@ class ObjectEncoder:
         changes: Any = tuple([(side, at * tick, size) for side, at, size in replies.take_changes(market)])
         return BookDelta(market.id, market.book_seq, changes)
 
-    def say(self, message: Json) -> Any:
+    def encode(self, message: Json) -> Any:
         """Write any message of the contract; a heartbeat is handed over."""
         if message["type"] == "hb":
             return Heartbeat(
@@ -217,7 +217,7 @@ class ObjectLink(VirtualLink):
     def _receive(self, frame: Any) -> None:
         account = self._socket.account
         if type(frame) is dict:
-            self._socket.take(frame)
+            self._socket.handle(frame)
         elif type(frame) is Batch and account is not None:
             session = self._socket.session
             name = None if session is None else session.name

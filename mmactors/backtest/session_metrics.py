@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from scipy.special import stdtrit
 
 from mmactors.simulator.prices.world import World
-from mmactors.simulator.venue.book import Market, Order
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import Account, Fill, NewOrder, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.participants import fair_of
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import DOLLAR
@@ -157,10 +157,10 @@ class SessionMetrics(SpotRecorder):
         if self._chained is not None:
             self._chained.spot(asset, price, sigma, now_ms)
 
-    def ticked(self, asset: str, now_ms: int) -> None:
+    def price_published(self, asset: str, now_ms: int) -> None:
         """Pass on that a feed spoke."""
         if self._chained is not None:
-            self._chained.ticked(asset, now_ms)
+            self._chained.price_published(asset, now_ms)
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
         """Pass on that an order session is up or down."""

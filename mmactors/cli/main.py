@@ -168,13 +168,13 @@ def _check(args: argparse.Namespace) -> int:
 def _simulator(args: argparse.Namespace) -> int:
     config = configured(args.conf, {} if args.port is None else {"--port": {"MM__simulator__port": str(args.port)}})
     must_be_file(args.prices)
-    from mmactors import simulator
+    from mmactors.simulator.server import server, tokens
 
     try:
-        secret = simulator.signing_secret(os.environ)
-    except simulator.BadSecretError as bad:
+        secret = tokens.signing_secret(os.environ)
+    except tokens.BadSecretError as bad:
         raise UsageError(str(bad), BAD_CONFIG) from None
-    return simulator.run(
+    return server.run(
         config,
         prices=args.prices,
         secret=secret,

@@ -36,8 +36,8 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.simulator import DEVELOPMENT_SECRET
-from mmactors.simulator.server.hub import Latency
+from mmactors.simulator.models.latency import Latency
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos
@@ -83,13 +83,13 @@ class _Calls:
 
     def __init__(
         self,
-        trouble: FaultSchedule,
+        schedule: FaultSchedule,
         timeline: Timeline,
         latency: Latency,
         answer: Callable[[_Call], list[VenueReport]],
         deliver: Deliver,
     ) -> None:
-        self._trouble = trouble
+        self._schedule = schedule
         self._timeline = timeline
         self._latency = latency
         self._answer = answer
@@ -112,19 +112,19 @@ class _Calls:
 
     def _arrived(self, call: _Call) -> None:
         now, reports = self._timeline.clock.now(), self._answer(call)
-        if self._trouble.now("slow_rest", now) is None:
-            self._told(reports)
+        if self._schedule.now("slow_rest", now) is None:
+            self._deliver_all(reports)
         else:
-            takes_s = self._trouble.random.uniform(*REST_TAKES_S)
-            self._timeline.call_at(now + nanos(takes_s), partial(self._told, reports))
+            takes_s = self._schedule.random.uniform(*REST_TAKES_S)
+            self._timeline.call_at(now + nanos(takes_s), partial(self._deliver_all, reports))
 
-    def _told(self, reports: list[VenueReport]) -> None:
+    def _deliver_all(self, reports: list[VenueReport]) -> None:
         for report in reports:
             self._deliver(report)
         self._next()
 
 
-class _Speaker:
+class _Sender:
     """What the venue's socket says things through."""
 
     def __init__(self, put: Callable[[str], None]) -> None:
@@ -142,35 +142,35 @@ class _Speaker:
 class FaultyLink:
     """The gateway's link with everything that can happen to it; its connections come and go."""
 
-    def __init__(self, trouble: FaultSchedule, stage: Environment, deliver: Deliver) -> None:
+    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
         """Args:
         trouble: what goes wrong.
         stage, deliver: as `VirtualLink` has them.
         """
-        config = stage.config
-        self._trouble = trouble
-        self._timeline = stage.timeline
-        self._floor = stage.floor
+        config = environment.config
+        self._schedule = schedule
+        self._timeline = environment.timeline
+        self._hub = environment.floor
         self._deliver = deliver
         self._codec = Codec(config.venue.wire_asks)
         venue, simulator = config.venue, config.simulator
         self._terms = SessionTerms("twin", venue.wire_asks, venue.heartbeat_ms, venue.cod_timeout_ms)
         self._latencies = {
-            name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, stage.random(name))
+            name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, environment.random(name))
             for name in ("out", "in", "rest")
         }
         rest = self._latencies["rest"]
-        self._audits = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
-        self._cancels = _Calls(trouble, stage.timeline, rest, self._answer, deliver)
+        self._queries = _Calls(schedule, environment.timeline, rest, self._answer, deliver)
+        self._cancels = _Calls(schedule, environment.timeline, rest, self._answer, deliver)
         self._watched: set[str] = set()
-        self._tally = Counters()
-        self._talk: SessionProtocol | None = None
-        self._lives = 0
+        self._counters = Counters()
+        self._protocol: SessionProtocol | None = None
+        self._connections = 0
         self._stopped = False
 
     def start(self) -> None:
         """Connect, and be cut off when the time comes."""
-        for fault in self._trouble.faults:
+        for fault in self._schedule.faults:
             if fault.kind == "cut":
                 self._timeline.call_at(fault.from_ns, partial(self._break, "connection reset"))
         self._connect()
@@ -178,146 +178,146 @@ class FaultyLink:
     def stop(self) -> None:
         """Hang up."""
         self._stopped = True
-        self._talk = None
+        self._protocol = None
 
     def submit(self, request: VenueRequest) -> None:
         """Take a request; what cannot leave comes back as not sent, as from the real link."""
         now = self._timeline.clock.now()
-        talk = self._talk if self._talk is not None and self._talk.up else None
+        protocol = self._protocol if self._protocol is not None and self._protocol.up else None
         match request:
             case WatchBook():
                 (self._watched.add if request.on else self._watched.discard)(request.market)
-                if self._talk is not None:
-                    self._talk.watch(request)
-            case SendBatch() if talk is not None:
-                talk.send_batch(request, now)
+                if self._protocol is not None:
+                    self._protocol.watch(request)
+            case SendBatch() if protocol is not None:
+                protocol.send_batch(request, now)
                 self._deliver(BatchWritten(request.op_id, now))
             case SendBatch():
                 unsent = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
                 self._deliver(BatchReported(request.op_id, unsent, now))
-            case SendCancelAll() if talk is not None:
-                talk.send_cancel_all(request)
+            case SendCancelAll() if protocol is not None:
+                protocol.send_cancel_all(request)
             case SendCancelAll():
                 self._cancels.make(request)
             case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
-                self._audits.make(request)
+                self._queries.make(request)
 
     # --- a connection's life ------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._stopped or self._talk is not None:
+        if self._stopped or self._protocol is not None:
             return
-        cut = self._trouble.now("cut", self._timeline.clock.now())
+        cut = self._schedule.now("cut", self._timeline.clock.now())
         if cut is not None:
             self._retry(cut.until_ns)
             return
-        self._lives += 1
-        self._socket = VenueSocket(self._floor, self._latencies["out"], self._lives)
+        self._connections += 1
+        self._socket = VenueSocket(self._hub, self._latencies["out"], self._connections)
         self._out = _FaultyChannel(self._timeline, self._latencies["out"], self._reach_venue)
-        self._in = _FaultyChannel(self._timeline, self._latencies["in"], self._reach_us)
-        self._speaker = _Speaker(partial(self._say, self._in))
-        self._socket.speak_through(self._speaker)
-        self._floor.listeners.add(self._socket)
-        self._talk = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._tally)
+        self._in = _FaultyChannel(self._timeline, self._latencies["in"], self._reach_program)
+        self._sender = _Sender(partial(self._send_to_program, self._in))
+        self._socket.send_through(self._sender)
+        self._hub.connected.add(self._socket)
+        self._protocol = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._counters)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
-        self._talk.begin(token, self._timeline.clock.now())
-        self._tend(self._talk)
+        self._protocol.begin(token, self._timeline.clock.now())
+        self._run_timers(self._protocol)
 
     def _break(self, reason: str) -> None:
-        talk = self._talk
-        if talk is None or self._stopped:
+        protocol = self._protocol
+        if protocol is None or self._stopped:
             return
-        self._talk = None
-        if self._trouble.random.random() < 0.5:  # the venue still reads what was on its way; its answers reach nobody
+        self._protocol = None
+        if self._schedule.random.random() < 0.5:  # the venue still reads what was on its way; its answers reach nobody
             for frame in self._out.waiting:
-                self._hear(frame)
+                self._reach_socket(frame)
         self._out.waiting.clear()
         self._in.waiting.clear()
-        self._speaker.closing = True
-        self._floor.leave(self._socket)
-        for request in talk.end():
+        self._sender.closing = True
+        self._hub.leave(self._socket)
+        for request in protocol.end():
             self._cancels.make(request)
         self._deliver(VenueDisconnected(reason, self._timeline.clock.now()))
         self._retry(self._timeline.clock.now())
 
     def _retry(self, from_ns: int) -> None:
-        self._timeline.call_at(from_ns + nanos(self._trouble.random.uniform(*RECONNECT_S)), self._connect)
+        self._timeline.call_at(from_ns + nanos(self._schedule.random.uniform(*RECONNECT_S)), self._connect)
 
-    def _tend(self, talk: SessionProtocol) -> None:
-        if talk is not self._talk:
+    def _run_timers(self, protocol: SessionProtocol) -> None:
+        if protocol is not self._protocol:
             return
         try:
-            due = talk.tend(self._timeline.clock.now())
+            due = protocol.tend(self._timeline.clock.now())
         except SessionOverError as over:
             self._break(over.reason)
         else:
-            self._timeline.call_at(due + MILLISECOND, partial(self._tend, talk))  # as the real session's wait
+            self._timeline.call_at(due + MILLISECOND, partial(self._run_timers, protocol))  # as the real session's wait
 
     # --- frames -------------------------------------------------------------------------------------
 
     def _reach_venue(self, frame: bytes) -> None:
-        fault = self._trouble.now("errors", self._timeline.clock.now())
-        if fault is not None and b'"batch"' in frame and self._trouble.random.random() < 0.5:
-            self._speaker.put(_failed(msgspec.json.decode(frame)["id"]))
+        fault = self._schedule.now("errors", self._timeline.clock.now())
+        if fault is not None and b'"batch"' in frame and self._schedule.random.random() < 0.5:
+            self._sender.put(_failed(msgspec.json.decode(frame)["id"]))
             return
-        self._hear(frame)
+        self._reach_socket(frame)
 
-    def _hear(self, frame: bytes) -> None:
-        now_ms = self._floor.clock.now_ms()
-        self._floor.simulation.advance(now_ms)
+    def _reach_socket(self, frame: bytes) -> None:
+        now_ms = self._hub.clock.now_ms()
+        self._hub.simulation.advance(now_ms)
         if self._socket.session is not None:
             self._socket.session.last_frame_ms = now_ms
-        self._socket.hear(frame)
+        self._socket.receive(frame)
 
-    def _say(self, way: _FaultyChannel, text: str) -> None:
+    def _send_to_program(self, channel: _FaultyChannel, text: str) -> None:
         now = self._timeline.clock.now()
-        lost_news = self._trouble.now("lost_news", now) is not None
+        lost_news = self._schedule.now("lost_news", now) is not None
         if lost_news and '"type":"order"' in text:
             return
         if '"type":"ack","op":"batch"' in text:
-            if lost_news or self._trouble.now("lost_acks", now) is not None:
+            if lost_news or self._schedule.now("lost_acks", now) is not None:
                 return
-            if self._trouble.now("errors", now) is not None:
+            if self._schedule.now("errors", now) is not None:
                 text = _failed(msgspec.json.decode(text)["id"])
-        late = self._trouble.now("late", now)
-        way.send(text, late.until_ns if late is not None else 0)
+        late = self._schedule.now("late", now)
+        channel.send(text, late.until_ns if late is not None else 0)
 
-    def _reach_us(self, text: str) -> None:
-        if self._talk is not None:
+    def _reach_program(self, text: str) -> None:
+        if self._protocol is not None:
             try:
-                self._talk.hear(text.encode(), self._timeline.clock.now())
+                self._protocol.hear(text.encode(), self._timeline.clock.now())
             except SessionOverError as over:
                 self._break(over.reason)
 
     def _answer(self, request: _Call) -> list[VenueReport]:
         """What the venue answers over REST, or what comes of asking."""
-        flaky = self._trouble.now("no_rest", self._timeline.clock.now()) is not None
-        down = flaky and self._trouble.random.random() < REST_FAILS
-        self._floor.simulation.advance(self._floor.clock.now_ms())
-        account = self._floor.simulation.account(ACCOUNT)
+        flaky = self._schedule.now("no_rest", self._timeline.clock.now()) is not None
+        down = flaky and self._schedule.random.random() < REST_FAILS
+        self._hub.simulation.advance(self._hub.clock.now_ms())
+        account = self._hub.simulation.account(ACCOUNT)
         match request:
             case SendCancelAll():
                 frame = {"op": "cancel_all"} | ({} if request.market is None else {"market": request.market})
-                reply = self._floor.submit(account, frame)
-                self._floor.publish()
+                reply = self._hub.submit(account, frame)
+                self._hub.publish()
                 return [CancelAllReported(request.op_id, tuple(reply["result"]["cancelled"]), None)]
             case MergePairs() if down:
                 return [MergeReported(request.market, "name resolution failed")]
             case MergePairs():
-                self._floor.submit(account, {"op": "merge", "market": request.market, "size": request.size})
-                self._floor.publish()
+                self._hub.submit(account, {"op": "merge", "market": request.market, "size": request.size})
+                self._hub.publish()
                 return [MergeReported(request.market, None)]
             case FetchFills() if down:
                 return [FillsFetched(request.since_seq, (), "name resolution failed")]
             case FetchFills():
                 since = request.since_seq - OVERLAP
-                told = [replies.fill_json(fill) for fill in account.fills if fill.seq > since]
-                fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
+                missed = [replies.fill_json(fill) for fill in account.fills if fill.seq > since]
+                fills, _ = self._codec.fills(msgspec.json.encode({"fills": missed, "next": None}))
                 return [FillsFetched(request.since_seq, fills)]
             case FetchMarkets() if not down:
-                now_ms = self._floor.clock.now_ms()
+                now_ms = self._hub.clock.now_ms()
                 listed = [
-                    m for m in self._floor.simulation.venue.markets.values() if m.listed and m.status == request.status
+                    m for m in self._hub.simulation.venue.markets.values() if m.listed and m.status == request.status
                 ]
                 raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
                 return [MarketReported("snapshot", market) for market in self._codec.markets(raw)[0]]
@@ -334,13 +334,13 @@ class FaultyLink:
 class FaultyFeed(VirtualFeed):
     """The feed's socket, silent at times though it stands."""
 
-    def __init__(self, trouble: FaultSchedule, stage: Environment, deliver: Deliver) -> None:
-        super().__init__(stage, deliver)
-        self._trouble = trouble
+    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
+        super().__init__(environment, deliver)
+        self._schedule = schedule
 
     def _tick(self) -> None:
         now = self._timeline.clock.now()
-        if self.live and self._trouble.now("silent", now) is not None:
+        if self.live and self._schedule.now("silent", now) is not None:
             self._timeline.call_at(now + self._period_ns, self._tick)
         else:
             super()._tick()

@@ -24,8 +24,8 @@ from mmactors.messages import OrderFilled
 from mmactors.runtime.lanes import Lane
 from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
 
-LOOK_EVERY_S = 0.25
-DESIGNED = frozenset(("V9 one per price",))
+CHECK_EVERY_S = 0.25
+BY_DESIGN = frozenset(("V9 one per price",))
 """Not judged under faults: an order in doubt is left alone and counted, so the ladder beside it may meet its price."""
 
 OUTLASTING = frozenset(("V4 resting", "V5 resting", "V7 resting", "V7 market_closed", "dead side resting"))
@@ -49,21 +49,21 @@ class Finding:
 class Ledgers:
     """Compares the program's books with the venue's. Its `saw` observes the runtime."""
 
-    def __init__(self, twin: ActorRun, trouble: FaultSchedule) -> None:
-        self._twin = twin
-        self._trouble = trouble
+    def __init__(self, program: ActorRun, schedule: FaultSchedule) -> None:
+        self._program = program
+        self._schedule = schedule
         self._journal: Counter[str] = Counter()
         self._since: dict[tuple[str, str], int] = {}
 
-    def saw(self, _now: Nanos, name: str, message: object) -> None:
+    def observe(self, _now: Nanos, name: str, message: object) -> None:
         """Note what the journal is told."""
         if name == addresses.JOURNAL and isinstance(message, OrderFilled):
             self._journal[message.fill_id] += 1
 
-    def broken(self) -> tuple[str, str] | None:
+    def differs(self) -> tuple[str, str] | None:
         """Return the rule and the words of a difference that has lasted too long."""
-        now = self._twin.runtime.clock.now()
-        if not self._trouble.quiet(now, 0):
+        now = self._program.runtime.clock.now()
+        if not self._schedule.quiet(now, 0):
             self._since.clear()
             return None
         differences = self._differences()
@@ -74,7 +74,7 @@ class Ledgers:
         return None
 
     def _differences(self) -> dict[tuple[str, str], str]:
-        desk, account = self._twin.desk, self._twin.venue.account(ACCOUNT)
+        desk, account = self._program.desk, self._program.venue.account(ACCOUNT)
         found: dict[tuple[str, str], str] = {}
         for order in account.live.values():
             if order.client_order_id not in desk.table.orders:
@@ -83,9 +83,9 @@ class Ledgers:
         for fill in account.fills:
             if fill.fill_id not in self._journal:
                 found["V1 fills", fill.fill_id] = f"{fill.size} {fill.outcome} of fill {fill.fill_id} never booked"
-        told = {fill.fill_id for fill in account.fills}
+        known = {fill.fill_id for fill in account.fills}
         for name, count in self._journal.items():
-            if count > 1 or name not in told:
+            if count > 1 or name not in known:
                 found["V1 fills", name] = f"fill {name} booked {count} times"
         off = desk.account.cash_micros - account.cash
         if off:
@@ -116,50 +116,50 @@ def run(
         interleaving: seed of a random legal order of events, None for the canonical one.
     """
     began = time.process_time()
-    trouble = draw(seed, START_NS, duration_s, kinds)
+    schedule = draw(seed, START_NS, duration_s, kinds)
     violations: list[Violation] = []
 
-    def saw_broken(violation: Violation) -> None:
+    def count_violation(violation: Violation) -> None:
         now = violation.t * MILLISECOND
-        excused = violation.check in OUTLASTING and not trouble.quiet(now, PATIENCE_NS, besides="silent")
-        if violation.check not in DESIGNED and not excused:
+        excused = violation.check in OUTLASTING and not schedule.quiet(now, PATIENCE_NS, besides="silent")
+        if violation.check not in BY_DESIGN and not excused:
             violations.append(violation)
 
     rules = Rules(config.model_dump(mode="json", exclude_unset=True, exclude_none=True))
-    tap = AuditTap(Auditor(rules, account=ACCOUNT, on_violation=saw_broken))
+    audit_tap = AuditTap(Auditor(rules, account=ACCOUNT, on_violation=count_violation))
     ledgers: Ledgers | None = None
 
-    def saw(now: Nanos, name: str, message: object) -> None:
+    def observe(now: Nanos, name: str, message: object) -> None:
         if ledgers is not None:
-            ledgers.saw(now, name, message)
+            ledgers.observe(now, name, message)
 
-    twin = ActorRun(
+    program = ActorRun(
         config,
         interleaving=interleaving,
-        recorder=tap,
+        recorder=audit_tap,
         trace=False,
-        observer=saw,
-        link=partial(FaultyLink, trouble),
-        feed=partial(FaultyFeed, trouble),
+        observer=observe,
+        link=partial(FaultyLink, schedule),
+        feed=partial(FaultyFeed, schedule),
     )
-    tap.world = twin.venue.world
-    ledgers = Ledgers(twin, trouble)
+    audit_tap.world = program.venue.world
+    ledgers = Ledgers(program, schedule)
     rule, words = None, ""
     end_ns = START_NS + nanos(duration_s)
-    while rule is None and twin.runtime.clock.now() < end_ns:
-        twin.run(LOOK_EVERY_S)
-        broken = ledgers.broken()
+    while rule is None and program.runtime.clock.now() < end_ns:
+        program.run(CHECK_EVERY_S)
+        differs = ledgers.differs()
         if violations:
             rule, words = violations[0].check, violations[0].words
-        elif broken is not None:
-            rule, words = broken
-        elif twin.ended:
-            rule, words = "end", f"the program ended: {twin.ended[0]}"
-    statistics = twin.runtime.statistics()
+        elif differs is not None:
+            rule, words = differs
+        elif program.ended:
+            rule, words = "end", f"the program ended: {program.ended[0]}"
+    statistics = program.runtime.statistics()
     if rule is None and statistics.died + statistics.abandoned:
         rule, words = "deaths", f"{statistics.died} actors died, {statistics.abandoned} were given up"
     if rule is None and statistics.dead_letters[Lane.MONEY]:
         rule, words = "dead letters", f"{statistics.dead_letters[Lane.MONEY]} messages about money reached nobody"
-    virtual_s = (twin.runtime.clock.now() - START_NS) / SECOND
-    twin.end()
+    virtual_s = (program.runtime.clock.now() - START_NS) / SECOND
+    program.end()
     return Finding(seed, rule, words, virtual_s, time.process_time() - began)

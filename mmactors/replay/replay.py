@@ -34,7 +34,7 @@ from mmactors.units import Nanos
 T = TypeVar("T")
 Progress = Callable[[str], None]
 
-TELL_EVERY_S = 5.0
+PROGRESS_EVERY_S = 5.0
 NOISE = 1e-9
 """Floats that differ by no more than this, relatively or in all, are the same but for their last digits."""
 
@@ -131,7 +131,7 @@ class Replay:
 
 
 @dataclass(slots=True)
-class _Life:
+class _Replayed:
     """One Maker's replay; `maker` is None once it has decided otherwise."""
 
     maker: Maker | None
@@ -146,17 +146,17 @@ def prove(path: Path, *, market: str | None = None, progress: Progress = lambda 
     """
     reader, chosen = open_log(path, market)
     found = Replay(str(path), reader.header)
-    lives: dict[tuple[str, int], _Life] = {}
+    replayed: dict[tuple[str, int], _Replayed] = {}
     began = time.perf_counter()
     for record in records(reader, chosen, progress):
         if isinstance(record, RecordedMaker):
             name = record.market.id
             maker = Maker(name, record.incarnation, record.prefix, record.params)
-            lives[name, record.incarnation] = _Life(maker)
+            replayed[name, record.incarnation] = _Replayed(maker)
             found.makers += 1
             found.markets.add(name)
         else:
-            _step(found, life_of(lives, record, path), record)
+            _step(found, state_of(replayed, record, path), record)
     found.cut = reader.cut
     found.wall_s = time.perf_counter() - began
     if not found.steps:
@@ -166,13 +166,13 @@ def prove(path: Path, *, market: str | None = None, progress: Progress = lambda 
     return found
 
 
-def _step(found: Replay, life: _Life, step: RecordedStep) -> None:
-    if life.maker is None:
+def _step(found: Replay, state: _Replayed, step: RecordedStep) -> None:
+    if state.maker is None:
         return
-    life.steps += 1
+    state.steps += 1
     found.steps += 1
     try:
-        decision = life.maker.handle(step.event, step.at_ns)
+        decision = state.maker.handle(step.event, step.at_ns)
     except Exception as error:  # noqa: BLE001 - a recorded death is to be repeated like any other answer
         died = f"died: {type(error).__name__}: {error}"
         answer = encoded_answer(None, False)
@@ -187,41 +187,41 @@ def _step(found: Replay, life: _Life, step: RecordedStep) -> None:
     if not where:
         found.rounded += 1
         return
-    life.maker = None
+    state.maker = None
     event = repr(step.event)
     found.differences.append(
         Difference(
             market=step.market,
             incarnation=step.incarnation,
-            step=life.steps,
+            step=state.steps,
             at_ns=step.at_ns,
             event=event if len(event) <= LONGEST_EVENT else event[: LONGEST_EVENT - 3] + "...",
-            expected=_told(step.answer),
-            got=died or _told(answer),
+            expected=_described(step.answer),
+            got=died or _described(answer),
             where=where,
         )
     )
 
 
-def _told(answer: bytes) -> str:
-    told = decoded_answer(answer)
-    if told is None:
+def _described(answer: bytes) -> str:
+    decoded = decoded_answer(answer)
+    if decoded is None:
         return "died"
-    requote, commands = told
+    requote, commands = decoded
     words = [
         f"{kind} ({', '.join(f'{len(fields[what])} {what}' for what in ('cancels', 'replaces', 'places'))})"
         if kind == QuoteIntent.__name__
         else kind
         for kind, fields in commands
     ]
-    return ", ".join(words + ["to look again"] * requote) or "nothing"
+    return ", ".join(words + ["to requote"] * requote) or "nothing"
 
 
 def _tree(answer: bytes) -> Any:
-    told = decoded_answer(answer)
-    if told is None:
+    decoded = decoded_answer(answer)
+    if decoded is None:
         return None
-    return {"looks again": told[0], **{f"{n}. {kind}": fields for n, (kind, fields) in enumerate(told[1], 1)}}
+    return {"requotes": decoded[0], **{f"{n}. {kind}": fields for n, (kind, fields) in enumerate(decoded[1], 1)}}
 
 
 def _where(expected: Any, got: Any, path: str = "") -> str:
@@ -267,23 +267,23 @@ def open_log(path: Path, market: str | None) -> tuple[EventLogReader, str | None
 
 def records(reader: EventLogReader, market: str | None, progress: Progress) -> Iterator[RecordedMaker | RecordedStep]:
     """Return the records of one market, or of all; `progress` hears of it every few seconds."""
-    told = time.perf_counter()
+    reported_s = time.perf_counter()
     for count, record in enumerate(reader):
         name = record.market.id if isinstance(record, RecordedMaker) else record.market
         if market is None or name == market:
             yield record
-        if count % 1000 == 0 and time.perf_counter() - told > TELL_EVERY_S:
-            told = time.perf_counter()
+        if count % 1000 == 0 and time.perf_counter() - reported_s > PROGRESS_EVERY_S:
+            reported_s = time.perf_counter()
             progress(f"{count} steps read")
 
 
-def life_of(lives: dict[tuple[str, int], T], step: RecordedStep, path: Path) -> T:
+def state_of(replayed: dict[tuple[str, int], T], step: RecordedStep, path: Path) -> T:
     """Return what is kept of the Maker whose step this is.
 
     Raises:
         EventLogError: its beginning is not in the log.
     """
-    life = lives.get((step.market, step.incarnation))
-    if life is None:
+    state = replayed.get((step.market, step.incarnation))
+    if state is None:
         raise EventLogError(f"{path}: has steps of {step.market} #{step.incarnation}, not its beginning", UNREADABLE)
-    return life
+    return state

@@ -15,7 +15,7 @@ from mmactors.core.quoting.maker import Maker
 from mmactors.messages import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderReplaced, QuoteIntent
 from mmactors.ops.event_log import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
 from mmactors.ops.market_log import plain
-from mmactors.replay.replay import Progress, life_of, open_log, records
+from mmactors.replay.replay import Progress, open_log, records, state_of
 from mmactors.units import Contracts, Nanos
 
 _ORDER_EVENTS = get_args(OrderEvent)
@@ -128,12 +128,12 @@ class Contrast:
             "recorded  other"
         ]
         for name, market in self.markets.items():
-            told = market.figures()
-            was, other = told["two_sided_share"]
+            shown = market.figures()
+            was, other = shown["two_sided_share"]
             rows.append(
                 f"{plain(name):<{width}}  {market.changes[0]:>17}{market.changes[1]:>8}"
                 f"  {_shown(_ratio(market.differing, market.moments), '.1%'):>14}"
-                f"  {_shown(told['mean_abs_bid_ticks'], '.2f'):>11}  {_shown(told['mean_abs_ask_ticks'], '.2f'):>11}"
+                f"  {_shown(shown['mean_abs_bid_ticks'], '.2f'):>11}  {_shown(shown['mean_abs_ask_ticks'], '.2f'):>11}"
                 f"  {_shown(was, '.1%'):>19}{_shown(other, '.1%'):>7}"
             )
         return [
@@ -154,17 +154,17 @@ def contrast(
         EventLogError: the log cannot be read, has no steps, or no such market.
     """
     reader, chosen = open_log(path, market)
-    lives: dict[tuple[str, int], tuple[_Alone, _Alone]] = {}
+    makers: dict[tuple[str, int], tuple[_Alone, _Alone]] = {}
     found: dict[str, MarketContrast] = {}
     died, steps = encoded_answer(None, False), 0
     for record in records(reader, chosen, progress):
         if isinstance(record, RecordedMaker):
             name = record.market.id
             other = config.maker_params(record.market.asset, record.market.duration_s)
-            lives[name, record.incarnation] = _Alone(record, record.params), _Alone(record, other)
+            makers[name, record.incarnation] = _Alone(record, record.params), _Alone(record, other)
             found.setdefault(name, MarketContrast(name))
             continue
-        ours, theirs = sides = life_of(lives, record, path)
+        ours, theirs = sides = state_of(makers, record, path)
         steps += 1
         answers = isinstance(record.event, _ORDER_EVENTS) and not isinstance(record.event, OrderFilled)
         if answers or record.answer == died:  # what became of other orders than theirs

@@ -24,7 +24,7 @@ class SimulatorError(Exception):
         self.exit_code = exit_code
 
 
-TOLD = (66, 69, 70, 78)
+EXPLAINED = (66, 69, 70, 78)
 """With these exit codes it has said why."""
 
 
@@ -71,11 +71,11 @@ class SimulatorProcess:
         finally:
             overdue.cancel()
         try:
-            said = json.loads(line)["listening"]
-            return Address(int(said["port"]), said["rest_url"], said["ws_url"], said["binance_url"])
+            listening = json.loads(line)["listening"]
+            return Address(int(listening["port"]), listening["rest_url"], listening["ws_url"], listening["binance_url"])
         except (ValueError, KeyError, TypeError):
             code = self.stop()
-            if code in TOLD:
+            if code in EXPLAINED:
                 raise SimulatorError("", code) from None
             raise SimulatorError(f"the embedded simulator {_ended(code)} before it listened") from None
 

@@ -147,8 +147,8 @@ def test_without_cancel_on_disconnect_the_heartbeat_over_rest_holds_the_switch(l
         with Desk(venue, cod_timeout_ms=2000) as desk:
             begun(desk)
             desk.send(places=(desk.place("c1"),))
-            held = eventually(lambda: venue.ask(lambda: dict(venue.server.floor.sessions.heartbeats)), "a heartbeat")
-            eventually(lambda: venue.ask(venue.server.floor.clock.now_ms) > held["a-1"] + 100, "its end")
+            held = eventually(lambda: venue.ask(lambda: dict(venue.server.hub.sessions.heartbeats)), "a heartbeat")
+            eventually(lambda: venue.ask(venue.server.hub.clock.now_ms) > held["a-1"] + 100, "its end")
             assert venue.resting() == 1, "kept up"
         eventually(lambda: venue.resting() == 0, "the switch going off")
     assert not [line for line in lines if "rest until" in line]
@@ -161,7 +161,7 @@ def test_without_either_it_is_said_and_a_lost_session_is_cancelled_over_rest(lin
         eventually(lambda: [line for line in lines if "its orders rest until" in line], "the warning")
 
         def drop() -> None:
-            for listener in list(venue.server.floor.listeners):
+            for listener in list(venue.server.hub.connected):
                 listener.close(1012, "restart")
 
         venue.ask(drop)

@@ -138,7 +138,7 @@ def test_the_log_knows_the_price_that_a_new_subscriber_is_greeted_with(tmp_path:
         async with running(feeds=busy(trades_per_s=0.001), log=log) as s:
             venue = await s.peer()
             await venue.log_in()
-            clock = s.server.floor.clock
+            clock = s.server.hub.clock
             began_ms = clock.now_ms()
             await s.eventually(lambda: clock.now_ms() > began_ms + 500, "a while after the only trade")
             await venue.call(5, "place", order=s.order(0.3))

@@ -97,7 +97,7 @@ def test_frames_are_late_by_the_latency_and_in_order() -> None:
         async with running(feed_ticks_per_s=50.0, feed_latency_ms=150, latency_jitter_ms=100) as s:
             peer = await s.peer(f"/stream?streams={BOOK}/{TRADE}")
             trade = (await peer.until(lambda f: f["stream"] == TRADE))["data"]
-            assert s.server.floor.clock.now_ms() - trade["T"] >= 49
+            assert s.server.hub.clock.now_ms() - trade["T"] >= 49
             found = await ticks(peer, 20)
             assert [t["u"] for t in found] == sorted(t["u"] for t in found)
 
@@ -135,12 +135,12 @@ def test_the_log_says_when_the_last_price_went_to_anybody_and_who_is_connected(t
             await ticks(peer, 3)
             await venue.call(5, "place", order=s.order(0.3))
             await peer.socket.close()
-            clock, left_ms = s.server.floor.clock, s.server.floor.clock.now_ms()
+            clock, left_ms = s.server.hub.clock, s.server.hub.clock.now_ms()
             await s.eventually(lambda: clock.now_ms() > left_ms + 300, "a while in which nobody hears a price")
             await venue.call(6, "place", order=s.order(0.31))
             await venue.call(7, "logout")
             await venue.closed()
-            await s.eventually(lambda: not s.server.floor.listeners)
+            await s.eventually(lambda: not s.server.hub.connected)
 
     asyncio.run(scene())
     heard, unheard = lines("order")[:2]

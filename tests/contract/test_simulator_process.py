@@ -15,7 +15,8 @@ MAIN = """
 import json, sys
 from pathlib import Path
 from mmactors.config import Config
-from mmactors.simulator import DEVELOPMENT_SECRET, run
+from mmactors.simulator.server.server import run
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 given = json.loads(sys.argv[1])
 config = Config.model_validate({"simulator": given["simulator"]})
 prices = given.get("prices")

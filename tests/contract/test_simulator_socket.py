@@ -262,7 +262,7 @@ class TestCancelOnDisconnect:
                 back = await s.peer()
                 await back.log_in(cancel_on_disconnect=True, cod_timeout_ms=60_000)
                 assert [order["client_order_id"] for order in back.frames[-1]["orders"]] == ["x"]
-                passed = s.server.floor.clock.now_ms() + 500
+                passed = s.server.hub.clock.now_ms() + 500
                 await s.eventually(lambda: s.server.simulation.now_ms > passed)
                 assert len(s.server.simulation.account("a-1").live) == 1
 
@@ -297,7 +297,7 @@ class TestCancelOnDisconnect:
                 await peer.call(1, "auth", token=token(seconds=2.0), session="s-1", cancel_on_disconnect=True)
                 await peer.call(3, "place", order=s.order(0.4))
                 await peer.call(4, "auth", token=token(), session="s-1", cancel_on_disconnect=True)
-                passed = s.server.floor.clock.now_ms() + 2500
+                passed = s.server.hub.clock.now_ms() + 2500
                 await s.eventually(lambda: s.server.simulation.now_ms > passed)
                 assert len(s.server.simulation.account("a-1").live) == 1
                 assert (await peer.call(5, "cancel_all"))["result"]["cancelled"]
@@ -311,7 +311,7 @@ class TestCancelOnDisconnect:
                 await peer.log_in(cod_timeout_ms=50)
                 await peer.call(3, "place", order=s.order(0.4))
                 await peer.socket.close()
-                passed = s.server.floor.clock.now_ms() + 200
+                passed = s.server.hub.clock.now_ms() + 200
                 await s.eventually(lambda: s.server.simulation.now_ms > passed)
                 assert len(s.server.simulation.account("a-1").live) == 1
 

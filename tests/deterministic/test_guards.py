@@ -277,7 +277,7 @@ class Recorded:
         wanted = ("RESOLVED",) if kind == "correct" else ("OPEN", "HALTED")
         market = next(market for market in self.program.venue.venue.markets.values() if market.status in wanted)
         now_ms = self.program.runtime.clock.now() // MILLISECOND
-        self.program.venue.alter(market.id, MarketIntervention(kind, **more), now_ms)  # type: ignore[arg-type]
+        self.program.venue.intervene(market.id, MarketIntervention(kind, **more), now_ms)  # type: ignore[arg-type]
 
     def _spot(self, asset: str) -> float:
         return self.program.venue.world.price(asset) if self.program is not None else 0.0

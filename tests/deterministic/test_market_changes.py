@@ -12,8 +12,8 @@ from mmactors.backtest.actor_run import ActorRun
 from mmactors.backtest.audit_tap import AuditTap
 from mmactors.config import Config, load
 from mmactors.messages import QuoteIntent
-from mmactors.simulator.venue.book import Market
 from mmactors.simulator.venue.interventions import MarketIntervention
+from mmactors.simulator.venue.market import Market
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "sim.yaml"
@@ -62,7 +62,7 @@ class Scene:
         return next(m for m in self.twin.venue.venue.markets.values() if m.status in ("OPEN", "HALTED"))
 
     def alter(self, market: Market, kind: str, **more: object) -> None:
-        self.twin.venue.alter(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
+        self.twin.venue.intervene(market.id, MarketIntervention(kind, **more), self.now_ms)  # type: ignore[arg-type]
 
     def resting(self, market: Market) -> list[str]:
         return [order.outcome for order in self.account.live.values() if order.market == market.id]

@@ -88,7 +88,7 @@ def test_check_lists_everything_wrong_and_ends_with_78(tmp_path, as_json):
 
 
 def test_check_refuses_the_development_key_for_a_venue_elsewhere():
-    from mmactors.simulator import DEVELOPMENT_SECRET
+    from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 
     made = jwt.encode({"sub": "a", "exp": 2_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
     done = command("-m", "mmactors", "check", "conf/prod.yaml", DEGEN_API_KEY=made)

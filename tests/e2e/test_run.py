@@ -13,7 +13,7 @@ import jwt
 import pytest
 import requests
 
-from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from tests.e2e.conftest import Desktop, eventually
 
 pytestmark = pytest.mark.e2e

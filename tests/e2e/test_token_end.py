@@ -10,7 +10,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from tests.e2e.conftest import Desktop, Program, eventually
 
 pytestmark = pytest.mark.e2e

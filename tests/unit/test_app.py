@@ -19,7 +19,7 @@ from mmactors.messages import (
 )
 from mmactors.ops.journal import DAY_NS, JournalStore
 from mmactors.runtime.clock import SystemClock
-from mmactors.simulator import DEVELOPMENT_SECRET
+from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, micros
 from mmactors.venue.degen.credentials import MissingSecretError
 

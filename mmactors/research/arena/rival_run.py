@@ -16,8 +16,8 @@ from mmactors.core.reference.volatility import Volatility
 from mmactors.messages import SettlementRule
 from mmactors.research.arena.strategies import RIVALS, Rival, View, Wanted
 from mmactors.simulator.prices.world import World
-from mmactors.simulator.venue.book import LIVE, Market, Outcome
-from mmactors.simulator.venue.ledger import NewOrder, OrderEvent
+from mmactors.simulator.venue.ledger import LIVE, NewOrder, OrderEvent, Outcome
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.simulation import SimulatedVenue
 from mmactors.units import DOLLAR, MILLISECOND, Nanos

@@ -17,8 +17,8 @@ from mmactors.config import Config
 from mmactors.research.arena.arena import WARM_UP_S, on_excerpt, world_of
 from mmactors.research.arena.recorded_worlds import cut
 from mmactors.simulator.prices.world import World
-from mmactors.simulator.venue.book import Market, Order
-from mmactors.simulator.venue.ledger import Fill
+from mmactors.simulator.venue.ledger import Fill, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.participants import fair_of
 from mmactors.simulator.venue.simulation import build_world
 from mmactors.units import MILLISECOND

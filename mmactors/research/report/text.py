@@ -59,7 +59,9 @@ def lead(arena: Arena) -> str:
     sentences = (
         f"{_counted(len(players), 'strategy', 'strategies')} on {world}, on identical paths against the same takers."
     )
-    return sentences if arena.complete else f"{sentences} It was interrupted: these are the sessions that were finished."
+    return (
+        sentences if arena.complete else f"{sentences} It was interrupted: these are the sessions that were finished."
+    )
 
 
 def tiles(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -10,11 +10,25 @@ from pathlib import Path
 from random import Random
 
 from mmactors.config.schema import SimulatorConfig
-from mmactors.simulator.server.hub import Latency
 
 
 class LatenciesError(ValueError):
     """A file of latencies cannot be used; the text is one line for the user."""
+
+
+class Latency:
+    """A one-way delay: a base and a uniform jitter around it, both in milliseconds."""
+
+    def __init__(self, base_ms: int, jitter_ms: int, rng: Random) -> None:
+        jitter_ms = min(jitter_ms, base_ms)
+        self._base_ms = base_ms
+        self._low_ms, self._width_ms = -jitter_ms, 2 * jitter_ms
+        self._random = rng.random
+
+    def draw_s(self) -> float:
+        """Draw one delay in seconds."""
+        delay_ms = self._base_ms + (self._low_ms + self._width_ms * self._random())
+        return delay_ms / 1000 if delay_ms > 0.0 else 0.0
 
 
 class LognormalLatency(Latency):

@@ -46,7 +46,7 @@ class LivePath(PricePath):
         while self._told:
             match self._told.popleft():
                 case SpotTicked() as tick:
-                    self.heard_ms = to_ms
+                    self.received_ms = to_ms
                     self._take(self._reference.ticked(tick, now))
                 case FeedLived() as life:
                     self._reference.lived(life, now)

@@ -123,13 +123,13 @@ def load_recordings(
     if columns.times.size == 0:
         raise PricesError(f"{path}: no usable rows ({columns.unusable} unusable); {_NEED}")
     found: dict[str, Recording] = {}
-    said: list[str] = []
+    lines: list[str] = []
     for asset, mine in _by_asset(columns, assets, path).items():
         rows, whose = _one_source(mine, prefer)
         found[asset], line = _longest_piece(rows.times, rows.prices, path, asset, round(from_s * 1000))
-        said.append(line + whose)
+        lines.append(line + whose)
     unusable = f"; {columns.unusable} unusable rows dropped" if columns.unusable else ""
-    return Recordings(found, f"prices {path.name}: " + "; ".join(said) + unusable)
+    return Recordings(found, f"prices {path.name}: " + "; ".join(lines) + unusable)
 
 
 def read_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -187,7 +187,7 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
             continue
         try:
             when, price = _whole(row[time_at]), float(row[price_at])
-            told = {name: row[at] for name, at in label_at.items()}
+            row_labels = {name: row[at] for name, at in label_at.items()}
         except (ValueError, IndexError):
             unusable += 1
             continue
@@ -196,7 +196,7 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
             continue
         times.append(when)
         prices.append(price)
-        for name, label in told.items():
+        for name, label in row_labels.items():
             labels[name].append(label)
     return _Columns(np.array(times, dtype=np.int64), np.array(prices, dtype=np.float64), labels, unusable)
 

@@ -31,7 +31,7 @@ class PricePath(ABC):
     sigma: float
     end_ms: int | None = None
     live: bool = True
-    heard_ms: int | None = None
+    received_ms: int | None = None
 
     @abstractmethod
     def advance(self, to_ms: int) -> None:
@@ -124,10 +124,10 @@ class RecordedPath(PricePath):
         self._past = recording.past
         self._start_ms = start_ms
         self._speed = speed
-        self._livelier = math.sqrt(speed)
+        self._sigma_factor = math.sqrt(speed)
         self._at = 0
         self.price = recording.prices[0]
-        self.sigma = recording.sigmas[0] * self._livelier
+        self.sigma = recording.sigmas[0] * self._sigma_factor
         self.end_ms = start_ms + int(recording.times_ms[-1] / speed)
 
     def advance(self, to_ms: int) -> None:
@@ -138,7 +138,7 @@ class RecordedPath(PricePath):
             at += 1
         self._at = at
         self.price = self._prices[at]
-        self.sigma = self._sigmas[min(elapsed // 1000, len(self._sigmas) - 1)] * self._livelier
+        self.sigma = self._sigmas[min(elapsed // 1000, len(self._sigmas) - 1)] * self._sigma_factor
 
     def past(self) -> list[tuple[int, float]]:
         """Return the rows of the file before the first one played, as far as they reach into the hour before."""

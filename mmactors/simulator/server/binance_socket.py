@@ -12,9 +12,10 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator.feeds.binance import Ticker, parse_stream
+from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.prices.exchange import Exchange
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Latency, WallClock
+from mmactors.simulator.server.hub import WallClock
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.venue.replies import Json
 

@@ -12,10 +12,11 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from mmactors.simulator.feeds.coinbase import Product, Topic, refusal, subscriptions, topics_of
+from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.prices.exchange import Exchange
 from mmactors.simulator.server.binance_socket import serve
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Latency, VenueClock
+from mmactors.simulator.server.hub import VenueClock
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.venue.replies import Json
 

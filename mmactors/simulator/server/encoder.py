@@ -10,15 +10,15 @@ from typing import Any, Protocol
 import msgspec
 
 from mmactors.simulator.venue import replies
-from mmactors.simulator.venue.book import Market
 from mmactors.simulator.venue.ledger import AccountEvent, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.replies import Json
 
 
 class FrameEncoder(Protocol):
     """Writes frames. What it returns is what a listener's `put` takes."""
 
-    def say(self, message: Json) -> Any:
+    def encode(self, message: Json) -> Any:
         """Write any message of the contract."""
 
     def account_event(self, event: OrderEvent | AccountEvent) -> Any:
@@ -36,7 +36,7 @@ def encode(message: Json) -> str:
 class TextEncoder:
     """The wire's own: every frame is JSON text."""
 
-    def say(self, message: Json) -> str:
+    def encode(self, message: Json) -> str:
         """Write any message of the contract."""
         return encode(message)
 

@@ -14,11 +14,11 @@ from aiohttp import web
 
 from mmactors.simulator.prices.exchange import Exchange
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Say, VenueClock
+from mmactors.simulator.server.hub import VenueClock, WriteLine
 from mmactors.simulator.venue.interventions import MarketIntervention
 
 
-class _Wish(msgspec.Struct, forbid_unknown_fields=True):
+class _FeedRequest(msgspec.Struct, forbid_unknown_fields=True):
     state: Literal["live", "silent", "cut"] | None = None
     outlier_bp: Annotated[float, msgspec.Meta(ge=-9000, le=9000)] | None = None
     for_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 200
@@ -34,44 +34,44 @@ class FaultApi:
         self,
         exchanges: Iterable[Exchange],
         clock: VenueClock,
-        say: Say,
-        alter: Callable[[str, MarketIntervention, int], None],
+        write_line: WriteLine,
+        intervene: Callable[[str, MarketIntervention, int], None],
     ) -> None:
         self._exchanges = {exchange.name: exchange for exchange in exchanges}
         self._clock = clock
-        self._say = say
-        self._alter = alter
+        self._write_line = write_line
+        self._intervene_in = intervene
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
         return [
             web.post("/simulator/feeds/{source}", self._switch),
-            web.post("/simulator/markets/{id}", self._change),
+            web.post("/simulator/markets/{id}", self._intervene),
         ]
 
-    async def _change(self, request: web.Request) -> web.Response:
+    async def _intervene(self, request: web.Request) -> web.Response:
         market_id, now_ms = request.match_info["id"], self._clock.now_ms()
         try:
-            change = msgspec.json.decode(await request.read(), type=MarketIntervention)
-            self._alter(market_id, change, now_ms)
+            intervention = msgspec.json.decode(await request.read(), type=MarketIntervention)
+            self._intervene_in(market_id, intervention, now_ms)
         except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError) as error:
             raise web.HTTPBadRequest(reason=" ".join(str(error).split())) from None
-        self._say(f"market {market_id}: {change.kind}")
-        return web.Response(text=encode({"at": now_ms, "kind": change.kind}), content_type="application/json")
+        self._write_line(f"market {market_id}: {intervention.kind}")
+        return web.Response(text=encode({"at": now_ms, "kind": intervention.kind}), content_type="application/json")
 
     async def _switch(self, request: web.Request) -> web.Response:
         exchange = self._exchanges.get(request.match_info["source"])
         if exchange is None:
             raise web.HTTPNotFound(reason=f"no such feed; there are {', '.join(self._exchanges)}")
         try:
-            wish = msgspec.json.decode(await request.read(), type=_Wish)
+            wanted = msgspec.json.decode(await request.read(), type=_FeedRequest)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise web.HTTPBadRequest(reason=" ".join(str(error).split())) from None
         now_ms = self._clock.now_ms()
-        if wish.state is not None:
-            exchange.state = wish.state
-            self._say(f"feed {exchange.name} is {wish.state}")
-        if wish.outlier_bp is not None:
-            exchange.show_outlier(wish.outlier_bp, now_ms, wish.for_ms)
-            self._say(f"feed {exchange.name} is off by {wish.outlier_bp:g} bp for {wish.for_ms} ms")
+        if wanted.state is not None:
+            exchange.state = wanted.state
+            self._write_line(f"feed {exchange.name} is {wanted.state}")
+        if wanted.outlier_bp is not None:
+            exchange.show_outlier(wanted.outlier_bp, now_ms, wanted.for_ms)
+            self._write_line(f"feed {exchange.name} is off by {wanted.outlier_bp:g} bp for {wanted.for_ms} ms")
         return web.Response(text=encode({"at": now_ms, "state": exchange.state}), content_type="application/json")

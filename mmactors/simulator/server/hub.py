@@ -6,12 +6,11 @@ knows sockets only as listeners that take frames, and their form only as a voice
 
 import time
 from collections.abc import Callable
-from random import Random
 from typing import Any, Protocol
 
 from mmactors.simulator.server.encoder import FrameEncoder, TextEncoder
 from mmactors.simulator.server.order_sessions import OrderSession, Sessions
-from mmactors.simulator.server.tokens import Identity, WalletDesk, identify
+from mmactors.simulator.server.tokens import Identity, WalletLogin, identify
 from mmactors.simulator.venue import replies, requests
 from mmactors.simulator.venue.engine import MarketChange
 from mmactors.simulator.venue.ledger import Account
@@ -19,7 +18,7 @@ from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.simulator.venue.simulation import SimulatedVenue
 
-Say = Callable[[str], None]
+WriteLine = Callable[[str], None]
 
 
 class VenueClock(Protocol):
@@ -43,21 +42,6 @@ class WallClock:
     def now_ms(self) -> int:
         """Return the time."""
         return self.start_ms + int((time.monotonic() - self._origin) * 1000)
-
-
-class Latency:
-    """A one-way delay: a base and a uniform jitter around it, both in milliseconds."""
-
-    def __init__(self, base_ms: int, jitter_ms: int, rng: Random) -> None:
-        jitter_ms = min(jitter_ms, base_ms)
-        self._base_ms = base_ms
-        self._low_ms, self._width_ms = -jitter_ms, 2 * jitter_ms
-        self._random = rng.random
-
-    def draw_s(self) -> float:
-        """Draw one delay in seconds."""
-        delay_ms = self._base_ms + (self._low_ms + self._width_ms * self._random())
-        return delay_ms / 1000 if delay_ms > 0.0 else 0.0
 
 
 class Subscriber(Protocol):
@@ -85,15 +69,20 @@ class VenueHub:
     """
 
     def __init__(
-        self, simulation: SimulatedVenue, clock: VenueClock, secret: str, say: Say, voice: FrameEncoder | None = None
+        self,
+        simulation: SimulatedVenue,
+        clock: VenueClock,
+        secret: str,
+        write_line: WriteLine,
+        encoder: FrameEncoder | None = None,
     ) -> None:
         self.simulation = simulation
         self.clock = clock
-        self.say = say
-        self.voice = voice or TextEncoder()
+        self.write_line = write_line
+        self.encoder = encoder or TextEncoder()
         self.sessions = Sessions()
-        self.listeners: set[Subscriber] = set()
-        self.wallets = WalletDesk(secret, simulation.config.wallet_token_s)
+        self.connected: set[Subscriber] = set()
+        self.wallets = WalletLogin(secret, simulation.config.wallet_token_s)
         self._secret = secret
         self._unknown: dict[str, int] = {}
         self._channels: dict[tuple[str, str], dict[Subscriber, None]] = {}
@@ -115,43 +104,43 @@ class VenueHub:
         name = None if session is None else session.name
         return self.simulation.submit(account, frame, self.clock.now_ms(), name)
 
-    def note_unknown(self, op: object) -> None:
+    def count_unknown(self, op: object) -> None:
         """Count an operation nobody knows; say so the first time."""
         name = str(op)[:40]
         if name not in self._unknown and len(self._unknown) < 20:
-            self.say(f"unknown operation {name!r} ignored")
+            self.write_line(f"unknown operation {name!r} ignored")
         self._unknown[name] = self._unknown.get(name, 0) + 1
 
-    def take_over(self, listener: Subscriber, session: OrderSession) -> None:
+    def attach(self, subscriber: Subscriber, session: OrderSession) -> None:
         """Make this socket the session's one; another that was is closed."""
         key = (session.account, session.name)
         former = self._attached.get(key)
-        if former is not None and former is not listener:
+        if former is not None and former is not subscriber:
             former.session = None
             former.close(4009, "superseded session")
-        for left in [other for other, holder in self._attached.items() if holder is listener]:
-            del self._attached[left]
-        self._attached[key] = listener
-        self._note("up", session)
+        for other in [each for each, holder in self._attached.items() if holder is subscriber]:
+            del self._attached[other]
+        self._attached[key] = subscriber
+        self._log_session("up", session)
 
-    def leave(self, listener: Subscriber) -> None:
+    def leave(self, subscriber: Subscriber) -> None:
         """Forget a socket; its session's orders stay until their time is over."""
-        self.listeners.discard(listener)
+        self.connected.discard(subscriber)
         for subscribers in self._channels.values():
-            subscribers.pop(listener, None)
-        session = listener.session
-        if session is not None and self._attached.get((session.account, session.name)) is listener:
+            subscribers.pop(subscriber, None)
+        session = subscriber.session
+        if session is not None and self._attached.get((session.account, session.name)) is subscriber:
             del self._attached[session.account, session.name]
-            self._note("down", session)
+            self._log_session("down", session)
 
-    def subscribe(self, listener: Subscriber, channel: object, market_id: object) -> None:
+    def subscribe(self, subscriber: Subscriber, channel: object, market_id: object) -> None:
         """Start a subscription and send its snapshot, if the channel has one.
 
         Raises:
             RefusalError: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST; nothing was subscribed.
         """
         self.publish()
-        key = self._key(listener, channel, market_id)
+        key = self._key(subscriber, channel, market_id)
         now = self.clock.now_ms()
         subscribers = self._channels.setdefault(key, {})
         if key[0] == "orderbook":
@@ -159,42 +148,42 @@ class VenueHub:
             market = self.simulation.venue.markets[key[1]]
             if not subscribers:
                 market.book.touched.clear()
-            listener.put(self.voice.say(replies.book_snapshot(market, now)), market.id)
-        elif key[0] == "orders" and listener.account is not None:
-            listener.put(self.voice.say(replies.account_snapshot(listener.account)))
+            subscriber.put(self.encoder.encode(replies.book_snapshot(market, now)), market.id)
+        elif key[0] == "orders" and subscriber.account is not None:
+            subscriber.put(self.encoder.encode(replies.account_snapshot(subscriber.account)))
         elif key[0] == "markets":
             venue = self.simulation.venue
             shown = [replies.market_json(m, now) for m in venue.markets.values() if m.listed and m.status != "RESOLVED"]
             snapshot = {"type": "snapshot", "channel": "markets", "seq": venue.market_seq, "markets": shown, "ts": now}
-            listener.put(self.voice.say(snapshot))
-        subscribers[listener] = None
+            subscriber.put(self.encoder.encode(snapshot))
+        subscribers[subscriber] = None
 
-    def check_channel(self, listener: Subscriber, channel: object, market_id: object) -> None:
+    def check_channel(self, subscriber: Subscriber, channel: object, market_id: object) -> None:
         """Tell whether a subscription could be had.
 
         Raises:
             RefusalError: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST.
         """
-        self._key(listener, channel, market_id)
+        self._key(subscriber, channel, market_id)
 
-    def unsubscribe(self, listener: Subscriber, channel: object, market_id: object) -> None:
+    def unsubscribe(self, subscriber: Subscriber, channel: object, market_id: object) -> None:
         """End a subscription, if there is one."""
         name = channel if isinstance(channel, str) else ""
         detail = market_id if isinstance(market_id, str) else ""
-        if name == "orders" and listener.account is not None:
-            detail = listener.account.name
-        self._channels.get((name, detail), {}).pop(listener, None)
+        if name == "orders" and subscriber.account is not None:
+            detail = subscriber.account.name
+        self._channels.get((name, detail), {}).pop(subscriber, None)
 
-    def resend_books(self, listener: Subscriber, market_ids: frozenset[str]) -> None:
+    def resend_books(self, subscriber: Subscriber, market_ids: frozenset[str]) -> None:
         """Send fresh snapshots for the books whose deltas a slow reader missed."""
         self.publish()
         now = self.clock.now_ms()
         for market_id in sorted(market_ids):
             market = self.simulation.venue.markets.get(market_id)
-            if market is not None and listener in self._channels.get(("orderbook", market_id), {}):
-                listener.put(self.voice.say(replies.book_snapshot(market, now)), market_id)
+            if market is not None and subscriber in self._channels.get(("orderbook", market_id), {}):
+                subscriber.put(self.encoder.encode(replies.book_snapshot(market, now)), market_id)
 
-    def drop_session(self, session: OrderSession, reason: str = "cod") -> None:
+    def cancel_session(self, session: OrderSession, reason: str = "cod") -> None:
         """Cancel a session's orders now, if it asked for that; it is told at its next `auth`."""
         if not session.armed:
             return
@@ -208,17 +197,17 @@ class VenueHub:
         now = self.clock.now_ms()
         self.simulation.advance(now)
         for session in self.sessions.lapsing(now):
-            self.drop_session(session)
-            listener = self._attached.get((session.account, session.name))
-            if listener is not None:
-                listener.close(1000, "silent for too long")
+            self.cancel_session(session)
+            subscriber = self._attached.get((session.account, session.name))
+            if subscriber is not None:
+                subscriber.close(1000, "silent for too long")
         for name in self.sessions.missed(now):
             account = self.simulation.account(name)
             cancelled = self.simulation.venue.cancel_all(account, now, reason="cod")
-            self.say(f"account {name} missed its heartbeat: {len(cancelled)} orders cancelled")
+            self.write_line(f"account {name} missed its heartbeat: {len(cancelled)} orders cancelled")
         self.publish()
         while self.simulation.notices:
-            self.say(self.simulation.notices.pop(0))
+            self.write_line(self.simulation.notices.pop(0))
 
     def publish(self) -> None:
         """Send everything that has happened since the last time to whoever subscribed to it."""
@@ -228,39 +217,39 @@ class VenueHub:
             now = self.clock.now_ms()
             if isinstance(item, MarketChange):
                 if channels.get(("markets", "")):
-                    self._send(("markets", ""), self.voice.say(replies.market_change(item, now)))
+                    self._send(("markets", ""), self.encoder.encode(replies.market_change(item, now)))
                 if item.event == "resolved":
                     channels.pop(("orderbook", item.market.id), None)
                     self._books.pop(item.market.id, None)
                     channels.pop(("trades", item.market.id), None)
             elif channels.get(("trades", item.market.id)):
-                self._send(("trades", item.market.id), self.voice.say(replies.trade_json(item)))
+                self._send(("trades", item.market.id), self.encoder.encode(replies.trade_json(item)))
         for account in venue.accounts.values():
             if account.outbox:
-                heard = bool(channels.get(("orders", account.name)))
+                wanted = bool(channels.get(("orders", account.name)))
                 for event in simulation.take_events(account):
-                    if heard:
-                        self._send(("orders", account.name), self.voice.account_event(event))
+                    if wanted:
+                        self._send(("orders", account.name), self.encoder.account_event(event))
         for market_id, subscribers in self._books.items():
             market = venue.markets.get(market_id)
             if market is not None and subscribers and market.book.touched:
-                frame = self.voice.book_delta(market, self.clock.now_ms())
-                for listener in subscribers:
-                    listener.put(frame, market_id)
+                frame = self.encoder.book_delta(market, self.clock.now_ms())
+                for subscriber in subscribers:
+                    subscriber.put(frame, market_id)
 
-    def _note(self, event: str, session: OrderSession) -> None:
+    def _log_session(self, event: str, session: OrderSession) -> None:
         if self.simulation.recorder is not None:
             self.simulation.recorder.session(event, session.account, session.name, self.clock.now_ms())
 
     def _send(self, key: tuple[str, str], frame: Any) -> None:
-        for listener in self._channels[key]:
-            listener.put(frame)
+        for subscriber in self._channels[key]:
+            subscriber.put(frame)
 
-    def _key(self, listener: Subscriber, channel: object, market_id: object) -> tuple[str, str]:
+    def _key(self, subscriber: Subscriber, channel: object, market_id: object) -> tuple[str, str]:
         if channel == "orders":
-            if listener.account is None:
+            if subscriber.account is None:
                 raise RefusalError("UNAUTHORIZED", "the orders channel needs a token")
-            return "orders", listener.account.name
+            return "orders", subscriber.account.name
         if channel == "markets":
             return "markets", ""
         if channel in ("orderbook", "trades"):

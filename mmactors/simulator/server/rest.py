@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import Latency, VenueHub
+from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.venue import replies, requests
-from mmactors.simulator.venue.book import LIVE, Market
-from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.ledger import LIVE, Account
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 
@@ -29,14 +30,14 @@ FILLS_LIMIT = 500
 class Rest:
     """The endpoints, on one floor."""
 
-    def __init__(self, floor: VenueHub, latency: Latency) -> None:
-        self._floor = floor
+    def __init__(self, hub: VenueHub, latency: Latency) -> None:
+        self._hub = hub
         self._latency = latency
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
         return [
-            web.get("/time", self._public(lambda _: {"server_time": self._floor.clock.now_ms()})),
+            web.get("/time", self._public(lambda _: {"server_time": self._hub.clock.now_ms()})),
             web.get("/markets", self._public(self._markets)),
             web.get("/markets/{id}", self._public(self._market)),
             web.get("/markets/{id}/orderbook", self._public(self._orderbook)),
@@ -58,7 +59,7 @@ class Rest:
         async def endpoint(request: web.Request) -> web.Response:
             await asyncio.sleep(self._latency.draw_s())
             try:
-                self._floor.advance()
+                self._hub.advance()
                 response = web.Response(text=encode(answer(request)), content_type="application/json")
             except RefusalError as refusal:
                 response = refused(refusal)
@@ -72,13 +73,13 @@ class Rest:
             raw = await request.read()
             await asyncio.sleep(self._latency.draw_s())
             try:
-                _, account = self._floor.identify(bearer(request.headers.get("Authorization")))
-                self._floor.advance()
+                _, account = self._hub.identify(bearer(request.headers.get("Authorization")))
+                self._hub.advance()
                 status, body = answer(request, account, _decode(raw))
                 response = web.Response(text=encode(body), status=status, content_type="application/json")
             except RefusalError as refusal:
                 response = refused(refusal)
-            self._floor.publish()
+            self._hub.publish()
             await asyncio.sleep(self._latency.draw_s())
             return response
 
@@ -98,34 +99,34 @@ class Rest:
         return endpoint
 
     def _message(self, _body: object) -> Json:
-        return {"message": self._floor.wallets.message(self._floor.clock.now_ms())}
+        return {"message": self._hub.wallets.message(self._hub.clock.now_ms())}
 
     def _log_in(self, body: object) -> Json:
         content = requests.mapping(body, "the body")
         address, message, signature = (requests.text(content, key) for key in ("address", "message", "signature"))
-        token, expires_at = self._floor.wallets.log_in(address, message, signature, self._floor.clock.now_ms())
+        token, expires_at = self._hub.wallets.log_in(address, message, signature, self._hub.clock.now_ms())
         return {"token": token, "expires_at": expires_at}
 
     # --- market data ----------------------------------------------------------------------------------
 
     def _markets(self, request: web.Request) -> Json:
-        now, wanted = self._floor.clock.now_ms(), request.query.get("status")
+        now, wanted = self._hub.clock.now_ms(), request.query.get("status")
         status = None if wanted is None else wanted.upper()
-        markets = self._floor.simulation.venue.markets.values()
+        markets = self._hub.simulation.venue.markets.values()
         return {"markets": [replies.market_json(m, now) for m in markets if m.listed and status in (None, m.status)]}
 
     def _market(self, request: web.Request) -> Json:
-        return replies.market_json(self._find(request), self._floor.clock.now_ms())
+        return replies.market_json(self._find(request), self._hub.clock.now_ms())
 
     def _orderbook(self, request: web.Request) -> Json:
         market = self._find(request)
-        self._floor.publish()
+        self._hub.publish()
         depth = _whole(request, "depth", 20)
-        return replies.book_snapshot(market, self._floor.clock.now_ms(), max(1, depth))
+        return replies.book_snapshot(market, self._hub.clock.now_ms(), max(1, depth))
 
     def _find(self, request: web.Request) -> Market:
         market_id = request.match_info["id"]
-        market = self._floor.simulation.venue.markets.get(market_id)
+        market = self._hub.simulation.venue.markets.get(market_id)
         if market is None:
             raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id[:64]}")
         return market
@@ -158,7 +159,7 @@ class Rest:
 
     def _orders(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         query = request.query
-        if "client_order_id" in query and "client_order_id" not in self._floor.simulation.capabilities:
+        if "client_order_id" in query and "client_order_id" not in self._hub.simulation.capabilities:
             raise requests.bad_request("this venue has no client_order_id")
         status, market, client_id = query.get("status"), query.get("market"), query.get("client_order_id")
         if client_id is not None:
@@ -182,7 +183,7 @@ class Rest:
     def _fills(self, request: web.Request, account: Account, _body: object) -> tuple[int, Json]:
         since, limit = _whole(request, "since", -1), _whole(request, "limit", FILLS_LIMIT)
         limit = min(max(1, limit), FILLS_LIMIT)
-        if "fills_since" not in self._floor.simulation.capabilities:
+        if "fills_since" not in self._hub.simulation.capabilities:
             if "since" in request.query:
                 raise requests.bad_request("this venue has no fills_since: it shows the last fills only")
             return 200, {"fills": [replies.fill_json(fill) for fill in account.fills[-limit:]], "next": None}
@@ -198,16 +199,16 @@ class Rest:
         return 200, self._submit(account, {**requests.mapping(body, "the body"), "op": "merge"})["result"]
 
     def _heartbeat(self, _request: web.Request, account: Account, body: object) -> tuple[int, Json]:
-        if "heartbeat" in self._floor.simulation.config.without:
+        if "heartbeat" in self._hub.simulation.config.without:
             raise web.HTTPNotFound
         ttl_ms = requests.milliseconds(requests.mapping(body, "the body"), "ttl_ms")
         if ttl_ms is None:
             raise requests.bad_request("ttl_ms is missing")
-        now = self._floor.clock.now_ms()
-        return 200, {"expires_at": self._floor.sessions.heartbeat(account.name, ttl_ms, now), "server_time": now}
+        now = self._hub.clock.now_ms()
+        return 200, {"expires_at": self._hub.sessions.heartbeat(account.name, ttl_ms, now), "server_time": now}
 
     def _submit(self, account: Account, frame: Json) -> Json:
-        reply = self._floor.submit(account, frame)
+        reply = self._hub.submit(account, frame)
         if reply["type"] == "error":
             raise _AnsweredError(reply["error"])
         return reply

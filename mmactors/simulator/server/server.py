@@ -34,7 +34,7 @@ from mmactors.simulator.server.certificate import NoCertificateError, serve_with
 from mmactors.simulator.server.coinbase_socket import CoinbaseFeed
 from mmactors.simulator.server.fault_api import FaultApi
 from mmactors.simulator.server.history_rest import History
-from mmactors.simulator.server.hub import Say, VenueHub, WallClock
+from mmactors.simulator.server.hub import VenueHub, WallClock, WriteLine
 from mmactors.simulator.server.rest import Rest, refused
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.server.venue_socket import VenueSocket
@@ -72,7 +72,7 @@ class SimulatorServer:
         self,
         config: SimulatorConfig,
         secret: str,
-        say: Say,
+        write_line: WriteLine,
         recordings: dict[str, Recording] | None = None,
         own: Mapping[str, Mapping[str, Recording]] = MappingProxyType({}),
         *,
@@ -87,24 +87,24 @@ class SimulatorServer:
             self._tls = serve_with_own(config.host, certificate or Path("simulator.pem"))
         clock = WallClock()
         world = build_world(config, clock.start_ms, recordings) if live is None else live.world
-        self._live = live
-        self._say = say
-        self._truth: VenueLog | None = None
+        self._live_feeds = live
+        self._write_line = write_line
+        self._venue_log: VenueLog | None = None
         if config.log is not None:
             config.log.parent.mkdir(parents=True, exist_ok=True)
-            self._truth = VenueLog(config.log.open("ab", buffering=0), world.price)
+            self._venue_log = VenueLog(config.log.open("ab", buffering=0), world.price)
         run_id = _base36(clock.start_ms)
-        if self._truth is not None:
-            self._truth.begin(run_id, config.world.seed, clock.start_ms)
+        if self._venue_log is not None:
+            self._venue_log.begin(run_id, config.world.seed, clock.start_ms)
         self.simulation = SimulatedVenue(
             config,
             clock.start_ms,
             world=world,
-            recorder=self._truth,
+            recorder=self._venue_log,
             run=run_id,
             first_seq=clock.start_ms,
         )
-        self.floor = VenueHub(self.simulation, clock, secret, say)
+        self.hub = VenueHub(self.simulation, clock, secret, write_line)
         rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
         self._orders_latency = latency_of(config, config.order_latency_ms, rng)
         seed = config.world.seed
@@ -127,7 +127,7 @@ class SimulatorServer:
             config.feeds.binance.trades_per_s,
             latency_of(config, binance_ms, rng),
             seed,
-            ticked=None if self._truth is None else self._truth.ticked,
+            ticked=None if self._venue_log is None else self._venue_log.price_published,
             ping_every_ms=ping_every_ms,
             pong_within_ms=pong_within_ms,
         )
@@ -137,16 +137,16 @@ class SimulatorServer:
             config.feeds.coinbase.trades_per_s,
             latency_of(config, coinbase_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
             seed,
-            ticked=None if self._truth is None else self._truth.ticked,
+            ticked=None if self._venue_log is None else self._venue_log.price_published,
             subscribe_within_ms=subscribe_within_ms,
         )
         self._history = History(binance, coinbase, clock)
-        self._switchboard = FaultApi((binance, coinbase), clock, say, self.floor.simulation.alter)
+        self._fault_api = FaultApi((binance, coinbase), clock, write_line, self.hub.simulation.intervene)
         self._config = config
         self._runner: web.AppRunner | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._sockets = 0
-        self._open: set[VenueSocket] = set()
+        self._socket_count = 0
+        self._venue_sockets: set[VenueSocket] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -156,9 +156,9 @@ class SimulatorServer:
             OSError: the port is taken or the host is not ours.
         """
         app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
-        app.add_routes(Rest(self.floor, self._orders_latency).routes())
-        if self._live is None:
-            for part in (self._feed, self._coinbase, self._history, self._switchboard):
+        app.add_routes(Rest(self.hub, self._orders_latency).routes())
+        if self._live_feeds is None:
+            for part in (self._feed, self._coinbase, self._history, self._fault_api):
                 app.add_routes(part.routes())
         app.add_routes([web.get("/ws", self._venue_socket)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
@@ -166,13 +166,13 @@ class SimulatorServer:
         await runner.setup()
         await web.TCPSite(runner, self._config.host, self._config.port, ssl_context=self._tls).start()
         self.port = runner.addresses[0][1]
-        self.floor.advance()
+        self.hub.advance()
         working = [self._run_venue(), self._flush_log()]
-        if self._live is None:
+        if self._live_feeds is None:
             working += [self._feed.run(), self._coinbase.run()]
         else:
-            self._say(f"no sessions before there is a price: waits for {self._live.waiting_for}")
-            self._live.start()
+            self._write_line(f"no sessions before there is a price: waits for {self._live_feeds.waiting_for}")
+            self._live_feeds.start()
         self._loops = [asyncio.create_task(work) for work in working]
 
     async def failed(self) -> None:
@@ -183,25 +183,25 @@ class SimulatorServer:
 
     async def stop(self) -> None:
         """Tell everyone, close every socket, flush the log."""
-        for socket in list(self._open):
-            socket.put(self.floor.voice.say({"type": "notice", "code": "SHUTDOWN"}))
+        for socket in list(self._venue_sockets):
+            socket.put(self.hub.encoder.encode({"type": "notice", "code": "SHUTDOWN"}))
             socket.close(1012, "restart")
         self._feed.shut_down()
         self._coinbase.shut_down()
         deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S
         while (
-            self._open or self._feed.sockets or self._coinbase.sockets
+            self._venue_sockets or self._feed.sockets or self._coinbase.sockets
         ) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
-        if self._live is not None:
-            self._live.stop()
+        if self._live_feeds is not None:
+            self._live_feeds.stop()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._truth is not None:
-            self._truth.close()
+        if self._venue_log is not None:
+            self._venue_log.close()
 
     def listening(self) -> str:
         """Return the line that says where everything is, as JSON."""
@@ -219,32 +219,32 @@ class SimulatorServer:
         return msgspec.json.encode({"listening": where}).decode()
 
     async def _venue_socket(self, request: web.Request) -> web.WebSocketResponse:
-        self._sockets += 1
-        socket = VenueSocket(self.floor, self._orders_latency, self._sockets)
-        self._open.add(socket)
+        self._socket_count += 1
+        socket = VenueSocket(self.hub, self._orders_latency, self._socket_count)
+        self._venue_sockets.add(socket)
         try:
             return await socket.serve(request, bearer(request.headers.get("Authorization")))
         finally:
-            self._open.discard(socket)
+            self._venue_sockets.discard(socket)
 
     async def _run_venue(self) -> None:
         clock, step_s = asyncio.get_running_loop().time, self._config.step_ms / 1000
         due = clock()
         while True:
-            self.floor.advance()
-            if self._live is None:
+            self.hub.advance()
+            if self._live_feeds is None:
                 self._history.note()
-            now_ms = self.floor.clock.now_ms()
-            for socket in list(self._open):
-                socket.tick(now_ms)
+            now_ms = self.hub.clock.now_ms()
+            for socket in list(self._venue_sockets):
+                socket.on_timer(now_ms)
             due = max(due + step_s, clock() - 1.0)
             await asyncio.sleep(max(0.0, due - clock()))
 
     async def _flush_log(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
-            if self._truth is not None:
-                self._truth.flush()
+            if self._venue_log is not None:
+                self._venue_log.flush()
 
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
@@ -266,34 +266,34 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
         if played is not None:
             found = load_prices(played, assets, from_s=simulator.world.prices_from_s)
             recordings = found.by_asset
-            _say(found.report)
+            _write_line(found.report)
         for name in EXCHANGES:
             theirs = getattr(simulator.feeds, name).prices
             if theirs is not None:
                 found = load_prices(theirs, assets, prefer=name)
                 own[name] = found.by_asset
-                _say(f"{name}: {found.report}")
+                _write_line(f"{name}: {found.report}")
         server = SimulatorServer(
             simulator,
             secret,
-            _say,
+            _write_line,
             recordings,
             own,
             certificate=config.simulator_certificate,
             live=_connected(config, alone=not watch_stdin) if simulator.world.live else None,
         )
     except PricesError as error:
-        _say(str(error))
+        _write_line(str(error))
         return EXIT_NO_FILE if error.missing else EXIT_CONFIG
     except (ValueError, NoCertificateError, CertificatesError) as error:
-        _say(str(error))
+        _write_line(str(error))
         return EXIT_CONFIG
     except OSError as error:
-        _say(f"cannot write the log {simulator.log}: {error.strerror}; set simulator.log")
+        _write_line(f"cannot write the log {simulator.log}: {error.strerror}; set simulator.log")
         return EXIT_CONFIG
     for asset in assets:
         if recordings is not None and asset not in recordings:
-            _say(f"no recorded prices of {asset}: its sessions are not opened")
+            _write_line(f"no recorded prices of {asset}: its sessions are not opened")
     return asyncio.run(_serve(server, simulator, watch_stdin, announce))
 
 
@@ -317,12 +317,12 @@ async def _serve(
     except OSError as error:
         await server.stop()
         if error.errno == errno.EADDRINUSE:
-            _say(
+            _write_line(
                 f"port {config.port} on {config.host} is in use; "
                 "choose another with MM__simulator__port=NUMBER (0 takes any free one)"
             )
         else:
-            _say(f"cannot listen on {config.host}:{config.port}: {error.strerror}; set simulator.host and port")
+            _write_line(f"cannot listen on {config.host}:{config.port}: {error.strerror}; set simulator.host and port")
         return EXIT_UNAVAILABLE
     if watch_stdin:
         threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
@@ -346,7 +346,7 @@ def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event
             pass
         break
     if not ended.is_set():
-        _say("trading program went away; simulator stops")
+        _write_line("trading program went away; simulator stops")
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(ended.set)
 
@@ -368,6 +368,6 @@ def _base36(number: int) -> str:
     return digits
 
 
-def _say(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stderr.write(f"simulator: {line}\n")
     sys.stderr.flush()

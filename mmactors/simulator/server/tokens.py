@@ -1,21 +1,46 @@
-"""Who a token belongs to: JWT, HS256, `sub` the account, `exp` required; and how a wallet gets one.
+"""Tokens of the venue (JWT, HS256, `sub` the account, `exp` required), what signs them, and how a wallet gets one.
 
-Owns the check of a token against the secret, and of a wallet's signature (EIP-191) against the message it was given;
-none of them ever appears in a message.
+Owns the signing secret, the check of a token against it, and of a wallet's signature (EIP-191) against the message that
+the wallet was given. No secret, token or signature ever appears in an error's text.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jwt
 
-from mmactors.simulator import DEVELOPMENT_SECRET as DEVELOPMENT_SECRET
-from mmactors.simulator import SECRET_VARIABLE as SECRET_VARIABLE
 from mmactors.simulator.venue.matching import RefusalError
+
+DEVELOPMENT_SECRET = "degen-simulator-development-secret"  # noqa: S105  documented: guards a simulation on loopback
+"""What tokens are signed with unless the environment names another secret."""
+
+SECRET_VARIABLE = "DEGEN_SIM_SECRET"  # noqa: S105  the name of a variable
+"""The environment variable that names another secret."""
+
+SHORTEST_SECRET = 32
+"""Fewer characters are no key for HS256 (RFC 7518, 3.2)."""
 
 MESSAGE_LASTS_MS = 300_000
 MOST_MESSAGES = 1000
+
+
+class BadSecretError(Exception):
+    """The secret given for signing cannot be used; the text does not show it."""
+
+
+def signing_secret(environ: Mapping[str, str]) -> str:
+    """Return the secret that tokens are signed with.
+
+    Raises:
+        BadSecretError: the environment's is too short.
+    """
+    secret = environ.get(SECRET_VARIABLE) or DEVELOPMENT_SECRET
+    if len(secret.encode()) < SHORTEST_SECRET:
+        raise BadSecretError(
+            f"{SECRET_VARIABLE} needs at least {SHORTEST_SECRET} characters; unset, the usual one serves"
+        )
+    return secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +85,7 @@ def is_development(token: str) -> bool:
     return True
 
 
-class WalletDesk:
+class WalletLogin:
     """Gives out messages to sign and, for each signed one, once, a token of the wallet's account.
 
     Args:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import WSMsgType, web
 
-from mmactors.simulator.server.hub import Latency, VenueHub
+from mmactors.simulator.models.latency import Latency
+from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.server.order_sessions import DEFAULT_COD_TIMEOUT_MS, OrderSession
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.server.tokens import Identity
@@ -25,7 +26,7 @@ ABUSE_AFTER = 1000
 """Operations refused by the rate limit without one accepted between, before the socket is closed."""
 
 
-class Speaker(Protocol):
+class Sender(Protocol):
     """What a socket says things through."""
 
     @property
@@ -42,19 +43,19 @@ class Speaker(Protocol):
 class VenueSocket:
     """One connection, from handshake to close."""
 
-    def __init__(self, floor: VenueHub, latency: Latency, number: int) -> None:
+    def __init__(self, hub: VenueHub, latency: Latency, number: int) -> None:
         self.account: Account | None = None
         self.session: OrderSession | None = None
-        self._floor = floor
+        self._hub = hub
         self._latency = latency
         self._number = number
         self._identity: Identity | None = None
-        self._warned = False
+        self._expiry_noticed = False
         self._heartbeat_ms = 0
         self._next_heartbeat = 0
         self._limited = 0
         self._inbox: asyncio.Queue[tuple[float, str | bytes]] = asyncio.Queue()
-        self._outbound: Speaker | None = None
+        self._sender: Sender | None = None
 
     async def serve(self, request: web.Request, token: str | None) -> web.WebSocketResponse:
         """Hold the conversation; return when the socket is closed."""
@@ -66,25 +67,25 @@ class VenueSocket:
                 request.transport.abort()
 
         outbound = Outbound(socket, abort, self._latency.draw_s, self._resend)
-        self.speak_through(outbound)
-        self._floor.listeners.add(self)
+        self.send_through(outbound)
+        self._hub.connected.add(self)
         if token is not None:
-            self.take({"op": "auth", "token": token})
+            self.handle({"op": "auth", "token": token})
         try:
             await outbound.attend(asyncio.create_task(self._read(socket)), asyncio.create_task(self._work()))
         finally:
-            self._floor.leave(self)
+            self._hub.leave(self)
             if not socket.closed:
                 await socket.close(code=1011)
         return socket
 
-    def speak_through(self, outbound: "Speaker") -> None:
+    def send_through(self, sender: Sender) -> None:
         """Send everything this way; a socket that is served has its own."""
-        self._outbound = outbound
+        self._sender = sender
 
-    def hear(self, data: str | bytes) -> None:
+    def receive(self, data: str | bytes) -> None:
         """Take in one frame, now."""
-        if self._outbound is not None and self._outbound.closing:
+        if self._sender is not None and self._sender.closing:
             return
         try:
             frame = requests.mapping(msgspec.json.decode(data), "a frame")
@@ -93,36 +94,36 @@ class VenueSocket:
         except RefusalError as refusal:
             self._refuse({}, refusal)
         else:
-            self.take(frame)
+            self.handle(frame)
 
     def put(self, frame: Any, book: str | None = None) -> None:
         """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
-        if self._outbound is not None:
-            self._outbound.put(frame, book)
+        if self._sender is not None:
+            self._sender.put(frame, book)
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what was sent."""
-        if self._outbound is not None:
-            self._outbound.close(code, reason)
+        if self._sender is not None:
+            self._sender.close(code, reason)
 
-    def tick(self, now_ms: int) -> None:
+    def on_timer(self, now_ms: int) -> None:
         """Send the heartbeat when it is time, and see to the token's end."""
         if self._heartbeat_ms and now_ms >= self._next_heartbeat:
             self._next_heartbeat = now_ms + self._heartbeat_ms
-            self._say(self._heartbeat(now_ms))
+            self._send(self._heartbeat(now_ms))
         identity = self._identity
         if identity is None:
             return
         if now_ms >= identity.expires_at:
             if self.session is not None:
-                self._floor.drop_session(self.session)
-                self._floor.sessions.disarm(self.session)
+                self._hub.cancel_session(self.session)
+                self._hub.sessions.disarm(self.session)
             self._identity = None
             self.account = None
             self.close(4401, "token expired")
-        elif not self._warned and now_ms >= identity.expires_at - EXPIRING_NOTICE_MS:
-            self._warned = True
-            self._say({"type": "notice", "code": "AUTH_EXPIRING", "expires_at": identity.expires_at})
+        elif not self._expiry_noticed and now_ms >= identity.expires_at - EXPIRING_NOTICE_MS:
+            self._expiry_noticed = True
+            self._send({"type": "notice", "code": "AUTH_EXPIRING", "expires_at": identity.expires_at})
 
     async def _read(self, socket: web.WebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -131,7 +132,7 @@ class VenueSocket:
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue
             if self.session is not None:
-                self.session.last_frame_ms = self._floor.clock.now_ms()
+                self.session.last_frame_ms = self._hub.clock.now_ms()
             due = max(due, loop.time() + self._latency.draw_s())
             self._inbox.put_nowait((due, message.data))
 
@@ -140,29 +141,29 @@ class VenueSocket:
         while True:
             due, data = await self._inbox.get()
             await asyncio.sleep(max(0.0, due - loop.time()))  # even at no latency a flood lets others in between
-            self.hear(data)
+            self.receive(data)
 
-    def take(self, frame: Json) -> None:
+    def handle(self, frame: Json) -> None:
         """Take in one frame that has been read, now."""
         op = frame.get("op")
         try:
-            if self._floor.simulation.takes(op):
+            if self._hub.simulation.takes(op):
                 self._trade(frame)
             elif op == "hb":
-                self._say(self._heartbeat(self._floor.clock.now_ms()) | {"echo": frame.get("ts", 0)})
+                self._send(self._heartbeat(self._hub.clock.now_ms()) | {"echo": frame.get("ts", 0)})
             elif op == "auth":
                 self._authenticate(frame)
             elif op == "logout":
                 self._log_out(frame)
             elif op == "subscribe":
-                self._floor.check_channel(self, frame.get("channel"), frame.get("market"))
+                self._hub.check_channel(self, frame.get("channel"), frame.get("market"))
                 self._acknowledge(frame, self._channel_of(frame))
-                self._floor.subscribe(self, frame.get("channel"), frame.get("market"))
+                self._hub.subscribe(self, frame.get("channel"), frame.get("market"))
             elif op == "unsubscribe":
-                self._floor.unsubscribe(self, frame.get("channel"), frame.get("market"))
+                self._hub.unsubscribe(self, frame.get("channel"), frame.get("market"))
                 self._acknowledge(frame, self._channel_of(frame))
             else:
-                self._floor.note_unknown(op)
+                self._hub.count_unknown(op)
                 raise requests.bad_request("unknown operation")
         except RefusalError as refusal:
             self._refuse(frame, refusal)
@@ -170,18 +171,18 @@ class VenueSocket:
     def _trade(self, frame: Json) -> None:
         if self.account is None:
             raise RefusalError("UNAUTHORIZED", "authenticate first")
-        if "ws_orders" not in self._floor.simulation.capabilities:
+        if "ws_orders" not in self._hub.simulation.capabilities:
             raise requests.bad_request("this venue takes orders over REST only")
-        reply = self._floor.submit(self.account, frame, self.session)
-        self._say(reply)
-        self._floor.publish()
+        reply = self._hub.submit(self.account, frame, self.session)
+        self._send(reply)
+        self._hub.publish()
         self._limited = self._limited + 1 if reply.get("error", {}).get("code") == "RATE_LIMITED" else 0
         if self._limited > ABUSE_AFTER:
             self.close(4029, "rate abuse")
 
     def _authenticate(self, frame: Json) -> None:
         try:
-            identity, account = self._floor.identify(frame.get("token"))
+            identity, account = self._hub.identify(frame.get("token"))
         except RefusalError as refusal:
             self._refuse(frame, refusal)
             if self.account is not None:  # a newer token that is no good leaves the one in use
@@ -195,61 +196,61 @@ class VenueSocket:
             raise requests.bad_request("session must be 1 to 64 of A-Z a-z 0-9 : _ -")
         if given is None and self.session is None:
             given = f"socket-{self._number}"
-        now = self._floor.clock.now_ms()
+        now = self._hub.clock.now_ms()
         if given is not None:
             armed = requests.flag(frame, "cancel_on_disconnect")
-            armed = armed and "cancel_on_disconnect" in self._floor.simulation.capabilities
+            armed = armed and "cancel_on_disconnect" in self._hub.simulation.capabilities
             heartbeat_ms = requests.milliseconds(frame, "heartbeat_ms") or 0
             timeout_ms = requests.milliseconds(frame, "cod_timeout_ms") or DEFAULT_COD_TIMEOUT_MS
             self._heartbeat_ms = heartbeat_ms
             self._next_heartbeat = now + heartbeat_ms
-            self.session = self._floor.sessions.attach(
+            self.session = self._hub.sessions.attach(
                 account.name, given, armed=armed, watched=heartbeat_ms > 0, timeout_ms=timeout_ms, now_ms=now
             )
-            self._floor.take_over(self, self.session)
+            self._hub.attach(self, self.session)
         session = self.session
-        self.account, self._identity, self._warned = account, identity, False
-        config = self._floor.simulation.config
+        self.account, self._identity, self._expiry_noticed = account, identity, False
+        config = self._hub.simulation.config
         result: Json = {
             "account": account.name,
             "session": None if session is None else session.name,
             "expires_at": identity.expires_at,
             "server_time": now,
-            "capabilities": list(self._floor.simulation.capabilities),
+            "capabilities": list(self._hub.simulation.capabilities),
             "limits": {"orders_per_s": config.orders_per_s, "burst": config.burst},
         }
         self._acknowledge(frame, {"result": result})
         if session is not None and session.triggered:
             cancelled, session.cancelled, session.triggered = session.cancelled, [], False
             notice = {"type": "notice", "code": "COD_TRIGGERED", "session": session.name, "cancelled": cancelled}
-            self._say(notice)
+            self._send(notice)
 
     def _log_out(self, frame: Json) -> None:
         if self.session is not None:
-            self._floor.drop_session(self.session)
+            self._hub.cancel_session(self.session)
             self.session.triggered = False
-            self._floor.sessions.disarm(self.session)
+            self._hub.sessions.disarm(self.session)
         self._acknowledge(frame, {})
-        self._floor.publish()
+        self._hub.publish()
         self.close(1000, "logged out")
 
     def _heartbeat(self, now_ms: int) -> Json:
         seq = {} if self.account is None else {"orders": self.account.seq}
         return {"type": "hb", "ts": now_ms, "seq": seq}
 
-    def _say(self, message: Json) -> None:
-        self.put(self._floor.voice.say(message))
+    def _send(self, message: Json) -> None:
+        self.put(self._hub.encoder.encode(message))
 
     def _resend(self, market_ids: frozenset[str]) -> None:
-        self._floor.resend_books(self, market_ids)
+        self._hub.resend_books(self, market_ids)
 
     def _acknowledge(self, frame: Json, result: Json) -> None:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
-        self._say({**reply, "type": "ack", "op": frame.get("op"), **result})
+        self._send({**reply, "type": "ack", "op": frame.get("op"), **result})
 
     def _refuse(self, frame: Json, refusal: RefusalError) -> None:
         reply: Json = {"id": frame["id"]} if "id" in frame else {}
-        self._say({**reply, "type": "error", "op": frame.get("op"), "error": replies.error_json(refusal)})
+        self._send({**reply, "type": "error", "op": frame.get("op"), "error": replies.error_json(refusal)})
 
     @staticmethod
     def _channel_of(frame: Json) -> Json:

@@ -6,8 +6,18 @@ payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a ma
 
 import heapq
 
-from mmactors.simulator.venue.book import LIVE, Market, Order, Outcome, Resolution, opposite
-from mmactors.simulator.venue.ledger import DAY_MS, Account, NewOrder, Position, RateBucket
+from mmactors.simulator.venue.ledger import (
+    DAY_MS,
+    LIVE,
+    Account,
+    NewOrder,
+    Order,
+    Outcome,
+    Position,
+    RateBucket,
+    opposite,
+)
+from mmactors.simulator.venue.market import Market, Resolution
 from mmactors.simulator.venue.matching import Matching, Recorder, RefusalError
 from mmactors.units import DOLLAR
 from mmactors.value import value
@@ -63,7 +73,7 @@ class Venue:
         self.market_seq = 0
         self._first_seq = first_seq
         self._recorder = recorder
-        self._timed = 0
+        self._expiry_count = 0
         self._expiries: list[tuple[int, int, Order]] = []
 
     # --- accounts and markets ---------------------------------------------------------------------
@@ -129,7 +139,7 @@ class Venue:
             if self._recorder is not None:
                 self._recorder.cash(account, change, "correct", market_id, now_ms)
             if not account.house:
-                account.tell_money("settle", Position(market_id, realized=change))
+                account.publish_money("settle", Position(market_id, realized=change))
         self._announce("resolved", market, now_ms)
 
     def resolve_market(self, market_id: str, outcome: Resolution, price: float | None, now_ms: int) -> None:
@@ -154,7 +164,7 @@ class Venue:
             if self._recorder is not None:
                 self._recorder.cash(account, payout, "settle", market_id, now_ms)
             if not account.house:
-                account.tell_money("settle", position)
+                account.publish_money("settle", position)
         market.pairs = 0
         market.positions.clear()
         self._announce("resolved", market, now_ms)
@@ -190,7 +200,7 @@ class Venue:
                 return known[0], True
             raise RefusalError("DUPLICATE_CLIENT_ORDER_ID", f"client order id {body.client_order_id} is taken")
         try:
-            market = self._trading(body.market)
+            market = self._open_for_trading(body.market)
             ticks = self._ticks(market, body.price)
             if not market.min_size <= body.size <= market.max_size:
                 raise RefusalError("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
@@ -213,8 +223,8 @@ class Venue:
         account.orders[order.id] = order
         if body.ttl_ms is not None:
             order.expires_at = now_ms + body.ttl_ms
-            self._timed += 1
-            heapq.heappush(self._expiries, (order.expires_at, self._timed, order))
+            self._expiry_count += 1
+            heapq.heappush(self._expiries, (order.expires_at, self._expiry_count, order))
         self.matching.enter(order, market, now_ms)
         return order, False
 
@@ -231,7 +241,7 @@ class Venue:
         order = self.find(account, key)
         if order.status not in LIVE:
             raise RefusalError("ORDER_NOT_OPEN", f"order {order.id} is {order.status}", order=order)
-        market = self._trading(order.market)
+        market = self._open_for_trading(order.market)
         ticks = self._ticks(market, price)
         if not 0 <= size <= market.max_size:
             raise RefusalError("INVALID_SIZE", f"size must be {market.min_size} to {market.max_size}")
@@ -303,7 +313,7 @@ class Venue:
         if self._recorder is not None:
             self._recorder.cash(account, size * DOLLAR, "merge", market_id, now_ms)
         if not account.house:
-            account.tell_money("merge", position)
+            account.publish_money("merge", position)
 
     def find(self, account: Account, key: str) -> Order:
         """Return an order of the account by id or "c:<client order id>" (an id replaced since still names it).
@@ -333,7 +343,7 @@ class Venue:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _trading(self, market_id: str) -> Market:
+    def _open_for_trading(self, market_id: str) -> Market:
         market = self.markets.get(market_id)
         if market is None:
             raise RefusalError("MARKET_NOT_FOUND", f"no market {market_id}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from mmactors.simulator.venue.book import Market, Resolution
+from mmactors.simulator.venue.market import Market, Resolution
 
 Kind = Literal["halt", "reopen", "close_early", "extend", "restrike", "void", "correct", "never_resolve", "delist"]
 

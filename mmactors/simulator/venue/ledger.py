@@ -5,14 +5,68 @@ Owns every micro-dollar and contract of an account. It knows nothing of matching
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
-from mmactors.simulator.venue.book import Market, Order, Outcome, Side
 from mmactors.units import DOLLAR
+
+Outcome = Literal["YES", "NO"]
+Side = Literal["bid", "ask"]
+OrderStatus = Literal["OPEN", "PARTIAL", "FILLED", "CANCELLED", "EXPIRED"]
+
+LIVE: frozenset[str] = frozenset(("OPEN", "PARTIAL"))
+"""The statuses of an order that can still trade."""
 
 DAY_MS = 24 * 3600 * 1000
 """How long orders, fills and client order ids are remembered."""
+
+
+def opposite(outcome: Outcome) -> Outcome:
+    """Return the other contract of the pair."""
+    return "NO" if outcome == "YES" else "YES"
+
+
+class Order(msgspec.Struct, eq=False):
+    """One order. `ticks` is its own price, `yes_ticks` its place in the book; `size` includes what is filled.
+
+    `unit_reserve` is the cash (micro-dollars) set aside per contract still to fill, fees included; none for a sale of
+    holdings. Times are milliseconds; `expires_at` is None without a time to live.
+    """
+
+    id: str
+    account: "Account"
+    market: str
+    client_order_id: str | None
+    side: Side
+    outcome: Outcome
+    ticks: int
+    tick: int
+    size: int
+    post_only: bool
+    ioc: bool
+    created_at: int
+    updated_at: int
+    buys_yes: bool
+    yes_ticks: int
+    unit_reserve: int
+    expires_at: int | None = None
+    ttl_ms: int | None = None
+    session: str | None = None
+    filled: int = 0
+    notional: int = 0
+    status: OrderStatus = "OPEN"
+    version: int = 1
+
+    def snapshot(self) -> "Order":
+        """Return the order as it stands, which this one no longer moves."""
+        taken: Order = self.__copy__()  # type: ignore[attr-defined]
+        return taken
+
+    @property
+    def remaining(self) -> int:
+        """Contracts that can still trade."""
+        return self.size - self.filled if self.status in LIVE else 0
 
 
 @dataclass(slots=True)
@@ -163,12 +217,12 @@ class Account:
         self.seq += 1
         return self.seq
 
-    def tell_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
+    def publish_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
         """Put an order, as it stands now, on the account's stream; with the fill's own number if it is one."""
         seq = self.next_seq() if fill is None else fill.seq
         self.outbox.append(OrderEvent(seq, reason, order.snapshot(), fill))
 
-    def tell_money(self, reason: str, position: Position) -> None:
+    def publish_money(self, reason: str, position: Position) -> None:
         """Put a settlement or a merge on the account's stream."""
         shown = Position(
             position.market, position.yes, position.no, position.yes_cost, position.no_cost, position.realized
@@ -180,7 +234,7 @@ class Account:
         self.claims[client_order_id] = (order, body)
         self._claimed.append((now_ms, client_order_id))
 
-    def retire(self, order: Order, now_ms: int) -> None:
+    def close(self, order: Order, now_ms: int) -> None:
         """Take an order that has ended off the open ones; it is remembered for a day."""
         del self.live[order.id]
         if not self.house:
@@ -195,11 +249,6 @@ class Account:
             self.claims.pop(self._claimed.popleft()[1], None)
         if self.fills and self.fills[0].ts < before:
             self.fills = [fill for fill in self.fills if fill.ts >= before]
-
-    def new_position(self, market: Market) -> Position:
-        """Start a position; the market needs it too, for its settlement."""
-        position = self.positions[market.id] = market.positions[self.name] = Position(market.id)
-        return position
 
     def reserve(self, order: Order, sign: int) -> None:
         """Set aside (+1) or release (-1) what the rest of an order needs: cash for a bid, contracts for a sale."""

@@ -7,8 +7,8 @@ knows no clock, no randomness, no sockets, no JSON.
 
 from typing import Protocol
 
-from mmactors.simulator.venue.book import LIVE, Market, Order, OrderStatus, Outcome, Side
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import LIVE, Account, Fill, NewOrder, Order, OrderStatus, Outcome, Side
+from mmactors.simulator.venue.market import Market
 from mmactors.value import value
 
 
@@ -117,7 +117,7 @@ class Matching:
         account = order.account
         account.reserve(order, 1)
         account.live[order.id] = order
-        self._say("accepted", "new", order, now_ms)
+        self._publish("accepted", "new", order, now_ms)
         self._match_and_rest(order, market, now_ms)
 
     def amend(
@@ -160,7 +160,7 @@ class Matching:
         order.version += 1
         order.updated_at = now_ms
         account.reserve(order, 1)
-        self._say("replaced", "replace", order, now_ms)
+        self._publish("replaced", "replace", order, now_ms)
         if not stays:
             self._match_and_rest(order, market, now_ms)
 
@@ -211,10 +211,10 @@ class Matching:
         account = order.account
         ticks = yes_ticks if order.outcome == "YES" else market.ticks - yes_ticks
         notional = ticks * market.tick * size
-        fee = market.fee(notional, maker, ticks)
+        fee = market.fees.fee(ticks * market.tick, size, maker)
         position = account.positions.get(market.id)
         if position is None:
-            position = account.new_position(market)
+            position = market.new_position(account)
         account.book_fill(order, position, size, notional, fee)
         self.fees += fee
         order.filled += size
@@ -222,7 +222,7 @@ class Matching:
         order.updated_at = now_ms
         if order.filled == order.size:
             order.status = "FILLED"
-            account.retire(order, now_ms)
+            account.close(order, now_ms)
             market.live.pop(order.id, None)
         else:
             order.status = "PARTIAL"
@@ -245,7 +245,7 @@ class Matching:
         )
         if not account.house:
             account.fills.append(fill)
-            account.tell_order("fill", order, fill)
+            account.publish_order("fill", order, fill)
         return fill
 
     def finish(self, order: Order, market: Market, status: OrderStatus, reason: str, now_ms: int) -> None:
@@ -256,15 +256,15 @@ class Matching:
             market.book.reduce(order, order.size - order.filled)
         order.status = status
         order.updated_at = now_ms
-        account.retire(order, now_ms)
-        self._say("expired" if status == "EXPIRED" else "cancelled", reason, order, now_ms)
+        account.close(order, now_ms)
+        self._publish("expired" if status == "EXPIRED" else "cancelled", reason, order, now_ms)
 
-    def _say(self, event: str, reason: str, order: Order, now_ms: int) -> None:
+    def _publish(self, event: str, reason: str, order: Order, now_ms: int) -> None:
         if order.account.house:
             return
         if self._recorder is not None:
             self._recorder.order(event, order, reason, now_ms)
-        order.account.tell_order(reason, order)
+        order.account.publish_order(reason, order)
 
     @staticmethod
     def admit(order: Order, market: Market) -> None:

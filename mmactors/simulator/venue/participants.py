@@ -11,8 +11,8 @@ from random import Random
 
 from mmactors.config.schema import TakersConfig
 from mmactors.simulator.prices.world import PricePath
-from mmactors.simulator.venue.book import LIVE, Market, Order, Outcome
-from mmactors.simulator.venue.ledger import Account
+from mmactors.simulator.venue.ledger import LIVE, Account, Order, Outcome
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import Matching
 from mmactors.units import YEAR_S
 
@@ -108,7 +108,7 @@ class TakerFlow:
         matching: Matching,
         market: Market,
         path: PricePath,
-        house: HouseAccounts,
+        house_accounts: HouseAccounts,
         config: TakersConfig,
         step_ms: int,
         now_ms: int,
@@ -120,18 +120,17 @@ class TakerFlow:
         self._market = market
         self._strike = market.strike
         self._path = path
-        self._house = house
+        self._house_accounts = house_accounts
         self._config = config
         self._half_spread = config.outside_half_spread
         self._rng = rng
         self._random = rng.random
         self._informed_per_step = config.informed_per_step if config.informed_max_size else 0.0
-        self._taker_fee = market.taker_bps / 10_000
         self._refill = config.outside_size_per_s * step_ms / 1000
         self._cap = max(1.0, config.outside_size_per_s) if config.outside_size_per_s else 0.0
         self._fairs: deque[float] = deque(maxlen=config.outside_delay_ms // step_ms + 1)
-        self._bid = _OutsideQuote(matching, market, house.outside, "YES")
-        self._ask = _OutsideQuote(matching, market, house.outside, "NO")
+        self._bid = _OutsideQuote(matching, market, house_accounts.outside, "YES")
+        self._ask = _OutsideQuote(matching, market, house_accounts.outside, "NO")
         self._last_bid = 0
         self._next_noise_ms = math.inf
         self._plan_noise(float(now_ms))
@@ -181,22 +180,22 @@ class TakerFlow:
         size = max(1, round(rng.expovariate(1 / config.noise_size_mean)))
         reach = rng.expovariate(1.0) * (config.noise_edge * math.sqrt(4 * fair * (1 - fair)) + config.noise_edge_floor)
         if rng.random() < 0.5:
-            self._take(self._house.noise, "YES", fair + reach, size, now_ms)
+            self._buy_now(self._house_accounts.noise, "YES", fair + reach, size, now_ms)
         else:
-            self._take(self._house.noise, "NO", fair - reach, size, now_ms)
+            self._buy_now(self._house_accounts.noise, "NO", fair - reach, size, now_ms)
 
     def _trade_informed(self, fair: float, now_ms: int) -> None:
         config, book, ticks = self._config, self._market.book, self._market.ticks
-        quadratic = self._market.quadratic
-        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else fair)
+        fees, informed, size = self._market.fees, self._house_accounts.informed, config.informed_max_size
+        edge = config.informed_edge + fees.of_taker(fair, True)
         if book.best_ask < (fair - edge) * ticks - _ROUNDING:
-            self._take(self._house.informed, "YES", fair - edge - _ROUNDING, config.informed_max_size, now_ms)
+            self._buy_now(informed, "YES", fair - edge - _ROUNDING, size, now_ms)
             return
-        edge = config.informed_edge + self._taker_fee * (fair * (1 - fair) if quadratic else 1 - fair)
+        edge = config.informed_edge + fees.of_taker(fair, False)
         if book.best_bid > (fair + edge) * ticks + _ROUNDING:
-            self._take(self._house.informed, "NO", fair + edge + _ROUNDING, config.informed_max_size, now_ms)
+            self._buy_now(informed, "NO", fair + edge + _ROUNDING, size, now_ms)
 
-    def _take(self, account: Account, outcome: Outcome, yes_price: float, size: int, now_ms: int) -> None:
+    def _buy_now(self, account: Account, outcome: Outcome, yes_price: float, size: int, now_ms: int) -> None:
         """Buy an outcome at once, up to a price in YES terms; what finds no counterpart is forgotten."""
         market = self._market
         if outcome == "YES":

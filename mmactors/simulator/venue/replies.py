@@ -5,9 +5,9 @@ Owns the field names and the units on the wire (dollars, milliseconds). It knows
 
 from typing import Any, Literal
 
-from mmactors.simulator.venue.book import Market, Order
 from mmactors.simulator.venue.engine import MarketChange
-from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, OrderEvent, Position
+from mmactors.simulator.venue.ledger import Account, AccountEvent, Fill, Order, OrderEvent, Position
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError, Trade
 from mmactors.units import DOLLAR
 
@@ -160,7 +160,7 @@ def market_json(market: Market, now_ms: int) -> Json:
         },
         "outcome": market.outcome,
         "settlement_price": market.settlement_price,
-        "fees": {"maker_bps": market.maker_bps, "taker_bps": market.taker_bps},
+        "fees": {"maker_bps": market.fees.maker_bps, "taker_bps": market.fees.taker_bps},
     }
 
 

@@ -7,8 +7,7 @@ import math
 import re
 from typing import cast
 
-from mmactors.simulator.venue.book import Outcome, Side
-from mmactors.simulator.venue.ledger import NewOrder
+from mmactors.simulator.venue.ledger import NewOrder, Outcome, Side
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR

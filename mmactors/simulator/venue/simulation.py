@@ -10,14 +10,16 @@ from random import Random
 from typing import Protocol
 
 from mmactors.config.schema import SimulatorConfig
+from mmactors.simulator.models.fees import fees_of
+from mmactors.simulator.models.queue import queue_of
 from mmactors.simulator.prices.fixings import Average, Tape
 from mmactors.simulator.prices.recording import Recording
 from mmactors.simulator.prices.world import PricePath, World
-from mmactors.simulator.venue.book import Market, PatientBook
 from mmactors.simulator.venue.calendar import Calendar, Due, Session
 from mmactors.simulator.venue.engine import MarketChange, Venue
 from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.ledger import Account, AccountEvent, OrderEvent
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import Recorder, Trade
 from mmactors.simulator.venue.operations import OrderOperations
 from mmactors.simulator.venue.participants import HouseAccounts, TakerFlow
@@ -37,7 +39,7 @@ class SpotRecorder(Recorder, Protocol):
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
         """Note an asset's true price and annual volatility, once a second."""
 
-    def ticked(self, asset: str, now_ms: int) -> None:
+    def price_published(self, asset: str, now_ms: int) -> None:
         """Note that a feed told somebody of an asset's price."""
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
@@ -86,8 +88,9 @@ class SimulatedVenue:
             orders_per_s=config.orders_per_s, burst=config.burst, run=run, first_seq=first_seq, recorder=recorder
         )
         self.notices: list[str] = []
-        self._desk = OrderOperations(self.venue, config.without)
+        self._operations = OrderOperations(self.venue, config.without)
         self.recorder = recorder
+        self._fees, self._queue = fees_of(config), queue_of(config)
         self._step_ms = config.step_ms
         self._next_step = start_ms
         self._next_spot = start_ms
@@ -99,23 +102,23 @@ class SimulatedVenue:
             config.world.seed,
             {asset: path.end_ms for asset, path in self.world.paths.items() if path.live},
         )
-        self._gone = {asset for asset, path in self.world.paths.items() if not path.live}
+        self._unpriced = {asset for asset, path in self.world.paths.items() if not path.live}
         """Assets without a price; only prices that come from outside can be so."""
-        self._outside = bool(self._gone)
-        self._begun = self.world.paths.keys() - self._gone
-        self._late: dict[str, Session] = {}
-        self._ended = False
-        self._crowds: dict[str, TakerFlow] = {}
+        self._priced_outside = bool(self._unpriced)
+        self._ever_priced = self.world.paths.keys() - self._unpriced
+        self._unopened: dict[str, Session] = {}
+        self._end_noticed = False
+        self._taker_flows: dict[str, TakerFlow] = {}
         self._settling: dict[str, float | None] = {}
         averaged = {each.asset for each in config.sessions if "avg" in (each.settlement.type, each.strike)}
         self._tapes = {asset: Tape(path) for asset, path in self.world.paths.items() if asset in averaged}
-        self._house = HouseAccounts(
+        self._house_accounts = HouseAccounts(
             *(
                 self.venue.open_account(f"house-{name}", HOUSE_CASH, start_ms, house=True)
                 for name in ("noise", "informed", "outside")
             )
         )
-        if not self._calendar.running and not self._gone:
+        if not self._calendar.running and not self._unpriced:
             raise ValueError("no session of simulator.sessions can begin and end within the prices there are")
 
     def account(self, name: str) -> Account:
@@ -132,18 +135,18 @@ class SimulatedVenue:
             KeyError: `takes` would have said no.
         """
         self.advance(now_ms)
-        return self._desk.submit(account, frame, self.now_ms, session)
+        return self._operations.submit(account, frame, self.now_ms, session)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
         """What of the contract's capabilities this venue has."""
-        return self._desk.capabilities
+        return self._operations.capabilities
 
     def takes(self, op: object) -> bool:
         """Tell whether `op` names a trading operation."""
-        return self._desk.takes(op)
+        return self._operations.takes(op)
 
-    def alter(self, market_id: str, change: MarketIntervention, now_ms: int) -> None:
+    def intervene(self, market_id: str, intervention: MarketIntervention, now_ms: int) -> None:
         """Change a market as a venue can, at `now_ms`.
 
         Raises:
@@ -153,9 +156,9 @@ class SimulatedVenue:
         market = self.venue.markets.get(market_id)
         if market is None:
             raise ValueError(f"no market {market_id}")
-        change.check(market, self.now_ms)
+        intervention.check(market, self.now_ms)
         calendar, now = self._calendar, self.now_ms
-        match change.kind:
+        match intervention.kind:
             case "halt":
                 self.venue.halt_market(market_id, now)
             case "reopen":
@@ -164,21 +167,21 @@ class SimulatedVenue:
             case "close_early":
                 calendar.move(market_id, now)
             case "extend":
-                expires_at = market.expires_at + round(change.by_s * 1000)
+                expires_at = market.expires_at + round(intervention.by_s * 1000)
                 calendar.move(market_id, expires_at)
                 self.venue.change_terms(market_id, now, expires_at=expires_at)
                 self._average(market, market.strike or 0.0)
             case "restrike":
-                self.venue.change_terms(market_id, now, strike=change.strike)
+                self.venue.change_terms(market_id, now, strike=intervention.strike)
                 self._average(market, market.strike or 0.0)
-                self._crowds[market_id].restrike()
+                self._taker_flows[market_id].restrike()
             case "void":
                 self._end_trading(market_id)
                 calendar.strike_out(market_id)
                 self.venue.resolve_market(market_id, "VOID", None, now)
             case "correct":
-                assert change.outcome is not None
-                self.venue.correct_market(market_id, change.outcome, now)
+                assert intervention.outcome is not None
+                self.venue.correct_market(market_id, intervention.outcome, now)
             case "never_resolve":
                 calendar.strike_out(market_id, "resolved")
             case "delist":
@@ -189,8 +192,8 @@ class SimulatedVenue:
         self._run_agenda(now)
 
     def _end_trading(self, market_id: str) -> None:
-        self._crowds.pop(market_id, None)
-        self._late.pop(market_id, None)
+        self._taker_flows.pop(market_id, None)
+        self._unopened.pop(market_id, None)
         self._settling.pop(market_id, None)
 
     def take_public(self) -> list[Trade | MarketChange]:
@@ -217,20 +220,20 @@ class SimulatedVenue:
                 due = self._run_agenda(now - 1)
             self.now_ms = now
             self.world.advance(now)
-            if self._outside:
-                self._look(now)
+            if self._priced_outside:
+                self._follow_outside_prices(now)
                 due = self._next_due()
             for tape in self._tapes.values():
                 tape.note(now)
             if self.recorder is not None and now >= self._next_spot:
                 self._next_spot += SPOT_EVERY_MS
                 for asset, path in self.world.paths.items():
-                    if asset not in self._gone:
+                    if asset not in self._unpriced:
                         self.recorder.spot(asset, path.price, path.sigma, now)
             if due <= now:
                 due = self._run_agenda(now)
-            for crowd in self._crowds.values():
-                crowd.step(now)
+            for flow in self._taker_flows.values():
+                flow.step(now)
             self._next_step = now + self._step_ms
             if now >= self._next_forget:
                 self._next_forget += FORGET_EVERY_MS
@@ -266,26 +269,23 @@ class SimulatedVenue:
                 opens_at=session.opens_at,
                 expires_at=session.expires_at,
                 tick=session.tick,
-                maker_bps=self.config.maker_bps,
-                taker_bps=self.config.taker_bps,
                 tie=session.settlement.tie,
                 window_s=session.settlement.window_s if session.settlement.type == "avg" else 0,
-                quadratic=self.config.fees == "quadratic",
+                fees=self._fees,
+                queue=self._queue,
             )
-            if self.config.queue == "behind":
-                market.book = PatientBook(market.ticks)
             self.venue.add_market(market, now)
-            if not self._calendar.running and not self._ended:
-                self._ended = True
+            if not self._calendar.running and not self._end_noticed:
+                self._end_noticed = True
                 self.notices.append("the recorded prices end soon: no new sessions after those listed")
             return
         path = self.world.paths[session.asset]
         if due.event == "opened" and not path.live:
-            self._late[session.id] = session
+            self._unopened[session.id] = session
         elif due.event == "opened":
             self._open(session, now)
         elif due.event == "closed":
-            never = session.id in self._late
+            never = session.id in self._unopened
             self._end_trading(session.id)
             average = self.venue.markets[session.id].average
             price = path.price if average is None else average.price()
@@ -304,7 +304,7 @@ class SimulatedVenue:
         strike = self._calendar.strike(session, price, path.sigma)
         self._average(self.venue.markets[session.id], strike)
         self.venue.open_market(session.id, strike, now)
-        self._gather(session.id, path, now)
+        self._start_takers(session.id, path, now)
 
     def _average(self, market: Market, strike: float) -> None:
         """Let a market that settles on an average have one, to its present terms."""
@@ -312,30 +312,30 @@ class SimulatedVenue:
             tape, path = self._tapes[market.asset], self.world.paths[market.asset]
             market.average = Average(tape, path, strike, market.expires_at, market.window_s)
 
-    def _gather(self, market_id: str, path: PricePath, now: int) -> None:
-        self._crowds[market_id] = TakerFlow(
+    def _start_takers(self, market_id: str, path: PricePath, now: int) -> None:
+        self._taker_flows[market_id] = TakerFlow(
             self.venue.matching,
             self.venue.markets[market_id],
             path,
-            self._house,
+            self._house_accounts,
             self.config.takers,
             self._step_ms,
             now,
             Random(f"{self.config.world.seed}:{market_id}:crowd"),  # noqa: S311  reproducible from the seed
         )
 
-    def _look(self, now: int) -> None:
+    def _follow_outside_prices(self, now: int) -> None:
         """Find prices from outside that have come, gone or come back, and do what a venue does about it."""
         for asset, path in self.world.paths.items():
-            if self.recorder is not None and path.heard_ms == now:
-                self.recorder.ticked(asset, now)
-            if path.live == (asset not in self._gone):
+            if self.recorder is not None and path.received_ms == now:
+                self.recorder.price_published(asset, now)
+            if path.live == (asset not in self._unpriced):
                 continue
             if path.live:
-                self._gone.discard(asset)
+                self._unpriced.discard(asset)
                 self._resume(asset, path, now)
             else:
-                self._gone.add(asset)
+                self._unpriced.add(asset)
                 self._halt(asset, now)
 
     def _halt(self, asset: str, now: int) -> None:
@@ -343,19 +343,19 @@ class SimulatedVenue:
         for market in self.venue.markets.values():
             if market.asset == asset and market.status == "OPEN":
                 self.venue.halt_market(market.id, now)
-                self.venue.cancel_all(self._house.outside, now, market=market.id)
+                self.venue.cancel_all(self._house_accounts.outside, now, market=market.id)
 
     def _resume(self, asset: str, path: PricePath, now: int) -> None:
-        first = asset not in self._begun
+        first = asset not in self._ever_priced
         what = "its sessions begin" if first else "its markets trade again"
         self.notices.append(f"{asset} is at {path.price:,.2f}: {what}")
         if first:
-            self._begun.add(asset)
+            self._ever_priced.add(asset)
             self._calendar.begin(asset, now)
             return
         for market in self.venue.markets.values():
             if market.asset == asset and market.status == "HALTED" and market.strike is not None:
                 self.venue.open_market(market.id, market.strike, now)
-                self._gather(market.id, path, now)
-        for session in [each for each in self._late.values() if each.asset == asset]:
-            self._open(self._late.pop(session.id), now)
+                self._start_takers(market.id, path, now)
+        for session in [each for each in self._unopened.values() if each.asset == asset]:
+            self._open(self._unopened.pop(session.id), now)

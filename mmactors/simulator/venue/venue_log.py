@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from mmactors.simulator.venue.book import Market, Order
-from mmactors.simulator.venue.ledger import Account, Fill, NewOrder
+from mmactors.simulator.venue.ledger import Account, Fill, NewOrder, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.replies import Json
 
 FLUSH_AT_BYTES = 1 << 16
@@ -31,7 +31,7 @@ class VenueLog:
         self._file = file
         self._spot = spot
         self._assets: dict[str, str] = {}
-        self._ticks: dict[str, int] = {}
+        self._last_published: dict[str, int] = {}
         self._buffer = bytearray()
         self._encode = msgspec.json.Encoder().encode
 
@@ -42,11 +42,11 @@ class VenueLog:
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
         """Note an asset's true price and annual volatility, once a second."""
         line = {"t": now_ms, "type": "spot", "asset": asset, "price": price, "sigma": sigma}
-        self._write({**line, "tick": self._ticks.get(asset)})
+        self._write({**line, "tick": self._last_published.get(asset)})
 
-    def ticked(self, asset: str, now_ms: int) -> None:
+    def price_published(self, asset: str, now_ms: int) -> None:
         """Note that a feed told somebody of an asset's price; the lines that follow say so."""
-        self._ticks[asset] = now_ms
+        self._last_published[asset] = now_ms
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
         """Note an account's order session: up with a login, down when its connection ends."""
@@ -77,7 +77,7 @@ class VenueLog:
                 "post_only": order.post_only,
                 "ioc": order.ioc,
                 "spot": self._spot_of(order.market),
-                "tick": self._ticks.get(self._assets.get(order.market, "")),
+                "tick": self._last_published.get(self._assets.get(order.market, "")),
             }
         )
 
@@ -171,9 +171,9 @@ class VenueLog:
                 "expires_at": market.expires_at,
                 "duration_s": market.duration_s,
                 "tick_micros": market.tick,
-                "maker_bps": market.maker_bps,
-                "taker_bps": market.taker_bps,
-                **({"fees": "quadratic"} if market.quadratic else {}),
+                "maker_bps": market.fees.maker_bps,
+                "taker_bps": market.fees.taker_bps,
+                **({"fees": market.fees.name} if market.fees.name else {}),
                 "tie": market.tie,
                 **({"window_s": market.window_s} if market.window_s else {}),
                 "outcome": market.outcome,

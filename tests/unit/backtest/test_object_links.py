@@ -67,7 +67,7 @@ def test_frames_unwritten_are_frames_written_and_read(seed, fees, wire_asks):
         now = T0 + 17 * step
         items = random_items(rng, orders, step)
         answer = desk.submit(text.ann, msgspec.json.decode(codec.batch(step, *items)), now, SESSION)
-        told = codec.decode(voice.say(answer))
+        told = codec.decode(voice.encode(answer))
         assert typed_codec.decode(trade(typed.venue, typed.ann, typed_codec.batch(step, *items), now, SESSION)) == told
         assert isinstance(told, ItemsAcked)
         replies = [reply for kind in told.replies.values() for reply in kind]
@@ -104,6 +104,6 @@ def test_money_and_heartbeats_say_the_same_too():
     codec, typed_codec = Codec(), ObjectCodec()
     assert typed_codec.decode(ObjectEncoder().account_event(other)) == codec.decode(TextEncoder().account_event(one))
     for beat in ({"type": "hb", "ts": T0, "seq": {"orders": 7}, "echo": 5}, {"type": "hb", "ts": T0, "seq": {}}):
-        assert typed_codec.decode(ObjectEncoder().say(beat)) == codec.decode(TextEncoder().say(beat))
+        assert typed_codec.decode(ObjectEncoder().encode(beat)) == codec.decode(TextEncoder().encode(beat))
     (written, at), (unwritten, typed_at) = codec.heartbeat(1_234_000_000), typed_codec.heartbeat(1_234_000_000)
     assert (msgspec.json.decode(written), at) == (unwritten, typed_at)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from mmactors.simulator.venue.book import Market, Order
+from mmactors.simulator.models.fees import Fees
 from mmactors.simulator.venue.engine import Venue
-from mmactors.simulator.venue.ledger import Account, NewOrder
+from mmactors.simulator.venue.ledger import Account, NewOrder, Order
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.units import DOLLAR
 
@@ -17,9 +18,9 @@ class Trading:
     """A venue with one market, open at T0, expiring a minute later."""
 
     def __init__(self, *, cash: int = 1000 * DOLLAR, tick: int = CENT, **venue: Any) -> None:
-        fees = {key: venue.pop(key) for key in ("maker_bps", "taker_bps") if key in venue}
+        fees = Fees(venue.pop("maker_bps", 0.0), venue.pop("taker_bps", 0.0))
         self.venue = Venue(**{"orders_per_s": 1e6, "burst": 1e6, **venue})
-        self.market = Market(MARKET, "BTC", duration_s=60, opens_at=T0, expires_at=T0 + 60_000, tick=tick, **fees)
+        self.market = Market(MARKET, "BTC", duration_s=60, opens_at=T0, expires_at=T0 + 60_000, tick=tick, fees=fees)
         self.venue.add_market(self.market, T0)
         self.venue.open_market(MARKET, 97_000.0, T0)
         self.ann, self.bob, self.eve = (self.venue.open_account(name, cash, T0) for name in ("ann", "bob", "eve"))

@@ -7,7 +7,7 @@ import pytest
 from mmactors.config.schema import SessionsConfig, SettlementConfig, SimulatorConfig
 from mmactors.core.pricing.binary import fair_value_average
 from mmactors.messages import SettlementRule
-from mmactors.simulator.venue.book import Market
+from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.participants import fair_of
 from mmactors.simulator.venue.replies import market_json
 from mmactors.simulator.venue.simulation import SimulatedVenue

@@ -9,7 +9,7 @@ import pytest
 from mmactors.simulator.prices.recording import PricesError, load_recordings
 from mmactors.simulator.prices.world import RecordedPath
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "prices"
+DATA = Path(__file__).parents[5] / "shared" / "data" / "prices"
 
 
 def write(path: Path, lines: list[str]) -> Path:

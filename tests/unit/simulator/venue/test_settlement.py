@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue_fixture import CENT, MARKET, T0, Trading, refusal
 
-from mmactors.simulator.venue.book import LIVE, Resolution
+from mmactors.simulator.venue.ledger import LIVE
+from mmactors.simulator.venue.market import Resolution
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.units import DOLLAR
 from tests.depth import examples
