@@ -8,7 +8,8 @@ import math
 
 from mmactors.core.ledger.inventory import Inventory
 from mmactors.core.ledger.session_stats import SessionRecord
-from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable
+from mmactors.core.orders.diff import NO_CHANGES, Changes
+from mmactors.core.orders.table import OrderTable
 from mmactors.core.params import MakerParams
 from mmactors.core.pricing.binary import delta_per_dollar
 from mmactors.core.pricing.fixings import PriceLog, Prints
