@@ -14,7 +14,7 @@ from mmactors.core.desk.portfolio import Portfolio
 from mmactors.core.ledger.account import with_fees
 from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import MakerParams
-from mmactors.core.risk.trading_state import OrderCheck, gate
+from mmactors.core.risk.gate import OrderCheck, gate
 from mmactors.messages import (
     Market,
     OrderCancelled,

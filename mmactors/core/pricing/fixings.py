@@ -1,16 +1,16 @@
-"""One-second prints: what the price was at each second that an averaged settlement counts.
+"""One-second fixings: what the price was at each second that an averaged settlement counts.
 
-Owns the prices of the last minutes and how a print is read from them. A print belongs to a second of the venue's
+Owns the prices of the last minutes and how a fixing is read from them. A fixing belongs to a second of the venue's
 clock, counted back from expiry; a price is known by when it was received, on ours. What was true at a moment is
-received a feed's delay later: the print of a second is the last price received up to then. It holds through a gap.
+received a feed's delay later: the fixing of a second is the last price received up to then. It holds through a gap.
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from mmactors.core.pricing.binary import prints_to_come
 from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.value import value
 
 GRAIN_NS = Nanos(10 * MILLISECOND)
 """Of the prices within this only the last is kept."""
@@ -76,27 +76,44 @@ class PriceLog:
         del self._times[:old], self._prices[:old]
 
 
-class Prints:
-    """The prints of one market's window, as far as they are fixed.
+@value
+class Realised:
+    """What of an average is realised: the sum and the number of its fixings, and the age of the spot beside them."""
+
+    total: float = 0.0
+    count: int = 0
+    lag_ns: int = 0
+
+
+NOTHING_REALISED = Realised()
+
+
+def fixings_to_come(fixings: int, tau_s: float) -> int:
+    """Return how many of the fixings, one second apart and the last at expiry, are still to come."""
+    return min(max(math.ceil(tau_s), 0), fixings)
+
+
+class Fixings:
+    """The fixings of one market's window, as far as they are realised.
 
     Args:
         log: the prices; its owner adds to it.
-        window_s: how many prints there are, one a second, the last at expiry.
+        window_s: how many fixings there are, one a second, the last at expiry.
     """
 
     def __init__(self, log: PriceLog, window_s: int) -> None:
         self._log = log
         self._window = window_s
-        self._locked = 0
+        self._count = 0
         self._total: float | None = 0.0
 
     @property
     def known(self) -> bool:
-        """Whether every print that is fixed was known when last asked."""
+        """Whether every fixing that is realised was known when last asked."""
         return self._total is not None
 
-    def fixed(self, expires_ns: int, now: int, lag_ns: int) -> tuple[float, int] | None:
-        """Return the sum and the number of the prints fixed; None while one of them is not known.
+    def realised(self, expires_ns: int, now: int, lag_ns: int) -> Realised | None:
+        """Return what is realised; None while a fixing of it is not known.
 
         The sum is made anew from the log once a second: who came late and who was there say the same.
 
@@ -105,10 +122,10 @@ class Prints:
             now: our clock.
             lag_ns: how old a price is when it is received.
         """
-        to_come = prints_to_come(self._window, (expires_ns - now + lag_ns) / SECOND)
-        locked = self._window - to_come
-        if locked != self._locked or self._total is None:
-            self._locked = locked
+        to_come = fixings_to_come(self._window, (expires_ns - now + lag_ns) / SECOND)
+        count = self._window - to_come
+        if count != self._count or self._total is None:
+            self._count = count
             last = expires_ns + lag_ns - to_come * SECOND
-            self._total = self._log.total(range(last - (locked - 1) * SECOND, last + 1, SECOND))
-        return None if self._total is None else (self._total, locked)
+            self._total = self._log.total(range(last - (count - 1) * SECOND, last + 1, SECOND))
+        return None if self._total is None else Realised(self._total, count, lag_ns)

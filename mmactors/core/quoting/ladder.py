@@ -12,19 +12,13 @@ import math
 from dataclasses import dataclass
 
 from mmactors.core.params import MakerParams
-from mmactors.core.pricing.binary import (
-    d2,
-    delta_per_dollar,
-    fair_sd,
-    fair_value,
-    normal_cdf,
-    prints_to_come,
-    to_come,
-)
+from mmactors.core.pricing.binary import d2, delta_per_dollar, fair_sd, normal_cdf
+from mmactors.core.pricing.fixings import NOTHING_REALISED, Realised
+from mmactors.core.pricing.settlement import settlement_of
 from mmactors.core.quoting import schedule
 from mmactors.core.quoting.schedule import Phase
-from mmactors.messages import Market, Outcome, SettlementRule
-from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks
+from mmactors.messages import Market, Outcome
+from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks
 
 _EPSILON = 1e-9
 """Float noise, in ticks: a price this close to a tick is on it."""
@@ -34,9 +28,6 @@ _HAIR = 1e-11
 
 _LEAST_TAU_S = 1e-3
 """d2 is told as of this much time left when there is less."""
-
-_LEAST_NEEDED = 1e-6
-"""What is to come of an average must beat at least this share of the spot: then d2 is a number, and decided."""
 
 
 Level = tuple[Ticks, Contracts]
@@ -58,10 +49,8 @@ class QuoteInputs:
         previous_bid, previous_ask: best prices of the ladder that stands, for hysteresis.
         reduce_only: the account may only cut |net|, whatever the time.
         fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
-        settlement: the rule deciding at expiry; None takes the market's.
         uncertainty: dollars by which the underlying's sources are in doubt.
-        locked_sum, locked: of a market that settles on an average: sum and number of the prints fixed.
-        lag_ns: of such a market: how old the spot is, so that prints and spot are of one moment.
+        realised: what of a market's average is realised, if it settles on one.
     """
 
     spot: float
@@ -79,11 +68,8 @@ class QuoteInputs:
     previous_ask: Ticks | None = None
     reduce_only: bool = False
     fee_micros: Micros | None = None
-    settlement: SettlementRule | None = None
     uncertainty: float = 0.0
-    locked_sum: float = 0.0
-    locked: int = 0
-    lag_ns: int = 0
+    realised: Realised = NOTHING_REALISED
 
 
 @dataclass(slots=True)
@@ -174,7 +160,7 @@ class Quoter:
         per_dollar: ticks in a dollar.
         duration_ns, close_ns: length of the session, and the time left at which all is cancelled.
         full: contracts of a whole side of the ladder.
-        prints: one-second prints whose mean settles the market; 0 if the spot does.
+        settlement: what decides the market.
         cross_f: share of the session left from which liquidity may be taken; negative for never.
     """
 
@@ -186,7 +172,7 @@ class Quoter:
         self.per_dollar = market.ticks_per_dollar
         self.duration_ns = market.duration_ns
         self.close_ns = schedule.close_at_ns(market.duration_ns, limits)
-        self.prints = market.settlement.prints
+        self.settlement = settlement_of(market.settlement)
         self.full = min(max(quoting.size, market.min_size), market.max_size) * quoting.levels
         self._margin = quoting.hysteresis * self.per_dollar - _EPSILON
         # More than two whole sides can cost: with this much cash, cash is no matter.
@@ -219,16 +205,16 @@ class Quoter:
         Raises:
             ValueError: spot, strike, sigma or the duration is not positive.
         """
-        tau_s, strike = inputs.tau_ns / SECOND, inputs.strike
-        if self.prints:
-            strike, tau_s = self._to_come(inputs, 0)
+        strike, tau_s = self.settlement.as_spot(inputs.strike, inputs.spot, inputs.tau_ns, inputs.realised)
         if tau_s > _LEAST_TAU_S:
             deviations = d2(inputs.spot, strike, inputs.sigma, tau_s)
             fair = normal_cdf(deviations)
         else:
             deviations = d2(inputs.spot, strike, inputs.sigma, _LEAST_TAU_S)
-            rule = inputs.settlement or self.market.settlement
-            fair = fair_value(inputs.spot, strike, inputs.sigma, tau_s, rule)
+            if tau_s > 0.0:
+                fair = normal_cdf(d2(inputs.spot, strike, inputs.sigma, tau_s))
+            else:
+                fair = self.settlement.decided(inputs.spot, strike)
 
         # Strategy: reaction time widens, inventory leans, and the reducing side may give a little, late.
         reaction_s = inputs.latency_s if inputs.latency_s > self._latency_floor_s else self._latency_floor_s
@@ -370,23 +356,12 @@ class Quoter:
         limits = self.params.inventory
         if f_room > limits.dead_f:
             return None
-        strike, tau_s = inputs.strike, min(inputs.room_tau_ns, inputs.tau_ns) / SECOND
-        if self.prints:
-            strike, tau_s = self._to_come(inputs, max(inputs.tau_ns - inputs.room_tau_ns, 0))
+        ahead_ns = max(inputs.tau_ns - inputs.room_tau_ns, 0)
+        strike, tau_s = self.settlement.as_spot(inputs.strike, inputs.spot, inputs.tau_ns, inputs.realised, ahead_ns)
         then = d2(inputs.spot, strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
         if abs(then) < limits.dead_d2:
             return None
         return Outcome.NO if then > 0 else Outcome.YES
-
-    def _to_come(self, inputs: QuoteInputs, ahead_ns: int) -> tuple[float, float]:
-        """The average's market as one of the spot, now or a little later if the spot stands still until then."""
-        tau_s = (inputs.tau_ns - ahead_ns + inputs.lag_ns) / SECOND
-        locked, total = inputs.locked, inputs.locked_sum
-        if ahead_ns:
-            more = max(self.prints - max(prints_to_come(self.prints, tau_s), 1) - locked, 0)
-            locked, total = locked + more, total + more * inputs.spot
-        needed, left_s = to_come(inputs.strike, self.prints, tau_s, total, min(locked, self.prints - 1))
-        return max(needed, _LEAST_NEEDED * inputs.spot), left_s
 
     def _levels(self, best: Ticks, spacing: int, left: int) -> tuple[Level, ...]:
         levels: list[Level] = []

@@ -8,10 +8,11 @@ import math
 
 from mmactors.core.ledger.inventory import Inventory
 from mmactors.core.ledger.session_stats import SessionRecord
-from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable
+from mmactors.core.orders.diff import NO_CHANGES, Changes
+from mmactors.core.orders.table import OrderTable
 from mmactors.core.params import MakerParams
 from mmactors.core.pricing.binary import delta_per_dollar
-from mmactors.core.pricing.fixings import PriceLog, Prints
+from mmactors.core.pricing.fixings import NOTHING_REALISED, Fixings, PriceLog, Realised
 from mmactors.core.quoting import schedule
 from mmactors.core.quoting.ladder import Ladder, Level, QuoteInputs, Quoter, SideCapacity, TargetQuote
 from mmactors.core.quoting.ladder_cache import LadderCache
@@ -119,7 +120,7 @@ class Maker:
         self._standing: LadderCache | None = None
         self._runs_until = self._look_ahead_ns = 0
         self._two_sided = False
-        self._prints: Prints | None = None  # of a market that settles on an average
+        self._fixings: Fixings | None = None  # of a market that settles on an average
         self._prices: PriceLog | None = None
 
     def handle(self, event: object, now: Nanos) -> Decision:
@@ -201,9 +202,9 @@ class Maker:
         mark: FairMoved | None = None
         room, net = 0, self.inventory.yes - self.inventory.no
         if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
-            inputs = self._inputs(quoter, reference, tau, net, now)
-            if self._prints is not None and not self._knows_prints(self._prints, inputs, now):
-                inputs = None
+            realised = self._realised(reference, tau, now)
+            if realised is not None:
+                inputs = self._inputs(quoter, reference, tau, net, realised, now)
         obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
         if inputs is not None:
             aim, allowed = quoter.aim(inputs), quoter.allowance(inputs)
@@ -237,7 +238,9 @@ class Maker:
             return True
         return bool(yes or no) and now - self._sent_ns >= self.params.quoting.refresh_ns
 
-    def _inputs(self, quoter: Quoter, reference: ReferenceMoved, tau: Nanos, net: int, now: Nanos) -> QuoteInputs:
+    def _inputs(
+        self, quoter: Quoter, reference: ReferenceMoved, tau: Nanos, net: int, realised: Realised, now: Nanos
+    ) -> QuoteInputs:
         assert quoter.market.strike is not None
         yes, no = self._yes.orders, self._no.orders
         best_no, room_tau = no.best, tau - self._look_ahead_ns
@@ -257,17 +260,14 @@ class Maker:
             None if best_no is None else Ticks(quoter.per_dollar - best_no),
             self.state is TradingState.REDUCING,
             uncertainty=reference.uncertainty,
+            realised=realised,
         )
 
-    def _knows_prints(self, prints: Prints, inputs: QuoteInputs, now: Nanos) -> bool:
-        """Put the prints that are fixed into the inputs; False while one of them is not known."""
-        assert self.reference is not None
-        inputs.lag_ns = nanos(self.reference.feed_latency_s)
-        fixed = prints.fixed(now + inputs.tau_ns, now, inputs.lag_ns)
-        if fixed is None:
-            return False
-        inputs.locked_sum, inputs.locked = fixed
-        return True
+    def _realised(self, reference: ReferenceMoved, tau: Nanos, now: Nanos) -> Realised | None:
+        """What of the market's settlement is realised; None while a fixing is not known."""
+        if self._fixings is None:
+            return NOTHING_REALISED
+        return self._fixings.realised(now + tau, now, nanos(reference.feed_latency_s))
 
     def _obstacle(self, quoter: Quoter, tau: Nanos, now: Nanos, *, priced: bool) -> str | None:
         """Why nothing may rest at all, or None."""
@@ -286,7 +286,7 @@ class Maker:
             return "reference stale"
         if now < self._frozen_until:
             return "frozen after a burst of fills"
-        if not priced and self._prints is not None and not self._prints.known:
+        if not priced and self._fixings is not None and not self._fixings.known:
             return "prints of the average not known"
         return None if priced else "the figures make no price"
 
@@ -408,11 +408,12 @@ class Maker:
         if market is not self.market:
             quoter = Quoter(market, self.params)
             self.market, self._quoter, self._standing = market, quoter, None
-            self._prints = None
-            if quoter.prints:
-                self._prices = self._prices or PriceLog(quoter.prints)
-                self._prices.lengthen(quoter.prints)
-                self._prints = Prints(self._prices, quoter.prints)
+            self._fixings = None
+            window_s = quoter.settlement.fixings
+            if window_s:
+                self._prices = self._prices or PriceLog(window_s)
+                self._prices.lengthen(window_s)
+                self._fixings = Fixings(self._prices, window_s)
         self._runs_until = market.expires_venue_ns - venue.offset_ns if market.status is MarketStatus.OPEN else 0
 
     def _apply(self, event: OrderEvent) -> None:

@@ -6,7 +6,8 @@ the underlying nor the other side; how much may be bought is told.
 
 from collections import deque
 
-from mmactors.core.orders.table import NO_CHANGES, Changes, OrderTable, WorkingOrder, diff
+from mmactors.core.orders.diff import NO_CHANGES, Changes, diff
+from mmactors.core.orders.table import OrderTable, WorkingOrder
 from mmactors.core.params import RiskParams
 from mmactors.core.quoting.ladder import Level
 from mmactors.messages import OrderCancelled, OrderDenied, OrderRejected, OrderUnchanged, Outcome, ReplaceOrder

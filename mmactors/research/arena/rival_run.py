@@ -11,7 +11,7 @@ from random import Random
 
 from mmactors.backtest.session_metrics import SessionMetrics
 from mmactors.config import Config
-from mmactors.core.pricing.binary import fair_value
+from mmactors.core.pricing.settlement import LastPrint
 from mmactors.core.reference.volatility import Volatility
 from mmactors.messages import SettlementRule
 from mmactors.research.arena.strategies import RIVALS, Rival, View, Wanted
@@ -26,7 +26,7 @@ ACCOUNT = "rival"
 STEELMAN_EVERY_S = 0.1
 """Our own cadence."""
 
-RULE = SettlementRule()
+RULE = LastPrint(SettlementRule())
 FLOW_HALF_LIFE_S = 10.0
 
 
@@ -126,7 +126,7 @@ class Competitor:
         if self._steelman:
             assert market.strike is not None
             left_s = (market.expires_at - now) / 1000
-            return fair_value(spot, market.strike, self._volatility.sigma(), left_s, RULE)
+            return RULE.fair_value(spot, market.strike, self._volatility.sigma(), left_s)
         if bid <= 0 or ask >= market.ticks:
             return None
         return (bid + ask) / 2 / market.ticks

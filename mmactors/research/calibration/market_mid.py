@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmactors.core.params import VolatilityParams
-from mmactors.core.pricing.binary import fair_value_average
+from mmactors.core.pricing.fixings import Realised
+from mmactors.core.pricing.settlement import MeanOfFixings
 from mmactors.messages import Outcome, SettlementRule
 from mmactors.ops.format import shown
 from mmactors.research.calibration.calibrate import (
@@ -33,7 +34,7 @@ from mmactors.research.calibration.estimators import Array, ours
 from mmactors.simulator.prices.recording import LAST_MS, PricesError
 from mmactors.units import nanos, seconds
 
-RULE = SettlementRule(window_s=60, tie=Outcome.YES)
+RULE = MeanOfFixings(SettlementRule("avg", 60, Outcome.YES))
 """How the recorded venue settles: the mean of the last sixty one-second prints, YES at the strike."""
 
 FRESH_S = 5.0
@@ -132,17 +133,10 @@ def _at(session: Session, f: float, grid: Grid, sigmas: Array, seen_s: Array) ->
     if grid.ages_s[second] > FRESH_S or seen_s[second] < WARM_UP_S:
         return None
     left_s = seconds(nanos(session.closes_ms / 1000) - nanos(now_ms / 1000))
-    locked = max(0, RULE.window_s - int(left_s))
-    prints = grid.prices[second - locked + 1 : second + 1] if locked else grid.prices[:0]
-    fair = fair_value_average(
-        float(grid.prices[second]),
-        session.strike,
-        float(sigmas[second]),
-        left_s,
-        RULE,
-        float(prints.sum()),
-        locked,
-    )
+    count = max(0, RULE.fixings - int(left_s))
+    fixings = grid.prices[second - count + 1 : second + 1] if count else grid.prices[:0]
+    realised = Realised(float(fixings.sum()), count)
+    fair = RULE.fair_value(float(grid.prices[second]), session.strike, float(sigmas[second]), left_s, realised)
     return min(max(fair, LEAST), MOST), min(max(float(session.mids[quote]), LEAST), MOST)
 
 

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mmactors.core.orders.table import MOST_MOVES, OrderState, OrderTable, diff, movable
+from mmactors.core.orders.diff import MOST_MOVES, diff
+from mmactors.core.orders.table import OrderState, OrderTable, movable
 from mmactors.messages import (
     OrderAccepted,
     OrderCancelled,

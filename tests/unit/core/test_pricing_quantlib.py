@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.core.pricing.binary import fair_value
+from mmactors.core.pricing.settlement import LastPrint
 from mmactors.messages import SettlementRule
 from mmactors.units import YEAR_S
 
@@ -19,4 +19,4 @@ def test_the_fair_value_is_quantlibs_digital(sigma: float, tau_s: float) -> None
         spot = 97_000.0 * math.exp(deviations * root)
         payoff = ql.CashOrNothingPayoff(ql.Option.Call, 97_000.0, 1.0)
         digital = ql.BlackCalculator(payoff, spot, root, 1.0).value()
-        assert fair_value(spot, 97_000.0, sigma, tau_s, SettlementRule()) == pytest.approx(digital, abs=1e-12)
+        assert LastPrint(SettlementRule()).fair_value(spot, 97_000.0, sigma, tau_s) == pytest.approx(digital, abs=1e-12)

@@ -1,4 +1,4 @@
-"""Prints: what is fixed of an average, for who was there and for who came late; and the Maker that prices by them."""
+"""Fixings: what is realised of an average, for who was there and who came late; and the Maker that prices by them."""
 
 from dataclasses import replace
 from random import Random
@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from mmactors.core.params import MakerParams, ReferenceParams, VolatilityParams
-from mmactors.core.pricing.binary import fair_value_average
-from mmactors.core.pricing.fixings import PriceLog, Prints
+from mmactors.core.pricing.fixings import Fixings, PriceLog, Realised
+from mmactors.core.pricing.settlement import MeanOfFixings
 from mmactors.core.quoting.maker import Maker
 from mmactors.core.reference.reference import Reference
 from mmactors.messages import (
@@ -49,8 +49,8 @@ def walk(seed=3, seconds=300, every_ms=100):
         yield START + step * every_ms * MILLISECOND + 7 * MILLISECOND, round(price, 2)
 
 
-def prints_by_hand(seen, now):
-    """The sum and count of prints fixed by now: at each venue second, the last price received a lag after it."""
+def fixings_by_hand(seen, now):
+    """Sum and count of the fixings realised by now: at each venue second, the last price received a lag after it."""
     total, count = 0.0, 0
     for back in range(60):
         at = EXPIRY - OFFSET - back * SECOND + round(LAG_S * SECOND)
@@ -81,15 +81,15 @@ class Desk:
                 self.intents.append(command)
 
 
-def test_a_maker_prices_the_average_with_the_prints_so_far():
+def test_a_maker_prices_the_average_with_the_fixings_so_far():
     desk, seen = Desk(START), []
     for now, price in walk():
         seen.append((now, price))
         desk.tell(now, moved(now, price))
         if now in desk.fairs:
-            total, locked = prints_by_hand(seen, now)
+            total, count = fixings_by_hand(seen, now)
             tau_s = (EXPIRY - now - OFFSET) / SECOND + LAG_S
-            by_hand = fair_value_average(price, STRIKE, 0.5, tau_s, RULE, total, locked)
+            by_hand = MeanOfFixings(RULE).fair_value(price, STRIKE, 0.5, tau_s, Realised(total, count))
             assert desk.fairs[now] == pytest.approx(by_hand, abs=1e-9)
     assert len([now for now in desk.fairs if now > EXPIRY - 60 * SECOND]) > 150
 
@@ -130,7 +130,7 @@ def test_what_is_told_before_the_market_is_known_counts_too():
     assert late.fairs[now + 25 * SECOND] == veteran.fairs[now + 25 * SECOND]
 
 
-def test_without_the_prints_it_does_not_quote_and_says_why():
+def test_without_the_fixings_it_does_not_quote_and_says_why():
     now = EXPIRY - 30 * SECOND
     desk = Desk(now, no=100)
     desk.tell(now, moved(now, STRIKE))
@@ -141,7 +141,7 @@ def test_without_the_prints_it_does_not_quote_and_says_why():
     assert desk.intents[-1].reason.fair > 0.55
 
 
-def test_what_rests_goes_when_a_window_begins_whose_prints_are_not_known():
+def test_what_rests_goes_when_a_window_begins_whose_fixings_are_not_known():
     # Its settlement becomes an average while it runs: nobody kept the prices.
     now = EXPIRY - 30 * SECOND
     desk = Desk(now - SECOND)
@@ -153,7 +153,7 @@ def test_what_rests_goes_when_a_window_begins_whose_prints_are_not_known():
     assert desk.intents[-1].reason.why == "prints of the average not known"
 
 
-def test_as_prints_lock_the_spot_matters_less_and_the_spread_narrows():
+def test_as_fixings_are_realised_the_spot_matters_less_and_the_spread_narrows():
     fairs, spreads = {}, {}
     for left_s in (58, 30, 10):
         now = EXPIRY - left_s * SECOND
@@ -167,7 +167,7 @@ def test_as_prints_lock_the_spot_matters_less_and_the_spread_narrows():
 
 
 def test_the_dead_side_goes_by_the_average_and_not_by_the_spot():
-    # The spot is a shade below the strike, what is locked far above it: NO is the loser.
+    # The spot is a shade below the strike, what is realised far above it: NO is the loser.
     now = EXPIRY - 20 * SECOND
     desk = Desk(now, no=100)
     desk.tell(now, PricesKnown("BTC", 60, ((Nanos(EXPIRY - 70 * SECOND), STRIKE + 20.0),)))
@@ -182,7 +182,7 @@ def test_through_a_gap_the_last_price_holds():
     log = PriceLog(60)
     for at_s, price in ((-70, 10.0), (-55, 20.0), (-2, 30.0)):
         log.add(Nanos(EXPIRY + at_s * SECOND), price)
-    assert Prints(log, 60).fixed(EXPIRY, EXPIRY, 0) == (4 * 10.0 + 53 * 20.0 + 3 * 30.0, 60)
+    assert Fixings(log, 60).realised(EXPIRY, EXPIRY, 0) == Realised(4 * 10.0 + 53 * 20.0 + 3 * 30.0, 60, 0)
 
 
 def test_a_log_keeps_what_a_window_needs_and_no_more():

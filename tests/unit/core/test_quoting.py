@@ -317,7 +317,6 @@ def test_seed_defect_13_closed_is_empty(tau_s):
 def test_at_expiry_the_fair_value_is_the_rules():
     assert quote(inputs(tau_s=0.0), MARKET, PARAMS).fair == 0.0
     tie = SettlementRule(tie=Outcome.YES)
-    assert quote(inputs(tau_s=0.0, settlement=tie), MARKET, PARAMS).fair == 1.0
     assert quote(inputs(tau_s=0.0), replace(MARKET, settlement=tie), PARAMS).fair == 1.0
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from mmactors.core.orders.table import WorkingOrder
 from mmactors.core.params import InventoryParams, MakerParams, RiskParams
-from mmactors.core.risk import trading_state
-from mmactors.core.risk.trading_state import RULES, OrderCheck, RiskRules, gate
+from mmactors.core.risk.gate import RULES, OrderCheck, gate
+from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
     AssetExposed,
     FairMoved,
@@ -98,7 +98,7 @@ def test_each_rule_denies_by_its_name_and_nothing_else_would(monkeypatch, name):
     assert verdict is not None
     assert verdict[0] == name
     assert verdict[1]
-    monkeypatch.setattr(trading_state, "RULES", tuple(r for r in RULES if r[0] != name))
+    monkeypatch.setattr("mmactors.core.risk.gate.RULES", tuple(r for r in RULES if r[0] != name))
     assert gate(bad) is None
 
 

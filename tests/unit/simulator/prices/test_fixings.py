@@ -5,7 +5,8 @@ import math
 import pytest
 
 from mmactors.config.schema import SessionsConfig, SettlementConfig, SimulatorConfig
-from mmactors.core.pricing.binary import fair_value_average
+from mmactors.core.pricing.fixings import Realised
+from mmactors.core.pricing.settlement import MeanOfFixings
 from mmactors.messages import SettlementRule
 from mmactors.simulator.venue.market import Market
 from mmactors.simulator.venue.participants import fair_of
@@ -63,9 +64,8 @@ def test_the_participants_and_the_program_agree_on_an_average(window_s):
         if left_ms % 1000 == 0 and left_ms < window_s * 1000:
             prints.append(path.price)
         rule = SettlementRule("avg", window_s)
-        ours = fair_value_average(
-            path.price, market.strike, path.sigma, left_ms / 1000, rule, math.fsum(prints), len(prints)
-        )
+        realised = Realised(math.fsum(prints), len(prints))
+        ours = MeanOfFixings(rule).fair_value(path.price, market.strike, path.sigma, left_ms / 1000, realised)
         assert fair_of(market, path, at_ms) == pytest.approx(ours, abs=5e-4)
         seen.add(round(ours, 2))
     assert len(seen) > 15
