@@ -59,7 +59,8 @@ def lead(arena: Arena) -> str:
     sentences = (
         f"{_counted(len(players), 'strategy', 'strategies')} on {world}, on identical paths against the same takers."
     )
-    return (
+    cut = "" if arena.complete else " It was interrupted: these are the sessions that were finished."
+    return sentences + cut
         sentences if arena.complete else f"{sentences} It was interrupted: these are the sessions that were finished."
     )
 
