@@ -61,8 +61,6 @@ def lead(arena: Arena) -> str:
     )
     cut = "" if arena.complete else " It was interrupted: these are the sessions that were finished."
     return sentences + cut
-        sentences if arena.complete else f"{sentences} It was interrupted: these are the sessions that were finished."
-    )
 
 
 def tiles(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
