@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-NEEDED = "aiohttp jwt loguru msgspec numpy pydantic pykka requests scipy websocket yaml"
+NEEDED = "aiohttp jwt loguru msgspec numpy pydantic pykka requests websocket yaml"
 venv = Path(__file__).resolve().parent / ".venv"
 if sys.version_info < (3, 11) or not all(map(find_spec, NEEDED.split())):
     python = venv / "bin" / "python"

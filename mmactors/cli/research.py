@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,8 @@ def _series(length: str) -> dict[str, str]:
 def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise UsageError("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
+    if find_spec("scipy") is None:
+        raise UsageError("calibrate needs scipy: pip install 'mmactors[research]'", BAD_CONFIG)
     from mmactors.config import DURATIONS
     from mmactors.research.arena.league_table import as_json
     from mmactors.research.calibration import calibrate, market_mid
