@@ -92,3 +92,58 @@ def test_a_real_environment_from_half_a_one(tmp_path):
     assert "mmactors: pip could not install them; once that is mended, try again:" in done.stderr
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert not (clone / ".venv" / "installed.json").exists()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The program as its wheel has it, unpacked, and an empty folder to run it from."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("mmactors", "conf", "setup.cfg", "pyproject.toml", "README.md"):
+        copy = shutil.copy if (ROOT / name).is_file() else shutil.copytree
+        copy(ROOT / name, source / name, **({"symlinks": True} if copy is shutil.copytree else {}))
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    made = tmp_path_factory.mktemp("made")
+    subprocess.run([sys.executable, "-c", build, str(made)], cwd=source, check=True, capture_output=True)
+    (wheel,) = made.glob("mmactors-*.whl")
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(folder)
+    return folder
+
+
+def of_wheel(site: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(site), "MM__simulator__port": "0", "MMACTORS_COMPILED": "0"}
+    return subprocess.run(
+        [sys.executable, "-m", "mmactors", *args], cwd=cwd, env=environ, capture_output=True, text=True, timeout=100
+    )
+
+
+def test_an_installed_program_plays_the_arena_from_an_empty_folder(installed, tmp_path):
+    done = of_wheel(installed, tmp_path, "arena", "--session", "1M", "--sessions", "1", "--only", "ours,v1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(
+        "mmactors: conf/arena.yaml is not in this folder: the one that comes with the program is used\n"
+    )
+    assert "ours" in done.stdout
+
+
+def test_an_installed_program_trades_from_an_empty_folder(installed, tmp_path):
+    done = of_wheel(installed, tmp_path, "run", "conf/sim.yaml", "--stop-after", "3", "--report", "r.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "first two-sided quote" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())
+
+
+def test_a_configuration_of_ones_own_comes_first_and_prod_is_always_ones_own(installed, tmp_path):
+    assert of_wheel(installed, tmp_path, "check", "conf/prod.yaml").returncode == 66
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "sim.yaml").write_text("quoting: {size: 17}\n")
+    done = of_wheel(installed, tmp_path, "check", "conf/sim.yaml", "--json")
+    assert json.loads(done.stdout)["values"]["quoting.size"]["value"] == 17
+    assert done.stderr == ""
+
+
+def test_the_wheel_has_the_command_and_says_who_made_it(installed):
+    (info,) = installed.glob("mmactors-*.dist-info")
+    assert "mmactors = mmactors.cli.main:main" in (info / "entry_points.txt").read_text()
+    assert "\nAuthor: mmactors developers\n" in (info / "METADATA").read_text()
