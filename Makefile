@@ -1,39 +1,62 @@
-# `make run` trades on the embedded venue, `make test` and `make check` prove it; each sets up all it needs.
+# `make run` trades on the embedded venue, `make test` and `make check` prove it; each sets up all it needs, from the
+# locks in requirements/. `make install-EXTRA` adds one of the extras of setup.cfg to the program.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+BIN := .venv/bin
+EXTRAS := tls wallet research cluster
 
-.PHONY: run test check check-deep format clean install
+.PHONY: run install test compile check check-deep format lock lock-upgrade clean
 
-# also makes machine code of the source as it is, for backtests; without a C compiler they are interpreted
-install: $(STAMP)
-	@$(BIN)/python -m mmactors compile || true
-
-$(STAMP): setup.cfg pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[research,dev]'
-	@touch $@
-
-run: $(STAMP)
+run: install
 	@exec $(BIN)/python run.py conf/sim.yaml
 
-test: install
+install:
+	@$(PYTHON) install.py
+
+install-%:
+	@$(PYTHON) install.py $*
+
+# without a C compiler, backtests are interpreted
+test: install-dev
+	@$(BIN)/python -m mmactors compile || true
 	$(BIN)/python -m pytest
 
-check: $(STAMP)
+# machine code of the source as it is, for backtests
+compile: install-dev
+	@$(BIN)/python -m mmactors compile
+
+check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # the property tests twenty-five times over: more than 100,000 cases
-check-deep: $(STAMP)
+check-deep: install-dev
 	MMACTORS_DEEP=25 $(BIN)/python -m pytest -m hypothesis --timeout 3000 tests
 
-format: $(STAMP)
+format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What setup.cfg asks for, with the digests of its files for every platform: what is locked stays as long as setup.cfg
+# admits it, and `make lock-upgrade` takes the newest. An extra's lock is what it needs beside the program's; dev.txt is
+# all of them and the tools.
+UV := build/lock/bin/uv
+COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+	--annotation-style line --custom-compile-command 'make lock' setup.cfg
+BESIDE = -c requirements/run.txt $$(sed -n 's/^\([^=]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
+
+lock-upgrade: UPGRADE := --upgrade
+
+lock lock-upgrade: $(UV)
+	$(COMPILE) -o requirements/run.txt
+	$(COMPILE) --all-extras $(BESIDE) -o requirements/dev.txt
+	@for extra in $(EXTRAS); do \
+		$(COMPILE) --extra $$extra $(BESIDE) -c requirements/dev.txt -o requirements/$$extra.txt || exit; done
+
+$(UV): Makefile
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv ~= 0.13.8'
+
 clean:
-	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -2,7 +2,10 @@
 
 import sys
 
-from mmactors.cli.main import main
+from mmactors import interpreter
 
 if __name__ == "__main__":
+    interpreter.must_do(["-m", "mmactors"])
+    from mmactors.cli.main import main
+
     sys.exit(main())

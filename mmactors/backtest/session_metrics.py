@@ -9,8 +9,7 @@ import statistics
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from scipy.special import stdtrit
+from functools import lru_cache
 
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.ledger import Account, Fill, NewOrder, Order
@@ -259,8 +258,35 @@ def mean_ci(values: Sequence[float], clusters: Sequence[str] | None = None) -> t
     if count < 2:
         return mean, math.nan, math.nan
     error = math.sqrt(count / (count - 1) * sum(each * each for each in sums.values())) / len(values)
-    half = float(stdtrit(count - 1, 0.975)) * error
+    half = student_t(count - 1) * error
     return mean, mean - half, mean + half
+
+
+@lru_cache(maxsize=1024)
+def student_t(freedom: int) -> float:
+    """Return what Student's t with this many degrees of freedom exceeds, either way, with probability 5 %.
+
+    Its distribution is a finite sum over powers of a cosine (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+    """
+    low, high = 0.0, math.pi / 2
+    while low < (angle := (low + high) / 2) < high:
+        if _within(angle, freedom) < 0.95:
+            low = angle
+        else:
+            high = angle
+    return math.sqrt(freedom) * math.tan(angle)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """Return the probability that |t| is at most sqrt(freedom) tan(angle)."""
+    square, odd = math.cos(angle) ** 2, freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0
+    for power in range(1 + odd, freedom, 2):
+        total += term
+        term *= square * power / (power + 1)
+    total *= math.sin(angle)
+    return 2 / math.pi * (angle + total) if odd else total
 
 
 def summary(

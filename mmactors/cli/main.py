@@ -24,9 +24,11 @@ from mmactors.ops.terminal import (
     DEFECT,
     INTERRUPTED,
     NO_INPUT,
+    PACKAGE,
     USAGE,
     UsageError,
     announce,
+    conf,
     configured,
     count,
     must_be_file,
@@ -83,31 +85,31 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     run = commands.add_parser("run", help="trade until told to stop")
-    run.add_argument("conf", type=Path, metavar="CONF", help="configuration, such as conf/sim.yaml")
+    run.add_argument("conf", type=conf, metavar="CONF", help="configuration, such as conf/sim.yaml")
     run.add_argument("--stop-after", type=seconds, metavar="SECONDS", help="then cancel everything and end")
     run.add_argument("--report", type=Path, metavar="FILE", help="write what happened as JSON")
     run.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price) for the simulator")
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="show the configuration as it holds, or everything wrong with it")
-    check.add_argument("conf", type=Path, metavar="CONF")
+    check.add_argument("conf", type=conf, metavar="CONF")
     check.add_argument("--json", action="store_true", help="as one JSON object, mistakes included")
     check.set_defaults(command=_check)
 
     simulator = commands.add_parser("simulator", help="run the embedded venue and feeds alone")
-    simulator.add_argument("conf", type=Path, metavar="CONF")
+    simulator.add_argument("conf", type=conf, metavar="CONF")
     simulator.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
     simulator.add_argument("--port", type=port, metavar="N", help="listen here; 0 takes a free port")
     simulator.add_argument("--watch-stdin", action="store_true", help="end when standard input closes")
     simulator.set_defaults(command=_simulator)
 
     cancel = commands.add_parser("cancel-all", help="cancel every order of the account, with the program dead or alive")
-    cancel.add_argument("conf", type=Path, metavar="CONF")
+    cancel.add_argument("conf", type=conf, metavar="CONF")
     cancel.set_defaults(command=_cancel_all)
 
     inspect = commands.add_parser("inspect", help="show why one market was quoted as it was")
     inspect.add_argument("market", metavar="MARKET", help="its id, or a beginning that only it has")
-    inspect.add_argument("--conf", type=Path, metavar="CONF", help="whose logs (default: conf/sim.yaml)")
+    inspect.add_argument("--conf", type=conf, metavar="CONF", help="whose logs (default: conf/sim.yaml)")
     inspect.add_argument("--dir", type=Path, metavar="DIR", help="folder of an instance, a run or market logs")
     inspect.add_argument("--json", action="store_true", help="as JSON, one record a line")
     inspect.add_argument("--last", type=count, metavar="N", help="only the last N records of each run")
@@ -196,7 +198,7 @@ def _inspect(args: argparse.Namespace) -> int:
     folder = args.dir
     if folder is None:
         default = Path("conf/sim.yaml")
-        folder = configured(args.conf or (default if default.is_file() else None)).folder
+        folder = configured(args.conf or (default if default.is_file() else PACKAGE / default)).folder
     try:
         paths = market_log_table.find(folder, args.market)
     except market_log_table.NoSuchMarketError as error:

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import signal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mmactors.ops.terminal import (
     USAGE,
     UsageError,
     announce,
+    conf,
     configured,
     count,
     log_only,
@@ -35,13 +37,13 @@ from mmactors.ops.terminal import (
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the research commands to the parser's others."""
     record = commands.add_parser("record", help="save what the price feeds say, for --prices")
-    record.add_argument("conf", type=Path, metavar="CONF", help="configuration; its feeds section says which")
+    record.add_argument("conf", type=conf, metavar="CONF", help="configuration; its feeds section says which")
     record.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet or .csv file")
     record.add_argument("--stop-after", type=seconds, metavar="SECONDS", help="then end")
     record.set_defaults(command=_record)
 
     backtest = commands.add_parser("backtest", help="run whole sessions of the program in virtual time, audited")
-    backtest.add_argument("conf", type=Path, metavar="CONF", help="configuration; its simulator section is the world")
+    backtest.add_argument("conf", type=conf, metavar="CONF", help="configuration; its simulator section is the world")
     backtest.add_argument("--session", metavar="LENGTH", help="back-to-back BTC sessions of 1M, 5M, 15M or 1H only")
     backtest.add_argument("--sessions", type=count, default=20, metavar="N", help="how many to settle (default 20)")
     backtest.add_argument("--seed", type=int, metavar="S", help="seed of the world (default: the configuration's)")
@@ -74,12 +76,12 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     calibrate.add_argument("--session", default="5M,15M", metavar="LENGTHS", help="of 1M, 5M, 15M, 1H (default 5M,15M)")
     calibrate.add_argument("--sessions", type=Path, metavar="FILE", help="recorded sessions, to compare with their mid")
     calibrate.add_argument("--asset", type=str.upper, default="BTC", metavar="NAME", help="of the file (default BTC)")
-    calibrate.add_argument("--conf", type=Path, metavar="CONF", help="whose estimator is the default")
+    calibrate.add_argument("--conf", type=conf, metavar="CONF", help="whose estimator is the default")
     calibrate.add_argument("--json", action="store_true", help="as one JSON object")
     calibrate.set_defaults(command=_calibrate)
 
     arena = commands.add_parser("arena", help="ours and the field's published strategies on identical paths")
-    arena.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
+    arena.add_argument("conf", type=conf, nargs="?", default="conf/arena.yaml", metavar="CONF", help="the world")
     arena.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     arena.add_argument(
         "--sessions", type=count, metavar="N", help="that each entrant plays (default 200; with --prices all)"
@@ -104,7 +106,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     report.set_defaults(command=_report)
 
     ablate = commands.add_parser("ablate", help="what each term of the strategy is worth: the arena without it")
-    ablate.add_argument("conf", type=Path, nargs="?", default=Path("conf/arena.yaml"), metavar="CONF", help="the world")
+    ablate.add_argument("conf", type=conf, nargs="?", default="conf/arena.yaml", metavar="CONF", help="the world")
     ablate.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     ablate.add_argument("--sessions", type=count, default=100, metavar="N", help="per variant and seed (default 100)")
     ablate.add_argument("--seed", default="41,42", metavar="S,...", help="of the worlds, each apart (default 41,42)")
@@ -114,7 +116,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     ablate.set_defaults(command=_ablate, long=True)
 
     sweep = commands.add_parser("sweep", help="search parameters over backtests in the same worlds, resumable")
-    sweep.add_argument("grid", type=Path, metavar="GRID", help="what to vary, such as conf/sweep.yaml")
+    sweep.add_argument("grid", type=conf, metavar="GRID", help="what to vary, such as conf/sweep.yaml")
     sweep.add_argument("--processes", type=count, metavar="N", help="at once (default: as many as there are cores)")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask cluster's instead, tcp://host:port")
     sweep.add_argument("--out", type=Path, metavar="DIR", help="journal and tables (default: var/sweep/GRID)")
@@ -124,7 +126,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
     replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
-    replay.add_argument("--config", type=Path, metavar="FILE", help="show what this configuration would have quoted")
+    replay.add_argument("--config", type=conf, metavar="FILE", help="show what this configuration would have quoted")
     replay.add_argument("--json", action="store_true", help="as one JSON object")
     replay.set_defaults(command=_replay)
 
@@ -232,6 +234,8 @@ def _series(length: str) -> dict[str, str]:
 def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise UsageError("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
+    if find_spec("scipy") is None:
+        raise UsageError("calibrate needs scipy: pip install 'mmactors[research]'", BAD_CONFIG)
     from mmactors.config import DURATIONS
     from mmactors.research.arena.league_table import as_json
     from mmactors.research.calibration import calibrate, market_mid

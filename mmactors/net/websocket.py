@@ -83,6 +83,75 @@ class Wake:
         self._writer.close()
 
 
+class FrameTooLongError(Exception):
+    """The frame begun is longer than is read; `bytes` is its payload's length."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"a frame of {length} bytes")
+        self.bytes = length
+
+
+class FrameReader:
+    """The library's reader of frames, made never to wait: the one place that knows websocket-client from inside.
+
+    setup.cfg pins the minor release whose inside this is; each hook has a test:
+
+    - `frame_buffer.recv(n)`: the library calls it for at most n bytes; after an error, it goes on with the frame begun;
+    - `frame_buffer.length`, `frame_buffer.mask_value`: of the frame begun, None until that part of its header is read;
+    - `frame_buffer.header[0]`: whether the frame begun is the last of its message;
+    - `frame_buffer.clear()`: forgets the frame begun;
+    - `sock`: the connected socket, with TLS or without.
+    """
+
+    def __init__(self, connection: Any, max_bytes: int) -> None:
+        """Take over the reading of a connected `WebSocket`; a frame longer than `max_bytes` is not read."""
+        connection.settimeout(0)
+        connection.frame_buffer.recv = self.take
+        self.sock: Any = connection.sock
+        self._connection = connection
+        self._max_bytes = max_bytes
+        self._inbound = b""
+        self._inbound_at = 0
+
+    def next(self) -> Any:
+        """Return the next frame.
+
+        Raises:
+            FrameTooLongError: it is longer than is read; to go on, `give_up` on it and `take` its bytes.
+            SocketLostError: the peer hung up.
+            OSError: the frame is not all there yet, or the connection is gone.
+        """
+        return self._connection.recv_frame()
+
+    def give_up(self) -> bool:
+        """Forget the frame begun; return whether it is the last of its message."""
+        final = bool(self._connection.frame_buffer.header[0])
+        self._connection.frame_buffer.clear()
+        return final
+
+    def take(self, most: int) -> bytes:
+        """Return at most this many bytes of what the peer has sent.
+
+        Raises:
+            FrameTooLongError, SocketLostError, OSError: as for `next`.
+        """
+        buffer = self._connection.frame_buffer
+        if buffer.length is not None and buffer.length > self._max_bytes and buffer.mask_value is not None:
+            raise FrameTooLongError(buffer.length)
+        if self._inbound_at >= len(self._inbound):
+            self._inbound = self.sock.recv(_READ_BYTES)
+            self._inbound_at = 0
+            if not self._inbound:
+                raise SocketLostError("the peer hung up")
+        taken = self._inbound[self._inbound_at : self._inbound_at + most]
+        self._inbound_at += len(taken)
+        return taken
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._connection.shutdown()
+
+
 class FrameSocket:
     """A connected WebSocket. All methods belong to the owning thread.
 
@@ -98,7 +167,7 @@ class FrameSocket:
             ConnectError: nobody answered, or not with a WebSocket.
         """
         try:
-            self._ws: Any = websocket.create_connection(
+            connection = websocket.create_connection(
                 url,
                 timeout=timeout_s,
                 sslopt=sslopt or {},
@@ -118,12 +187,9 @@ class FrameSocket:
             through = f", through the proxy named by {by}" if by else ""
             plain = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
             raise ConnectError((trouble(error) or said or plain or type(error).__name__) + through) from None
-        self._ws.settimeout(0)
-        self._ws.frame_buffer.recv = self._take
-        self._sock: Any = self._ws.sock
+        self._reader = FrameReader(connection, max_bytes)
+        self._sock = self._reader.sock
         self._max_bytes = max_bytes
-        self._inbound = b""
-        self._inbound_at = 0
         self._outbound = bytearray()
         self._parts: list[bytes] = []
         self._parts_bytes = 0
@@ -218,22 +284,20 @@ class FrameSocket:
                 self.flush()
             except SocketLostError:
                 pass
-        self._ws.shutdown()
+        self._reader.close()
 
     def _queue(self, payload: bytes, opcode: int) -> None:
         self._outbound += ABNF.create_frame(payload, opcode).format()
 
     def _next(self) -> bytes | None:
         if self._skip_bytes:
-            self._skip_bytes -= len(self._take(self._skip_bytes))
+            self._skip_bytes -= len(self._reader.take(self._skip_bytes))
             return None
         try:
-            frame = self._ws.recv_frame()
-        except _FrameTooLongError as error:
+            frame = self._reader.next()
+        except FrameTooLongError as error:
             self._skip_bytes = error.bytes
-            final = bool(self._ws.frame_buffer.header[0])
-            self._ws.frame_buffer.clear()
-            self._spoil(final)
+            self._spoil(self._reader.give_up())
             return None
         if frame.opcode == ABNF.OPCODE_PING:
             self._ping = frame.data
@@ -266,24 +330,6 @@ class FrameSocket:
         self._parts, self._parts_bytes = [], 0
         self._spoiled = not final
         self.oversized += 1
-
-    def _take(self, most: int) -> bytes:
-        buffer = self._ws.frame_buffer
-        if buffer.length is not None and buffer.length > self._max_bytes and buffer.mask_value is not None:
-            raise _FrameTooLongError(buffer.length)
-        if self._inbound_at >= len(self._inbound):
-            self._inbound = self._sock.recv(_READ_BYTES)
-            self._inbound_at = 0
-            if not self._inbound:
-                raise SocketLostError("the peer hung up")
-        taken = self._inbound[self._inbound_at : self._inbound_at + most]
-        self._inbound_at += len(taken)
-        return taken
-
-
-class _FrameTooLongError(Exception):
-    def __init__(self, length: int) -> None:
-        self.bytes = length
 
 
 class Dial:

@@ -23,6 +23,10 @@ Options = Mapping[str, Mapping[str, str]]
 
 USAGE, NO_INPUT, UNAVAILABLE, DEFECT, BAD_CONFIG, INTERRUPTED = 64, 66, 69, 70, 78, 128 + signal.SIGINT
 
+PACKAGE = Path(__file__).resolve().parents[1]
+BUILT_IN = ("sim.yaml", "arena.yaml", "sweep.yaml", "paper.yaml")
+"""Of the folder `conf`, what trades on a venue of its own: these need not be in the folder where a command is given."""
+
 WIDTH = 160
 """The longest line that a console is given."""
 
@@ -120,6 +124,15 @@ def fitted(text: str, hang: int = 0) -> str:
 def say(line: str) -> None:
     """Write a line about what goes on, or went wrong, to stderr."""
     sys.stderr.write(f"mmactors: {line}\n")
+
+
+def conf(text: str) -> Path:
+    """Read the path of a configuration, for argparse; those of simulations come with the program."""
+    path = Path(text)
+    if path.exists() or path.parent != Path("conf") or path.name not in BUILT_IN:
+        return path
+    say(f"{path} is not in this folder: the one that comes with the program is used")
+    return PACKAGE / path
 
 
 def seconds(text: str) -> float:

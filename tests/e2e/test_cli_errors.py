@@ -150,30 +150,42 @@ def test_help_is_no_error():
 
 def test_a_defect_is_one_line_that_says_how_to_see_more(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        f"import mmactors.config_file as f\ndef read(path): raise RuntimeError('oh {JWT}\\nno')\nf.read = read\n"
+        f"import mmactors.config.loading as f\ndef read(path): raise RuntimeError('oh {JWT}\\nno')\nf.read = read\n"
     )
     done = command("-m", "mmactors", "run", "conf/sim.yaml", PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert done.returncode == 70
     assert lines_of(done) == ["mmactors: defect: RuntimeError: oh *** no (MMACTORS_TRACEBACK=1 shows where)"]
 
 
-def test_run_py_without_its_packages_says_what_to_do(tmp_path):
-    (tmp_path / "run.py").write_text((ROOT / "run.py").read_text())
-    done = command("-S", "-I", tmp_path / "run.py", "conf/sim.yaml")
-    assert done.returncode != 0
-    assert lines_of(done) == [
-        "mmactors: Python 3.11+ or a package it needs is missing: run `make install` beside run.py first"
-    ]
+HOW = {"run.py": (["run.py"], ["{folder}/run.py"]), "python -m mmactors": (["-m", "mmactors"], ["-m", "mmactors"])}
 
 
-def test_run_py_takes_the_interpreter_beside_it(tmp_path):
-    (tmp_path / "run.py").write_text((ROOT / "run.py").read_text())
-    python = tmp_path / ".venv" / "bin" / "python"
+@pytest.fixture
+def clone(tmp_path):
+    """A clone in which nothing is installed yet, as far as it comes."""
+    folder = tmp_path / "clone"
+    for name in ("run.py", "install.py", "mmactors/__init__.py", "mmactors/__main__.py", "mmactors/interpreter.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text((ROOT / name).read_text())
+    return folder
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_without_its_packages_the_program_says_what_to_do(how, clone):
+    done = command("-S", "-E", "-s", *HOW[how][0], "conf/sim.yaml", cwd=clone)
+    assert done.returncode == 78
+    assert lines_of(done) == [f"mmactors: the package aiohttp is missing: run `make install` in {clone} first"]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_program_takes_the_interpreter_beside_it(how, clone):
+    python = clone / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "venv $1 $2"\n')
+    python.write_text('#!/bin/sh\necho "venv $*"\n')
     python.chmod(0o755)
-    done = command("-S", "-I", tmp_path / "run.py", "conf/sim.yaml")
-    assert done.stdout == f"venv {tmp_path / 'run.py'} conf/sim.yaml\n"
+    done = command("-S", "-E", "-s", *HOW[how][0], "conf/sim.yaml", cwd=clone)
+    (line,) = done.stdout.splitlines()
+    assert line == f"venv {' '.join(HOW[how][1]).format(folder=clone)} conf/sim.yaml"
 
 
 @pytest.mark.parametrize("option", [("--interleaving", "1"), ("--events", "made.mmlog")])

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from mmactors.core.params import VolatilityParams
 from mmactors.research.calibration import estimators
@@ -79,6 +78,8 @@ def sessions_of(grid: Grid, duration_s: int) -> Sessions:
 
 def score(grid: Grid, sessions: Sessions, sigmas: Array) -> dict[str, Any]:
     """Score one estimator: log-loss, Brier, z rms, with 95 % intervals, by halves, and a reliability table."""
+    from scipy.special import ndtr
+
     columns: dict[float, tuple[Array, Array]] = {}
     for f in TABLED_F:
         at = sessions.starts + sessions.duration_s - round(f * sessions.duration_s)

@@ -11,8 +11,9 @@ from random import Random
 
 import pytest
 from loguru import logger
+from scipy.special import stdtrit
 
-from mmactors.backtest.session_metrics import SessionFigures, mean_ci, summary
+from mmactors.backtest.session_metrics import SessionFigures, mean_ci, student_t, summary
 from mmactors.config import load
 from mmactors.research.arena import arena, sensitivity
 from mmactors.research.arena.recorded_worlds import cut
@@ -88,6 +89,11 @@ def test_the_summary_by_hand():
     mean, low, high = mean_ci([1.0, 2.0, 3.0])
     assert (mean, round(high - mean, 3)) == (2.0, 1.132)
     assert low == pytest.approx(2 * mean - high)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 10, 29, 30, 199, 1000, 4999])
+def test_students_t_is_the_usual_one(freedom):
+    assert student_t(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=1e-12)
 
 
 def test_a_whole_arena_in_two_processes():

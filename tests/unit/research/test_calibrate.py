@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmactors.cli import research as commands
+from mmactors.cli.main import main
 from mmactors.core.params import VolatilityParams
 from mmactors.research.calibration import calibrate, estimators, market_mid
 from mmactors.simulator.prices.recording import PricesError
@@ -288,3 +290,9 @@ def test_json_has_the_figures_by_name(tmp_path):
     command = [sys.executable, "-m", "mmactors", "calibrate", "--prices", str(path), "--session", "5M", "--json"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout)
     assert {"log_loss", "brier", "z_rms", "sessions"} <= set(found["5M"]["estimators"]["default"])
+
+
+def test_without_scipy_it_says_which_extra_is_needed(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "find_spec", lambda _name: None)
+    assert main(["calibrate", "--prices", "none.csv"]) == 78
+    assert capsys.readouterr().err == "mmactors: calibrate needs scipy: pip install 'mmactors[research]'\n"
