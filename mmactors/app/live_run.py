@@ -40,7 +40,7 @@ from mmactors.ops.logs import set_up_logs
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import GB, Retention
 from mmactors.ops.run_report import ActorCounts, write_report
-from mmactors.ops.terminal import fitted
+from mmactors.ops.terminal import fitted, in_colour
 from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, thread_logging
 from mmactors.runtime.clock import SystemClock
@@ -122,7 +122,7 @@ class LiveRun:
         self.clock = SystemClock()
         self.sessions: dict[str, SessionReport] = {}
         self.latencies_us: deque[float] = deque(maxlen=LATENCIES)
-        self.console = ConsoleReporter(write, colour=sys.stdout.isatty())
+        self.console = ConsoleReporter(write, colour=in_colour(sys.stdout))
         self._environ = environ
         self._closing = ExitStack()
         self._maker_params: dict[tuple[str, int], MakerParams] = {}
