@@ -19,7 +19,7 @@ def draw(session: Session, path: Path) -> None:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise AuditError("--plot needs matplotlib: pip install 'mmactors[research]'", UNREADABLE) from None
+        raise AuditError("--plot needs matplotlib: make install-research", UNREADABLE) from None
     mpl.use("Agg")
     from matplotlib import pyplot
 

@@ -272,7 +272,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise UsageError("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     if find_spec("scipy") is None:
-        raise UsageError("calibrate needs scipy: pip install 'mmactors[research]'", BAD_CONFIG)
+        raise UsageError("calibrate needs scipy: make install-research", BAD_CONFIG)
     from mmactors.config import DURATIONS
     from mmactors.research.arena.league_table import as_json
     from mmactors.research.calibration import calibrate, market_mid

@@ -152,7 +152,7 @@ def build() -> Path:
     if not SETTINGS.exists():
         raise CompileError("this is an installed package: compile in a checkout of the project")
     if find_spec("mypyc") is None or find_spec("setuptools") is None:
-        raise CompileError("mypy and setuptools are needed for it: run `make install`")
+        raise CompileError("mypy and setuptools are needed for it: run `make compile`")
     if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None:
         raise CompileError("a C compiler is needed for it: install gcc, as by `apt-get install gcc`")
     wanted = PLACE / digest()

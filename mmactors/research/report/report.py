@@ -62,7 +62,7 @@ def make(
             is none of the arena's (66, 78, 64), or the folder refuses (64).
     """
     if find_spec("matplotlib") is None:
-        raise ReportError("report needs matplotlib: pip install 'mmactors[research]'", UNUSABLE)
+        raise ReportError("report needs matplotlib: make install-research", UNUSABLE)
     if not any(arena.sessions.values()):
         raise ReportError("the arena has no sessions: nobody finished a world", UNUSABLE)
     try:

@@ -218,7 +218,7 @@ def _read_parquet(path: Path) -> _Columns:
         import pyarrow.parquet as pq
     except ImportError:
         raise PricesError(
-            f"{path}: Parquet needs the research extra (pip install 'mmactors[research]'); CSV needs nothing"
+            f"{path}: Parquet needs the research extra (make install-research); CSV needs nothing"
         ) from None
     try:
         names = pq.read_schema(path).names

@@ -132,7 +132,7 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path, capsys, monk
     code, _, err = audit(capsys, written(tmp_path, traded()), "--plot", tmp_path / "s.png")
 
     assert (code, err.count("\n")) == (78, 1)
-    assert "mmactors[research]" in err
+    assert "make install-research" in err
 
 
 @pytest.mark.parametrize("name", ["x.gif", "x.svg", "x", "x.png.txt", ".png"])
