@@ -1,7 +1,7 @@
 """The journal role: writes down what happened, off the price path: journal, event log, market logs, console."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from mmactors.actors import addresses
 from mmactors.core.ledger.session_stats import corrected
@@ -38,7 +38,7 @@ class JournalRole(Role):
     Without `retention` nothing on the disk is ever deleted.
     """
 
-    drains = True
+    drains: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 Owns no file but that log's, which is closed by whoever opened it.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mmactors.actors import addresses
 from mmactors.core.ledger.session_stats import corrected
@@ -16,8 +16,10 @@ from mmactors.units import Nanos
 class JournalStandIn(Role):
     """Keeps each session's report by market, as corrected; it is never behind."""
 
-    drains = True
-    takes = frozenset((SessionReport, MarketResolved, SyncJournal, MakerStarted, MakerStepped))
+    drains: ClassVar[bool] = True
+    takes: ClassVar[frozenset[type] | None] = frozenset(
+        (SessionReport, MarketResolved, SyncJournal, MakerStarted, MakerStepped)
+    )
 
     def __init__(self, sessions: dict[str, SessionReport], events: EventLog | None = None) -> None:
         self._sessions = sessions

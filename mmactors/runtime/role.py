@@ -7,7 +7,7 @@ virtual time (`deterministic.py`), and the event loop without actors (`event_loo
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from mmactors.units import Nanos
 
@@ -74,8 +74,8 @@ class Role:
     it has a use for (None: all): a host may spare it the others.
     """
 
-    drains = False
-    takes: frozenset[type] | None = None
+    drains: ClassVar[bool] = False
+    takes: ClassVar[frozenset[type] | None] = None
 
     def begin(self, out: Out) -> None:
         """Begin: runs before the first message."""
