@@ -19,17 +19,21 @@ class Socket(Protocol):
 
 
 class FeedRole(Role):
-    """Owns one socket for as long as it lives, and passes what it receives to the assets' references."""
+    """Owns one socket for as long as it lives.
+
+    The socket's thread tells the assets' references itself: a hand-over to this actor, only to pass a price on, would
+    cost more than the price's way through it.
+    """
 
     def __init__(self, connect: Callable[[Callable[[object], None]], Socket]) -> None:
         self._connect = connect
+        self._references: dict[str, str] = {}  # the address of each asset's
+        self._out: Out
         self._socket: Socket
 
     def begin(self, out: Out) -> None:
-        def deliver(message: object) -> None:  # from the socket's thread into this actor's mailbox
-            out.tell(out.name, message)
-
-        self._socket = self._connect(deliver)
+        self._out = out
+        self._socket = self._connect(self._deliver)
         self._socket.start()
 
     def end(self, out: Out) -> None:
@@ -40,14 +44,24 @@ class FeedRole(Role):
         out.notes.log("INFO" if dropped else "DEBUG", "{}: {}", out.name, figures or "nothing came")
 
     def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        out.unexpected(message)
+
+    def _deliver(self, message: Any) -> None:
+        """Tell whom it concerns what the socket received; runs in the socket's thread."""
         kind = type(message)
         if kind is SpotTicked or kind is FeedLived:
-            out.tell(addresses.reference(message.asset), message)
+            self._out.tell(self._reference(message.asset), message)
         elif kind is FeedWentStale or kind is FeedConnected:
-            out.tell(addresses.reference(message.asset), message)
-            out.tell(addresses.JOURNAL, message)
+            self._out.tell(self._reference(message.asset), message)
+            self._out.tell(addresses.JOURNAL, message)
         else:
-            out.unexpected(message)
+            self._out.tell(self._out.name, message)
+
+    def _reference(self, asset: str) -> str:
+        address = self._references.get(asset)
+        if address is None:
+            address = self._references[asset] = addresses.reference(asset)
+        return address
 
 
 class HistoryRole(Role):
