@@ -18,7 +18,7 @@ from loguru import logger
 
 from mmactors.actors import addresses, tree
 from mmactors.actors.feed import Socket
-from mmactors.actors.journal import JournalActor
+from mmactors.actors.journal import JournalRole
 from mmactors.actors.tree import Deliver
 from mmactors.app.cancel_all import cancel_by_rest, venue_rest
 from mmactors.app.credentials import token_source
@@ -43,9 +43,10 @@ from mmactors.ops.run_report import ActorCounts, write_report
 from mmactors.ops.terminal import fitted, in_colour
 from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, thread_logging
+from mmactors.runtime.actor import hosted
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.runtime import ActorFactory
+from mmactors.runtime.role import RoleFactory
 from mmactors.runtime.threaded import ThreadedRuntime
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Nanos, nanos
@@ -187,7 +188,7 @@ class LiveRun:
             latencies_us=self.latencies_us,
         )
         self.runtime = ThreadedRuntime(self.clock)
-        self.runtime.spawn(addresses.SUPERVISOR, tree.root(self.config, ports))
+        self.runtime.spawn(addresses.SUPERVISOR, hosted(tree.root(self.config, ports)))
 
     def wait(self, stop_after_s: float | None) -> None:
         """Wait for a reason to stop: a signal, the supervisor's verdict, the time, a death that nobody survives."""
@@ -322,12 +323,12 @@ class LiveRun:
             self._maker_params[key] = self.config.maker_params(*key)
         return self._maker_params[key]
 
-    def _journal(self) -> ActorFactory:
+    def _journal(self) -> RoleFactory:
         config, folder = self.config, self.folder
         return partial(
-            JournalActor,
+            JournalRole,
             store=self.store,
-            narrator=self.console,
+            console=self.console,
             logs=MarketLogs(folder / "markets", self.number),
             events=EventLog(folder / EVENTS, run=self.number, config=config.model_dump_json(exclude_unset=True)),
             sessions=self.sessions,

@@ -182,37 +182,10 @@ class ObjectCodec(Codec):
 
 
 class ObjectLink(VirtualLink):
-    """The gateway's link to a floor that speaks through `ObjectEncoder`.
+    """The gateway's link to a hub that writes through `ObjectEncoder`."""
 
-    Args:
-        stage: where the floor is.
-        deliver: takes a report.
-        deliver_last: takes the last report of a frame.
-    """
-
-    def __init__(self, environment: Environment, deliver: Deliver, deliver_last: Deliver) -> None:
-        self._hearing = False
-        self._reports: list[object] = []
-        self._tell, self._tell_last = deliver, deliver_last
-        super().__init__(environment, self._collect, ObjectCodec(environment.config.venue.wire_asks))
-
-    def _collect(self, report: object) -> None:
-        if self._hearing:
-            self._reports.append(report)
-        else:
-            self._tell(report)
-
-    def _reach_us(self, frame: Any) -> None:
-        self._hearing = True
-        super()._reach_us(frame)
-        self._hearing = False
-        reports = self._reports
-        if reports:
-            last = reports.pop()
-            for report in reports:
-                self._tell(report)
-            reports.clear()
-            self._tell_last(last)
+    def __init__(self, environment: Environment, deliver: Deliver) -> None:
+        super().__init__(environment, deliver, ObjectCodec(environment.config.venue.wire_asks))
 
     def _receive(self, frame: Any) -> None:
         account = self._socket.account
