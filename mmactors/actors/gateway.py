@@ -116,12 +116,12 @@ class GatewayActor(Actor):
             elif isinstance(message, QuoteIntent) and message.origin_ns is not None:
                 self._remember(step, message.origin_ns)
         for event in step.events:
-            self._standstill.hear(event, now)
+            self._standstill.on_event(event, now)
         self._carry_out(step)
         self.counters.update(self._desk.counters)
 
     def _warn(self, now: Nanos) -> None:
-        if (words := self._standstill.look(now)) is not None:
+        if (words := self._standstill.evaluate(now)) is not None:
             self.notes.warning("venue: {}", words)
         strangers = self._desk.counters["strangers_cancelled"]
         if strangers > self._strangers_told and now >= self._strangers_due_ns:

@@ -63,7 +63,7 @@ class MarketActor(Actor):
         if self._recorded:
             self.tell(addresses.JOURNAL, MakerStarted(self._market, self.incarnation, self._prefix, self._params))
         self.tell(addresses.GATEWAY, MarketReady(self._market.id, self.incarnation))
-        subscription = SubscribeReference(self.name, self._market.settlement.prints)
+        subscription = SubscribeReference(self.name, self._market.settlement.fixings)
         self.tell(addresses.reference(self._market.asset), subscription)
         self.every(LOOK_EVERY_NS, TimePassed())
         self.every(PULSE_EVERY_NS, MarketHeartbeat(self._market.id, self.incarnation))

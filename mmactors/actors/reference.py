@@ -63,20 +63,20 @@ class ReferenceActor(Actor):
         now = self.clock.now()
         match message:
             case SpotTicked():
-                self._publish(self._reference.ticked(message, now))
+                self._publish(self._reference.on_price(message, now))
             case TimePassed():
-                self._publish(self._reference.tick(now))
+                self._publish(self._reference.on_timer(now))
                 self._look(now)
             case FeedWentStale():
-                self._publish(self._reference.stale(message, now))
+                self._publish(self._reference.on_feed_stale(message, now))
             case FeedConnected():
                 pass
             case FeedLived():
-                self._reference.lived(message, now)
+                self._reference.on_heartbeat(message, now)
             case HistoryFetched():
                 self._warm(message, now)
             case IndexSettled():
-                self._reference.settled(message)
+                self._reference.on_settlement(message)
             case SubscribeReference():
                 self._subscribers[message.subscriber] = message.past_s
                 if message.past_s:
@@ -100,7 +100,7 @@ class ReferenceActor(Actor):
         self._lost = lost
 
     def _warm(self, history: HistoryFetched, now: Nanos) -> None:
-        if self._reference.history(history, now):
+        if self._reference.on_history(history, now):
             closes, sigma = len(history.closes), self._reference.sigma()
             for subscriber, past_s in self._subscribers.items():
                 if past_s:
@@ -115,4 +115,4 @@ class ReferenceActor(Actor):
         self.counters.update(self._reference.figures())
         if self._reference.leader != self._leader:
             self._leader = self._reference.leader
-            self.notes.info("{}: {}", self, self._reference.lead_told())
+            self.notes.info("{}: {}", self, self._reference.lead_in_words())

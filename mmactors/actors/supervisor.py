@@ -209,7 +209,7 @@ class SupervisorActor(Actor):
         """Let the markets of an asset follow its reference's new life."""
         for market in self._roster.markets.values():
             if name == addresses.reference(market.asset) and self._is_taken(market.id):
-                self.tell(name, SubscribeReference(addresses.market(market.id), market.settlement.prints))
+                self.tell(name, SubscribeReference(addresses.market(market.id), market.settlement.fixings))
 
     def _retire(self, message: MarketRetired) -> None:
         name = addresses.market(message.market)

@@ -289,9 +289,9 @@ class _ReferencePart:
         kind = type(message)
         news: ReferenceMoved | ReferenceLost | None = None
         if kind is SpotTicked:
-            news = self._reference.ticked(message, now)
+            news = self._reference.on_price(message, now)
         elif kind is TimePassed:
-            news = self._reference.tick(now)
+            news = self._reference.on_timer(now)
         elif kind is SubscribeReference:
             post = self._subscribers[message.subscriber] = self._run.markets[message.subscriber].post
             if message.past_s:
@@ -302,7 +302,7 @@ class _ReferencePart:
         elif kind is UnsubscribeReference:
             self._subscribers.pop(message.subscriber, None)
         elif kind is IndexSettled:
-            self._reference.settled(message)
+            self._reference.on_settlement(message)
         if news is not None and self._subscribers:
             *others, last = self._subscribers.values()
             for post in others:
@@ -336,7 +336,7 @@ class _MarketPart:
     def _begin(self) -> None:
         name = self._market.id
         self._gateway.tell(MarketReady(name, self.incarnation))
-        self._run.references[self._market.asset].post.tell(SubscribeReference(name, self._market.settlement.prints))
+        self._run.references[self._market.asset].post.tell(SubscribeReference(name, self._market.settlement.fixings))
         self.post.every(market.LOOK_EVERY_NS, TimePassed())
         self.post.every(market.PULSE_EVERY_NS, MarketHeartbeat(name, self.incarnation))
         self._run.supervisor.post.tell(ActorReady(name, self.incarnation))
