@@ -107,7 +107,7 @@ class GatewayRole(Role):
         for request in step.requests:
             self._link.submit(request)
         for event in step.events:
-            self._stall.hear(event, now)
+            self._stall.on_event(event, now)
             self._route(event, out)
 
     def _report(self, message: Any, out: Out) -> None:
@@ -130,7 +130,7 @@ class GatewayRole(Role):
             self._venue_up = False
 
     def _warn(self, now: Nanos, out: Out) -> None:
-        if (words := self._stall.look(now)) is not None:
+        if (words := self._stall.evaluate(now)) is not None:
             out.notes.warning("venue: {}", words)
         foreign = self._desk.counters["strangers_cancelled"]
         if foreign > self._foreign_reported and now >= self._foreign_due_ns:

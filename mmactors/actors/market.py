@@ -53,7 +53,7 @@ class MarketRole(Role):
         if self._recorded:
             out.tell(addresses.JOURNAL, MakerStarted(market, out.incarnation, prefix, self._params))
         out.tell(addresses.GATEWAY, MarketReady(market.id, out.incarnation))
-        out.tell(addresses.reference(market.asset), SubscribeReference(out.name, market.settlement.prints))
+        out.tell(addresses.reference(market.asset), SubscribeReference(out.name, market.settlement.fixings))
         out.every(EVALUATE_EVERY_NS, TimePassed())
         out.every(HEARTBEAT_EVERY_NS, MarketHeartbeat(market.id, out.incarnation))
 

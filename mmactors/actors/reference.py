@@ -56,21 +56,21 @@ class ReferenceRole(Role):
     def receive(self, message: Any, now: Nanos, out: Out) -> None:
         kind = type(message)
         if kind is SpotTicked:
-            self._publish(self._reference.ticked(message, now), out)
+            self._publish(self._reference.on_price(message, now), out)
         elif kind is TimePassed:
-            self._publish(self._reference.tick(now), out)
+            self._publish(self._reference.on_timer(now), out)
             if now >= self._figures_due_ns:
                 self._report_figures(now, out)
         elif kind is FeedLived:
-            self._reference.lived(message, now)
+            self._reference.on_heartbeat(message, now)
         elif kind is FeedWentStale:
-            self._publish(self._reference.stale(message, now), out)
+            self._publish(self._reference.on_feed_stale(message, now), out)
         elif kind is SubscribeReference:
             self._subscribe(message, out)
         elif kind is UnsubscribeReference:
             self._subscribers.pop(message.subscriber, None)
         elif kind is IndexSettled:
-            self._reference.settled(message)
+            self._reference.on_settlement(message)
         elif kind is HistoryFetched:
             self._warm(message, now, out)
         elif kind is not FeedConnected:
@@ -95,7 +95,7 @@ class ReferenceRole(Role):
             out.tell(message.subscriber, snapshot)
 
     def _warm(self, history: HistoryFetched, now: Nanos, out: Out) -> None:
-        if self._reference.history(history, now):
+        if self._reference.on_history(history, now):
             closes, sigma = len(history.closes), self._reference.sigma()
             for subscriber, past_s in self._subscribers.items():
                 if past_s:
@@ -108,4 +108,4 @@ class ReferenceRole(Role):
         out.counters.update(self._reference.figures())
         if self._reference.leader != self._leader:
             self._leader = self._reference.leader
-            out.notes.info("{}: {}", out, self._reference.lead_told())
+            out.notes.info("{}: {}", out, self._reference.lead_in_words())

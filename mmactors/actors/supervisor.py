@@ -205,7 +205,7 @@ class SupervisorRole(Role):
         """Let the markets of an asset follow its reference's new life."""
         for market in self._universe.markets.values():
             if name == addresses.reference(market.asset) and self._is_taken(market.id):
-                out.tell(name, SubscribeReference(addresses.market(market.id), market.settlement.prints))
+                out.tell(name, SubscribeReference(addresses.market(market.id), market.settlement.fixings))
 
     def _retire(self, message: MarketRetired, out: Out) -> None:
         name = addresses.market(message.market)

@@ -302,7 +302,7 @@ class LiveRun:
         )
         since = Nanos(self.clock.now() - DAY_NS)  # so long a venue keeps them
         settled = self.store.settlements(since_ns=since)
-        desk.recall(
+        desk.restore(
             (PastSettlement(each.market, each.resolution, each.yes, each.no) for each in settled),
             () if config.simulator.embedded else self.store.unsettled(self.clock.now()),  # our own ended with its run
         )

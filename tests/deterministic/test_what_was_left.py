@@ -122,7 +122,7 @@ class Life:
         """Connect to a venue, and let a minute pass."""
         desk = OrderDesk(lambda _: MakerParams(), prefix=f"r{self.run}", ack_timeout_ns=nanos(2))
         settled = [PastSettlement(each.market, each.resolution, each.yes, each.no) for each in self.store.settlements()]
-        desk.recall(settled, self.left)
+        desk.restore(settled, self.left)
         day = NOW // DAY_NS
         rules = RiskRules(RiskParams(), earned_before=self.store.day_pnl(day), day=day)
         self.runtime.spawn(addresses.RISK, hosted(lambda: RiskRole(rules=rules)))
