@@ -1,6 +1,6 @@
-"""Draws one session: the underlying against the strike, our quotes against the fair value, the net within its room.
+"""The picture of one session: the underlying and strike, our quotes and the fair value, the net and its limit.
 
-Owns the picture. It needs matplotlib (the research extra) and must not know how its figures came about.
+Owns the picture. It needs matplotlib (the research extra) and must not know how the figures are computed.
 """
 
 import math

@@ -287,7 +287,7 @@ def test_a_wider_spread_would_have_quoted_further_away(tmp_path, capsys):
     assert main(["replay", str(golden("busy")), "--config", str(conf)]) == 0
     shown = capsys.readouterr().out
     assert market["market"] in shown
-    assert "Other quotes would have met other fills, which nobody knows" in shown
+    assert "Other quotes would have met other fills, which are unknown" in shown
 
 
 if __name__ == "__main__":

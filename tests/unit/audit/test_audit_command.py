@@ -70,7 +70,7 @@ def test_a_line_torn_by_a_kill_may_be_followed_by_the_next_run(tmp_path, capsys)
     ("content", "says"),
     [
         ("", "no account"),
-        ("ts_ms,price\n1,2\n", "line 1: not a line of the simulator's truth log"),
+        ("ts_ms,price\n1,2\n", "line 1: not a line of the venue's log"),
         ('{"a":1}\n', "line 1: not a line"),
         ('[1]\n{"t":1}\n', "line 1: not a line"),
         ('{"t":1,"type":"spot"}\n', "line 1: not a line"),
