@@ -13,9 +13,8 @@ from typing import Any
 from mmactors.actors import addresses, gateway, market, reference, risk, supervisor, tree
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
 from mmactors.backtest.environment import START_NS, Environment
-from mmactors.backtest.links import SOURCE
 from mmactors.backtest.object_links import ObjectEncoder, ObjectFeed, ObjectLink
-from mmactors.config import Config
+from mmactors.config import LEADING, Config
 from mmactors.core.ledger.session_stats import corrected
 from mmactors.core.quoting.maker import Command, Maker
 from mmactors.core.reference.reference import Reference
@@ -67,15 +66,16 @@ class CoreRun:
         world: the prices; synthetic ones from the configuration if not given.
 
     Raises:
-        ValueError: another source than Binance is enabled.
+        ValueError: another source than the leading one is enabled.
     """
 
     restarts = 0
     trace_hash = ""
 
     def __init__(self, config: Config, recorder: SpotRecorder | None = None, world: World | None = None) -> None:
-        if config.feeds.enabled != (SOURCE,):
-            raise ValueError(f"the core follows {SOURCE} alone; switch off feeds.coinbase, or use the actors")
+        if config.feeds.enabled != (LEADING,):
+            others = ", ".join(f"feeds.{source}" for source in config.feeds.enabled if source != LEADING)
+            raise ValueError(f"the core follows {LEADING} alone; switch off {others}, or use the actors")
         self.config = config
         self.runtime = Timeline(START_NS)
         self.stage = Environment(config, self.runtime, recorder, ObjectEncoder(), world)
@@ -83,7 +83,7 @@ class CoreRun:
         self.sessions: dict[str, SessionReport] = {}
         self.ended: list[tuple[int, str]] = []
         self.ports = self.stage.ports(
-            journal=_nobody, link=_nobody, feeds={SOURCE: _nobody}, finished=_nobody, recorded=False
+            journal=_nobody, link=_nobody, feeds={LEADING: _nobody}, finished=_nobody, recorded=False
         )
         self.incarnations = count(1)
         self.markets: dict[str, _MarketPart] = {}
@@ -117,7 +117,7 @@ class CoreRun:
             addresses.GATEWAY: self._make_gateway,
             addresses.RISK: self._make_risk,
             **{addresses.reference(asset): partial(self._make_reference, asset) for asset in self.config.assets},
-            addresses.feed(SOURCE): partial(_FeedPart, self),
+            addresses.feed(LEADING): partial(_FeedPart, self),
         }
         for name in tree.children(self.config, self.ports):
             next(self.incarnations)
@@ -315,7 +315,7 @@ class _FeedPart:
 
     def __init__(self, run: CoreRun) -> None:
         self._posts = {asset: part.post for asset, part in run.references.items()}
-        socket = ObjectFeed(run.stage, self._heard)
+        socket = ObjectFeed(run.stage, LEADING, self._heard)
         LoopMailbox(run.runtime, socket.start, lambda _message, _now: None)
 
     def _heard(self, message: Any) -> None:

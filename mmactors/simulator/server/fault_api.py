@@ -1,6 +1,6 @@
 """Taking a price feed away and changing a market, for tests: routes that only the simulator has.
 
-`POST /simulator/feeds/binance` with `{"state": "silent"}` (sockets stay, nothing comes), `{"state": "cut"}` (sockets
+`POST /simulator/feeds/SOURCE` with `{"state": "silent"}` (sockets stay, nothing comes), `{"state": "cut"}` (sockets
 closed, none accepted) or `{"state": "live"}`; with `{"outlier_bp": 100, "for_ms": 200}` the feed shows wrong prices for
 a while. `POST /simulator/markets/ID` with `{"kind": "halt"}` and the like (see `alterations`) does to a market what a
 venue can do. The answer says when, in the venue's milliseconds. Knows nothing of what a feed says.
