@@ -46,7 +46,7 @@ class CoreRun:
         ports = self.stage.ports(
             journal=partial(JournalStandIn, self.sessions),
             link=partial(ObjectLink, self.stage),
-            feeds={LEADING: partial(ObjectFeed, self.stage)},
+            feeds={LEADING: partial(ObjectFeed, self.stage, LEADING)},
             finished=lambda code, reason: self.ended.append((code, reason)),
             recorded=False,
         )
