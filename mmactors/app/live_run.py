@@ -28,8 +28,8 @@ from mmactors.config import Config, Urls
 from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
 from mmactors.core.risk.trading_state import RiskRules
+from mmactors.feeds.followed import feed_sockets, history_sources
 from mmactors.feeds.history import RETRY_S, HistoryThread
-from mmactors.feeds.source import feed_sockets, history_sources
 from mmactors.messages import Market, PastSettlement, SessionReport, Stop
 from mmactors.net.backoff import Backoff
 from mmactors.net.tls import CertificatesError, Trust, trusted

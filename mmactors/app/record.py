@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmactors.config import Config
+from mmactors.feeds.followed import feed_sockets
 from mmactors.feeds.recorder import Recorder
-from mmactors.feeds.source import feed_sockets
 from mmactors.runtime.clock import SystemClock
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 
@@ -44,7 +44,7 @@ def record(
     try:
         with _simulator(config, environ) as simulator:
             urls = config.urls(None if simulator is None else simulator.address.port)
-            sockets = [connect(recorder.hear) for connect in feed_sockets(config, urls, clock.now).values()]
+            sockets = [connect(recorder.take) for connect in feed_sockets(config, urls, clock.now).values()]
             try:
                 for socket in sockets:
                     socket.start()

@@ -200,13 +200,15 @@ def _backtest(args: argparse.Namespace) -> int:
     for option in ("interleaving", "events"):
         if args.runtime != "actors" and getattr(args, option) is not None:
             raise UsageError(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
+    from mmactors.config.schema import alone
+
     options: dict[str, dict[str, str]] = {}
     if args.seed is not None:
         options["--seed"] = {"MM__simulator__world__seed": str(args.seed)}
-    if args.feeds == "binance":
-        options["--feeds binance"] = {"MM__feeds__coinbase__enabled": "false"}
+    if args.feeds != "all":
+        options[f"--feeds {args.feeds}"] = alone()
     elif args.runtime == "core":
-        raise UsageError("--feeds all is for --runtime actors; the core follows Binance alone", USAGE)
+        raise UsageError("--feeds all is for --runtime actors; the core follows one source alone", USAGE)
     if args.session is not None:
         options["--session"] = {"MM__assets": "[BTC]", **_series(args.session)}
     if args.prices is not None:

@@ -2,7 +2,7 @@
 
 from mmactors.config.errors import ConfigError
 from mmactors.config.loading import Resolved, load, resolve
-from mmactors.config.schema import Config, Urls
+from mmactors.config.schema import LEADING, Config, Urls
 from mmactors.config.vocabulary import DURATIONS, asset_of
 
-__all__ = ["DURATIONS", "Config", "ConfigError", "Resolved", "Urls", "asset_of", "load", "resolve"]
+__all__ = ["DURATIONS", "LEADING", "Config", "ConfigError", "Resolved", "Urls", "asset_of", "load", "resolve"]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mmactors.config.errors import Problem, shown
-from mmactors.config.schema import Config, Override
+from mmactors.config.schema import LEADING, Config, Override
 from mmactors.units import DOLLAR, micros
 
 _Rule = tuple[tuple[str, ...], Callable[..., bool], str]
@@ -145,7 +145,7 @@ def odd(config: Config, given: frozenset[str] = frozenset()) -> list[str]:
         if not (over.quoting.given() or over.inventory.given() or over.volatility.given()):
             lines.append(f"overrides[{index}]: sets nothing")
     lines += [
-        f"feeds.binance.symbols: {asset} is priced, but not one of assets"
+        f"feeds.{LEADING}.symbols: {asset} is priced, but not one of assets"
         for asset in _priced(config)
         if asset not in config.assets
     ]
@@ -218,39 +218,27 @@ def _leans(config: Config) -> Iterator[Problem]:
 
 
 def _assets(config: Config) -> Iterator[Problem]:
-    from mmactors.config import asset_of
-
-    feeds = config.feeds
-    by_source: dict[str, list[str | None]] = {
-        "binance": [asset_of(symbol) for symbol in feeds.binance.symbols],
-        "coinbase": [product.split("-")[0] for product in feeds.coinbase.symbols],
-    }
+    sources, leading = config.feeds.by_source, f"feeds.{LEADING}.symbols"
     for asset in _repeated(config.assets):
         yield Problem(("assets",), f"assets: {asset} is listed twice")
-    for source, priced in by_source.items():
+    for source, section in sources.items():
         key = f"feeds.{source}.symbols"
-        for asset in _repeated(priced):
+        for asset in _repeated(map(section.asset, section.symbols)):
             yield Problem((key,), f"{key}: two symbols price {asset}; keep one")
-    if not (feeds.binance.enabled or feeds.coinbase.enabled):
-        off = {"feeds.binance.enabled": False}
-        if "enabled" in feeds.coinbase.model_fields_set:
-            off["feeds.coinbase.enabled"] = False
-        yield _problem(off, "no price source is left")
+    if not config.feeds.enabled:
+        told = (name for name, section in sources.items() if name == LEADING or "enabled" in section.model_fields_set)
+        yield _problem({f"feeds.{name}.enabled": False for name in told}, "no price source is left")
         return
-    live = {
-        asset for source in by_source if getattr(feeds, source).enabled for asset in config.symbols(source).values()
-    }
+    live = {asset for source in config.feeds.enabled for asset in config.symbols(source).values()}
     for asset in dict.fromkeys(config.assets):
         if asset not in live:
-            text = f"assets, feeds.binance.symbols: no symbol prices {asset}; add {asset.lower()}usdt"
-            yield Problem(("assets", "feeds.binance.symbols"), text)
+            add = sources[LEADING].usual(asset)
+            yield Problem(("assets", leading), f"assets, {leading}: no symbol prices {asset}; add {add}")
 
 
 def _priced(config: Config) -> dict[str, None]:
-    from mmactors.config import asset_of
-
-    priced = map(asset_of, config.feeds.binance.symbols) if config.feeds.binance.enabled else ()
-    return dict.fromkeys(asset for asset in priced if asset)
+    leading = config.feeds.by_source[LEADING]
+    return dict.fromkeys(leading.assets(()).values() if leading.enabled else ())
 
 
 def _repeated(items: Iterable[Any]) -> list[Any]:
@@ -419,20 +407,19 @@ def _urls(config: Config) -> Iterator[Problem]:
         if plain and not _local(urlsplit(url).hostname or ""):
             yield _problem({key: url}, "would send the token in clear; use https:// and wss://")
     missing = [] if given else ["venue.rest_url", "venue.ws_url"]
-    if config.feeds.binance.enabled and config.feeds.binance.ws_url is None:
-        missing.append("feeds.binance.ws_url")
-    if config.feeds.coinbase.enabled and config.feeds.coinbase.ws_url is None:
-        missing.append("feeds.coinbase.ws_url")
+    missing += [
+        f"feeds.{name}.ws_url" for name, feed in config.feeds.by_source.items() if feed.enabled and not feed.ws_url
+    ]
     if not simulator.embedded and simulator.port == 0 and missing:
         text = f"nothing says where to connect; give {', '.join(missing)}, or the port of a running simulator"
         yield _problem({"simulator.embedded": False, "simulator.port": 0}, text)
 
 
 def _fallbacks(config: Config) -> Iterator[Problem]:
-    binance = config.feeds.binance
-    if binance.ws_fallbacks and binance.ws_url is None:
-        text = "the simulator's feed needs none; give the first host as ws_url"
-        yield _problem({"feeds.binance.ws_fallbacks": binance.ws_fallbacks[0], "feeds.binance.ws_url": None}, text)
+    for name, feed in config.feeds.by_source.items():
+        if feed.fallbacks and feed.ws_url is None:
+            text = "the simulator's feed needs none; give the first host as ws_url"
+            yield _problem({f"feeds.{name}.ws_fallbacks": feed.fallbacks[0], f"feeds.{name}.ws_url": None}, text)
 
 
 def _live(config: Config) -> Iterator[Problem]:
@@ -442,14 +429,13 @@ def _live(config: Config) -> Iterator[Problem]:
         return
     others = {
         "simulator.world.prices": simulator.world.prices,
-        "simulator.feeds.binance.prices": simulator.feeds.binance.prices,
-        "simulator.feeds.coinbase.prices": simulator.feeds.coinbase.prices,
+        **{f"simulator.feeds.{name}.prices": each.prices for name, each in simulator.feeds.by_source.items()},
     }
     for key, value in others.items():
         if value is not None:
             yield _problem({**live, key: value}, "prices come from the feeds or from a recording; keep one")
     for name in config.feeds.enabled:
-        if getattr(config.feeds, name).ws_url is None:
+        if config.feeds.by_source[name].ws_url is None:
             text = "the simulator would wait for its own prices; give the exchange's URL"
             yield _problem({**live, f"feeds.{name}.ws_url": None}, text)
 

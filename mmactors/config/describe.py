@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mmactors.config import DURATIONS, Resolved
+from mmactors.config import DURATIONS, Config, Resolved
 from mmactors.config.contradictions import effective, odd
 from mmactors.config.errors import masked, node_at, related
-from mmactors.config.schema import json_schema
+from mmactors.config.schema import LEADING, json_schema
 
 WIDTH = 100
 _KEY, _VALUE, _ORIGIN = 20, 15, 8
@@ -132,7 +132,7 @@ def as_json(resolved: Resolved, path: Path, environ: Mapping[str, str]) -> dict[
             cell: {field: {"value": _plain(value), "from": key} for field, (value, key) in held.items()}
             for cell, held in differing(resolved).items()
         },
-        "urls": {"rest": urls.rest_url, "ws": urls.ws_url, "binance": urls.binance_url},
+        "urls": {"rest": urls.rest_url, "ws": urls.ws_url, LEADING: urls.feeds[LEADING].sockets[0]},
         "secrets": dict(secrets(resolved, environ)),
         "warnings": warnings(resolved, environ),
     }
@@ -162,9 +162,8 @@ def table(resolved: Resolved, path: Path, environ: Mapping[str, str]) -> list[st
     for cell, held in cells.items():
         found = ", ".join(f"{field} {_shown(value)} ({key.split('.')[0]})" for field, (value, key) in held.items())
         lines += textwrap.wrap(found, WIDTH, initial_indent=f"  {cell:<9}", subsequent_indent=" " * 11)
-    urls = resolved.config.urls()
     lines += ["", "addresses"]
-    lines += [f"  {what:<9}{masked(url)}" for what, url in _addresses(urls.rest_url, urls.ws_url, urls.binance_url)]
+    lines += [f"  {what:<9}{masked(url)}" for what, url in _addresses(resolved.config).items()]
     lines += ["", "secrets (where they are looked for; never in the file)"]
     lines += [f"  {masked(place)}: {state}" for place, state in secrets(resolved, environ)]
     lines += [""] if notes else []
@@ -173,8 +172,10 @@ def table(resolved: Resolved, path: Path, environ: Mapping[str, str]) -> list[st
     return lines
 
 
-def _addresses(rest: str, socket: str, binance: str) -> list[tuple[str, str]]:
-    return [("REST", rest), ("orders", socket), ("binance", binance)]
+def _addresses(config: Config) -> dict[str, str]:
+    urls = config.urls()
+    feeds = dict.fromkeys((LEADING, *config.feeds.enabled))
+    return {"REST": urls.rest_url, "orders": urls.ws_url, **{name: urls.feeds[name].sockets[0] for name in feeds}}
 
 
 def _line(name: str, row: Row) -> list[str]:

@@ -27,7 +27,7 @@ from mmactors.config.errors import (
     shown,
     without_tokens,
 )
-from mmactors.config.schema import Config, derived, json_schema
+from mmactors.config.schema import LEADING, Config, derived, json_schema
 from mmactors.config.yaml import Key
 
 _REFUSED_KEYS = frozenset(
@@ -70,7 +70,7 @@ def resolve(path: Path, environ: Mapping[str, str]) -> Resolved:
     if config is not None:
         problems += secret_values(config.model_dump(mode="json", exclude_unset=True))
         wrong = {key for problem in problems for key in problem.keys}
-        source = "assets" if any(related(key, "assets") for key in given) else "feeds.binance.symbols"
+        source = "assets" if any(related(key, "assets") for key in given) else f"feeds.{LEADING}.symbols"
         if any(related(key, source) for key in wrong):  # nothing can be said of assets that are not known
             wrong.add("assets")
         problems += [found for found in contradictions(config, given) if not wrong.intersection(found.keys)]

@@ -5,11 +5,11 @@ asset and duration at a time. It knows nothing of files (`loading.py`) and judge
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -114,47 +114,131 @@ class VenueConfig(Section):
     cancel_before_s: Seconds = Field(default=10.0, description="s before the token's end; from here nothing rests")
 
 
-class FeedConfig(Section):
-    """One price source: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
+@dataclass(frozen=True, slots=True)
+class FeedUrls:
+    """Where one price source is: its sockets, the first preferred, and its REST history if it has one."""
 
-    ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
-    ws_fallbacks: tuple[SocketUrl, ...] = Field(
-        default=(),
-        description="the same stream elsewhere, tried in turn where a host blocks our location (451, 403)",
-    )
-    history_url: HttpUrl | None = Field(
-        default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
-    )
-    symbols: tuple[Symbol, ...] = Field(
-        default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
-    )
-    enabled: bool = Field(default=True, description="whether to connect at all")
+    sockets: tuple[str, ...]
+    history: str | None
 
 
-class CoinbaseConfig(Section):
-    """Coinbase Exchange: its WebSocket and the products it follows."""
+class SourceConfig(Section):
+    """What every price source's section has. Without an address the embedded simulator is the exchange."""
+
+    simulated_at: ClassVar[str]
+    """Path at which the simulator serves the source's socket."""
 
     ws_url: SocketUrl | None = Field(default=None, description="unset: the simulator's feed")
     history_url: HttpUrl | None = Field(
         default=None, description="REST, for the past hour; unset: the simulator's if ws_url is, else none"
     )
-    symbols: tuple[Product, ...] = Field(default=(), description="one per asset; unset: ASSET-USD of every asset")
+    symbols: tuple[str, ...] = ()
     enabled: bool = Field(default=False, description="whether to connect at all")
+
+    @classmethod
+    def asset(cls, symbol: str) -> str | None:
+        """Return the asset that a symbol of this source prices, None if it prices none in dollars."""
+        return asset_of(symbol.replace("-", "", 1))
+
+    @classmethod
+    def usual(cls, asset: str) -> str:
+        """Return the symbol that prices an asset unless another is given."""
+        raise NotImplementedError
+
+    def assets(self, of: Iterable[str]) -> dict[str, str]:
+        """Return the asset of each symbol followed; without symbols, those usual for the assets given."""
+        priced = {symbol: self.asset(symbol) for symbol in self.symbols or map(self.usual, of)}
+        return {symbol: asset for symbol, asset in priced.items() if asset is not None}
+
+    def urls(self, sockets: str, history: str) -> FeedUrls:
+        """Return where the source is; the arguments are the simulator's own bases (ws://host, http://host)."""
+        first = self.ws_url or sockets + self.simulated_at
+        return FeedUrls((first, *self.fallbacks), self.history_url or (None if self.ws_url else history))
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Where the same stream is as well."""
+        return ()
+
+
+class BinanceConfig(SourceConfig):
+    """Binance spot: its WebSocket and the symbols it follows (btcusdt means asset BTC)."""
+
+    simulated_at: ClassVar[str] = "/stream"
+
+    ws_url: SocketUrl | None = Field(default=None, description="combined stream; unset: the simulator's feed")
+    symbols: tuple[Symbol, ...] = Field(
+        default=("btcusdt",), description="one per asset; unset: those of the assets, in USDT"
+    )
+    enabled: bool = Field(default=True, description="whether to connect at all")
+    ws_fallbacks: tuple[SocketUrl, ...] = Field(
+        default=(),
+        description="the same stream elsewhere, tried in turn where a host blocks our location (451, 403)",
+    )
+
+    @classmethod
+    def usual(cls, asset: str) -> str:
+        """Return btcusdt for BTC."""
+        return f"{asset.lower()}usdt"
+
+    def urls(self, sockets: str, history: str) -> FeedUrls:
+        """Return where the combined streams are: the specification names the single ones (/ws) beside them."""
+        found = super().urls(sockets, history)
+        return FeedUrls(tuple(re.sub(r"/ws$", "/stream", url) for url in found.sockets), found.history)
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """Where the same stream is as well."""
+        return self.ws_fallbacks
+
+
+class CoinbaseConfig(SourceConfig):
+    """Coinbase Exchange: its WebSocket and the products it follows."""
+
+    simulated_at: ClassVar[str] = "/coinbase"
+
+    symbols: tuple[Product, ...] = Field(default=(), description="one per asset; unset: ASSET-USD of every asset")
+
+    @classmethod
+    def usual(cls, asset: str) -> str:
+        """Return BTC-USD for BTC."""
+        return f"{asset}-USD"
 
 
 class FeedsConfig(Section):
-    """The price sources."""
+    """The price sources, the leading one first: its symbols name the assets, and a core run follows it alone."""
 
-    binance: FeedConfig = FeedConfig()
+    binance: BinanceConfig = BinanceConfig()
     coinbase: CoinbaseConfig = CoinbaseConfig()
     ca_file: FilePath | None = Field(
         default=None, description="PEM; certificates to trust at every feed instead of the system's"
     )
 
     @property
+    def by_source(self) -> dict[str, SourceConfig]:
+        """Every source's section by its name."""
+        return {name: getattr(self, name) for name in SOURCES}
+
+    @property
     def enabled(self) -> tuple[str, ...]:
         """The names of those that are followed."""
-        return tuple(name for name in ("binance", "coinbase") if getattr(self, name).enabled)
+        return tuple(name for name, section in self.by_source.items() if section.enabled)
+
+
+SOURCES: dict[str, type[SourceConfig]] = {
+    name: field.annotation
+    for name, field in FeedsConfig.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, SourceConfig)
+}
+"""The section of every price source by its name."""
+
+LEADING = next(iter(SOURCES))
+"""The source whose symbols name the assets, and which a run without actors follows alone."""
+
+
+def alone() -> dict[str, str]:
+    """Return the environment's values that leave the leading source alone."""
+    return {f"MM__feeds__{name}__enabled": "false" for name in SOURCES if name != LEADING}
 
 
 class VolatilityConfig(Section):
@@ -425,6 +509,11 @@ class ExchangesConfig(Section):
     binance: ExchangeConfig = ExchangeConfig()
     coinbase: ExchangeConfig = ExchangeConfig(noise_bp=0.2, latency_ms=80)
 
+    @property
+    def by_source(self) -> dict[str, ExchangeConfig]:
+        """Every exchange's section by the name of its price source."""
+        return {name: getattr(self, name) for name in SOURCES}
+
 
 class SimulatorConfig(Section):
     """The embedded venue and feeds. `embedded: false` trades on whatever answers at the URLs given."""
@@ -496,11 +585,7 @@ class Urls:
 
     rest_url: str
     ws_url: str
-    binance_url: str
-    coinbase_url: str
-    binance_history_url: str | None
-    coinbase_history_url: str | None
-    binance_fallbacks: tuple[str, ...] = ()
+    feeds: Mapping[str, FeedUrls]
 
 
 S = TypeVar("S", bound=Section)
@@ -540,12 +625,7 @@ class Config(Section):
 
     def symbols(self, source: str) -> dict[str, str]:
         """Return the asset of each symbol that a source follows."""
-        if source == "binance":
-            found = {symbol: asset_of(symbol) for symbol in self.feeds.binance.symbols}
-        else:
-            products = self.feeds.coinbase.symbols or tuple(f"{asset}-USD" for asset in self.assets)
-            found = {product: product.split("-")[0] for product in products}
-        return {symbol: asset for symbol, asset in found.items() if asset is not None}
+        return self.feeds.by_source[source].assets(() if source == LEADING else self.assets)
 
     @property
     def folder(self) -> Path:
@@ -566,7 +646,7 @@ class Config(Section):
     @property
     def feed_ca(self) -> Path | None:
         """The certificates to trust at every feed, likewise."""
-        ours = self.simulator.tls and self.feeds.binance.ws_url is None
+        ours = self.simulator.tls and self.feeds.by_source[LEADING].ws_url is None
         return self.feeds.ca_file or (self.simulator_certificate if ours else None)
 
     def overrides_for(self, asset: str | None, duration: str | None) -> list[tuple[int, Override]]:
@@ -635,46 +715,30 @@ class Config(Section):
             rest = "http" + socket[2:].removesuffix("/ws") if socket else f"http{secure}://{where}"
         if socket is None:
             socket = "ws" + rest[4:] + "/ws"
-        binance, coinbase = self.feeds.binance, self.feeds.coinbase
-        histories = [
-            feed.history_url or (f"http{secure}://{where}" if feed.ws_url is None else None)
-            for feed in (binance, coinbase)
-        ]
-        return Urls(
-            rest,
-            socket,
-            _combined(binance.ws_url or f"ws{secure}://{where}/stream"),
-            coinbase.ws_url or f"ws{secure}://{where}/coinbase",
-            histories[0],
-            histories[1],
-            tuple(map(_combined, binance.ws_fallbacks)),
-        )
-
-
-def _combined(url: str) -> str:
-    """The specification names Binance's single streams (/ws); the combined one is beside them."""
-    return re.sub(r"/ws$", "/stream", url)
+        bases = f"ws{secure}://{where}", f"http{secure}://{where}"
+        feeds = {source: section.urls(*bases) for source, section in self.feeds.by_source.items()}
+        return Urls(rest, socket, feeds)
 
 
 def derived(tree: Mapping[str, Any]) -> dict[str, tuple[str, list[Any]]]:
     """Return what a tree leaves out and another of its keys says: by key, which one, and the value.
 
-    Symbols price assets, assets have symbols in USDT, and sessions of 1M and 5M each.
+    The leading source's symbols price assets, assets have its usual symbols, and sessions of 1M and 5M each.
     """
     feeds = _section(tree, "feeds")
-    binance = None if feeds is None else _section(feeds, "binance")
+    leading = None if feeds is None else _section(feeds, LEADING)
     simulator = _section(tree, "simulator")
     found: dict[str, tuple[str, list[Any]]] = {}
-    assets, symbols = _words(tree.get("assets")), _words((binance or {}).get("symbols"))
-    source = "assets"
-    if "assets" not in tree and symbols and (assets := [priced for priced in map(asset_of, symbols) if priced]):
-        source = "feeds.binance.symbols"
+    assets, symbols = _words(tree.get("assets")), _words((leading or {}).get("symbols"))
+    source, section = "assets", SOURCES[LEADING]
+    if "assets" not in tree and symbols and (assets := [priced for priced in map(section.asset, symbols) if priced]):
+        source = f"feeds.{LEADING}.symbols"
         found["assets"] = (source, list(dict.fromkeys(assets)))
     assets = list(dict.fromkeys(asset.upper() for asset in assets))
     if not assets:
         return found
-    if binance is not None and "symbols" not in binance:
-        found["feeds.binance.symbols"] = ("assets", [f"{asset.lower()}usdt" for asset in assets])
+    if leading is not None and "symbols" not in leading:
+        found[f"feeds.{LEADING}.symbols"] = ("assets", [section.usual(asset) for asset in assets])
     if simulator is not None and "sessions" not in simulator:
         usual = [series.model_dump(exclude_unset=True) for series in SimulatorConfig().sessions]
         found["simulator.sessions"] = (source, [{"asset": asset, **series} for asset in assets for series in usual])

@@ -1,10 +1,11 @@
-"""Binance spot: the address of a combined stream, and what each of its frames means.
+"""Binance spot: the address of a combined stream, what each of its frames means, and its klines of 1 s.
 
 Owns the exchange's JSON and the order of its ids. Knows no socket and no clock: when a frame was received is an
 argument, and a bad frame is an answer (`Dropped`), never an exception.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -23,6 +24,7 @@ from mmactors.feeds.frames import (
     price_of,
     reason_of,
 )
+from mmactors.feeds.source import Ask, History, PriceSource
 from mmactors.messages import SpotTicked
 from mmactors.units import MILLISECOND, Nanos
 
@@ -42,6 +44,24 @@ def stream_url(base: str, symbols: Iterable[str], streams: Iterable[str] = STREA
         return base
     names = "/".join(f"{symbol.lower()}@{stream}" for symbol in symbols for stream in streams)
     return f"{base.rstrip('/').removesuffix('/stream')}/stream?streams={names}"
+
+
+KLINES_A_REQUEST = 1000
+
+
+def klines(ask: Ask, symbol: str, since_ns: Nanos, now_ns: Nanos) -> list[Any]:
+    """Return the klines of a span, asked for page by page."""
+    rows: list[Any] = []
+    since_ms, now_ms = since_ns // MILLISECOND, now_ns // MILLISECOND
+    while since_ms < now_ms:
+        query = {"symbol": symbol.upper(), "interval": "1s", "limit": KLINES_A_REQUEST}
+        page = ask("/api/v3/klines", {**query, "startTime": since_ms, "endTime": now_ms})
+        rows += page
+        opened = [row[0] for row in page if isinstance(row, list) and row and isinstance(row[0], int)]
+        if len(page) < KLINES_A_REQUEST or not opened or max(opened) < since_ms:
+            break
+        since_ms = max(opened) + 1
+    return rows
 
 
 class _Payload(Struct):
@@ -174,3 +194,11 @@ def _integer(raw: msgspec.Raw) -> int:
     if not bytes(raw):
         raise BadFrameError("missing_field")
     return _INT.decode(raw)
+
+
+BINANCE = PriceSource(
+    name="binance",
+    parser=BinanceParser,
+    address=stream_url,
+    history=History(step_s=1.0, time_ns=MILLISECOND, close_at=4, rows=klines),
+)

@@ -1,4 +1,4 @@
-"""Coinbase Exchange: what is subscribed to, and what each frame of the subscription means.
+"""Coinbase Exchange: what is subscribed to, what each frame of the subscription means, and its candles of 1 min.
 
 Owns the exchange's JSON and the order of its sequences. Knows no socket and no clock: when a frame was received is an
 argument, and a bad frame is an answer (`Dropped`), never an exception. On these channels `sequence` jumps normally and
@@ -8,7 +8,7 @@ A heartbeat names the last trade: it is a sign of life unless that trade never c
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -27,8 +27,9 @@ from mmactors.feeds.frames import (
     price_of,
     reason_of,
 )
+from mmactors.feeds.source import Ask, History, PriceSource
 from mmactors.messages import FeedLived, SpotTicked
-from mmactors.units import Nanos
+from mmactors.units import SECOND, Nanos
 
 CHANNELS = ("ticker", "matches", "heartbeat")
 
@@ -51,6 +52,12 @@ _MICROSECOND = timedelta(microseconds=1)
 def subscription(products: Iterable[str]) -> bytes:
     """Return the message that must be sent within 5 s of connecting."""
     return msgspec.json.encode({"type": "subscribe", "product_ids": list(products), "channels": CHANNELS})
+
+
+def candles(ask: Ask, symbol: str, since_ns: Nanos, now_ns: Nanos) -> list[Any]:
+    """Return the candles of a span, at most 300."""
+    query = {"granularity": 60, "start": since_ns // SECOND, "end": now_ns // SECOND}
+    return ask(f"/products/{symbol.upper()}/candles", query)
 
 
 class _Frame(Struct):
@@ -178,5 +185,13 @@ def _words(raw: msgspec.Raw) -> str:
     """One line of what the exchange said, whatever it is made of."""
     if not bytes(raw):
         return ""
-    said = msgspec.json.decode(raw)
-    return " ".join(str(said).split())[:LONGEST_REASON] if said is not None else ""
+    words = msgspec.json.decode(raw)
+    return " ".join(str(words).split())[:LONGEST_REASON] if words is not None else ""
+
+
+COINBASE = PriceSource(
+    name="coinbase",
+    parser=CoinbaseParser,
+    subscription=subscription,
+    history=History(step_s=60.0, time_ns=SECOND, close_at=4, rows=candles),
+)

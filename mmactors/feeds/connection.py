@@ -1,9 +1,9 @@
-"""One thread that keeps one price source connected and tells what it says.
+"""One thread that keeps one price source connected and delivers its prices.
 
 Owns connecting, reconnecting (by itself, with jittered backoff; before the exchange's 24-hour cut and on its announced
-shutdown, the next socket first), subscribing where that takes a message, liveness by our own clock since the last good
-tick or heartbeat, and the count of what was dropped. Knows nothing of actors: what it has to tell goes to the callable
-`deliver`.
+shutdown, the next socket first), subscribing and pinging where that takes a message, liveness by our own clock since
+the last good tick or heartbeat, and the count of what was dropped. Knows nothing of actors: its messages go to the
+callable `deliver`.
 """
 
 import threading
@@ -15,7 +15,8 @@ from typing import Any
 
 from loguru import logger
 
-from mmactors.feeds.frames import Dropped, Ignored, Parser, Refused, ShutdownAnnounced
+from mmactors.feeds.frames import Dropped, Ignored, Refused, ShutdownAnnounced
+from mmactors.feeds.source import PriceSource
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.net.backoff import Backoff
 from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
@@ -31,7 +32,7 @@ class FeedTiming:
     """When a feed acts, in seconds.
 
     Attributes:
-        stale_after: no good tick for this long: the feed is stale, told once.
+        stale_after: no good tick for this long: the feed is stale, reported once.
         silence: no good tick for this long: reconnect.
         lifetime: a socket this old is replaced (the exchange cuts at 24 h).
         connect: limit of each step of connecting.
@@ -54,43 +55,40 @@ class FeedSocket:
 
     def __init__(
         self,
+        source: PriceSource,
         *,
-        source: str,
         urls: Sequence[str],
-        parser: Parser,
         assets: Mapping[str, str],
         deliver: Callable[[FeedMessage], None],
         now: Callable[[], Nanos],
         random: Random,
         timing: FeedTiming = FeedTiming(),
-        subscribe: bytes | None = None,
         sslopt: dict[str, Any] | None = None,
     ) -> None:
         """Args:
-        source: the source's name, as in its ticks.
-        urls: where to connect; the next one is tried when a host blocks us.
-        parser: what the frames mean.
+        source: which exchange.
+        urls: bases of where to connect; the next one is tried when a host blocks us.
         assets: the asset of each symbol followed.
         deliver: called in the feed's thread with each message; must not block or raise.
         now: the clock, nanoseconds UTC, never going back.
         random: for the jitter.
         timing: when to act.
-        subscribe: sent as soon as a connection stands, where the address alone does not subscribe.
         sslopt: passed to the TLS layer.
         """
-        self.counters = parser.counters
-        self._source = source
-        self._urls = tuple(urls)
-        self._parser = parser
+        self._source = source.name
+        self._urls = tuple(source.address(base, assets) for base in urls)
+        self._parser = source.parser(assets)
+        self.counters = self._parser.counters
         self._deliver = deliver
         self._now = now
         self._timing = timing
-        self._subscribe = subscribe
+        self._subscribe = None if source.subscription is None else source.subscription(assets)
+        self._keep_alive = source.keep_alive
         self._sslopt = sslopt
         self._backoff = Backoff(random)
         self._wake = Wake()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"feed-{source}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"feed-{source.name}", daemon=True)
         self._url_at = 0
         self._blocked = 0
         self._live: FrameSocket | None = None
@@ -98,8 +96,9 @@ class FeedSocket:
         self._dial: Dial | None = None
         self._dial_at_ns = now()
         self._connected_ns = now()
+        self._active_ns = now()
         self._announced = False
-        self._told = self._lost_for = ""
+        self._refused_for = self._lost_for = ""
         self._last_ns = dict.fromkeys(sorted(set(assets.values())), now())
         self._stale: set[str] = set()
 
@@ -124,7 +123,7 @@ class FeedSocket:
         try:
             while not self._stopping.is_set():
                 now = self._now()
-                self._tend(now)
+                self._act(now)
                 sockets = [each for each in (self._live, self._fresh) if each is not None]
                 wait(self._wake, sockets, self._timeout_s(now))
                 if self._fresh is not None:
@@ -134,7 +133,7 @@ class FeedSocket:
         except Exception:  # noqa: BLE001 - a silent death would look like a silent exchange
             logger.error("feed {}: ended by an error of its own\n{}", self._source, traceback.format_exc())
             for asset in self._last_ns:
-                self._tell_stale(asset, "ended by an error")
+                self._report_stale(asset, "ended by an error")
         finally:
             for each in (self._live, self._fresh, self._dial):
                 if isinstance(each, FrameSocket):
@@ -143,7 +142,7 @@ class FeedSocket:
                     each.abandon()
             self._wake.close()
 
-    def _tend(self, now: Nanos) -> None:
+    def _act(self, now: Nanos) -> None:
         if self._dial is not None and self._dial.decided:
             dial, self._dial = self._dial, None
             try:
@@ -154,13 +153,25 @@ class FeedSocket:
         if self._live is not None and now - max(newest, self._connected_ns) >= nanos(self._timing.silence):
             self._count("silences")
             self._drop_live(f"silent for {self._timing.silence:g} s", now)
+        self._ping(now)
         due = self._live is None or now - self._connected_ns >= nanos(self._timing.lifetime)
         if due and self._dial is None and self._fresh is None and now >= self._dial_at_ns:
             url = self._urls[self._url_at % len(self._urls)]
             self._dial = Dial(url, self._wake, self._timing.connect, self._sslopt)
         for asset, last in self._last_ns.items():
             if asset not in self._stale and now - last >= nanos(self._timing.stale_after):
-                self._tell_stale(asset, f"no tick for {self._timing.stale_after:g} s")
+                self._report_stale(asset, f"no tick for {self._timing.stale_after:g} s")
+
+    def _ping(self, now: Nanos) -> None:
+        keep = self._keep_alive
+        if keep is None or self._live is None or now - self._active_ns < nanos(keep.after_s):
+            return
+        self._active_ns = now
+        self._count("pings")
+        try:
+            self._live.send(keep.message)
+        except SocketLostError as lost:
+            self._on_lost(self._live, lost)
 
     def _timeout_s(self, now: Nanos) -> float:
         due = [last + nanos(self._timing.stale_after) for a, last in self._last_ns.items() if a not in self._stale]
@@ -168,6 +179,8 @@ class FeedSocket:
             due.append(nanos(self._timing.silence) + max(*self._last_ns.values(), self._connected_ns))
             if self._dial is None and self._fresh is None:
                 due.append(max(self._connected_ns + nanos(self._timing.lifetime), self._dial_at_ns))
+            if self._keep_alive is not None:
+                due.append(Nanos(self._active_ns + nanos(self._keep_alive.after_s)))
         elif self._dial is None:
             due.append(self._dial_at_ns)
         return max(0.0, min([seconds(at - now) for at in due], default=1.0)) + 0.001
@@ -175,11 +188,12 @@ class FeedSocket:
     def _connected(self, socket: FrameSocket, now: Nanos) -> None:
         self._count("connects")
         self._blocked = 0
-        self._told = ""
+        self._refused_for = ""
         if self._live is not None:
             self._fresh = socket  # takes over with its first tick
         else:
             self._live, self._connected_ns, self._announced = socket, now, False
+            self._active_ns = now
             logger.debug("feed {}: connected", self._source)
         if self._subscribe is None:
             self._announce(now)
@@ -206,8 +220,8 @@ class FeedSocket:
                 reason, pause_s = f"{reason}: blocked for this location, trying the next host", 0.0
             else:
                 reason, pause_s = f"{reason}: blocked for this location on every host", self._timing.blocked_retry
-        if reason != self._told:
-            self._told = reason
+        if reason != self._refused_for:
+            self._refused_for = reason
             where = url.split("?", 1)[0]
             logger.warning("feed {}: cannot connect to {}: {}; trying again", self._source, where, reason)
         self._dial_at_ns = Nanos(now + nanos(pause_s))
@@ -230,6 +244,8 @@ class FeedSocket:
             self._drop("oversized", socket.oversized - skipped)
 
     def _on_message(self, raw: bytes, socket: FrameSocket, now: Nanos) -> None:
+        if socket is self._live:
+            self._active_ns = now
         parsed = self._parser.parse(raw, now)
         if isinstance(parsed, SpotTicked | FeedLived | Ignored):
             self._announce(now)
@@ -262,7 +278,7 @@ class FeedSocket:
     def _take_over(self, now: Nanos) -> None:
         if self._live is not None:
             self._live.close()
-        self._live, self._fresh, self._connected_ns = self._fresh, None, now
+        self._live, self._fresh, self._connected_ns, self._active_ns = self._fresh, None, now, now
         logger.info("feed {}: changed over to a new connection", self._source)
 
     def _on_lost(self, socket: FrameSocket, lost: SocketLostError) -> None:
@@ -288,14 +304,14 @@ class FeedSocket:
         self._dial_at_ns = Nanos(now + nanos(pause_s))
         self._parser.forget()
         live = [asset for asset in self._last_ns if asset not in self._stale]
-        # Whoever is told that an asset went stale is told why; only what they cannot know is worth a line of its own.
+        # A report of staleness gives the reason; only what it does not cover is worth a line of its own.
         level = "DEBUG" if live or reason == self._lost_for else "WARNING"
         logger.log(level, "feed {}: lost: {}; again in {:.2f} s", self._source, reason, pause_s)
         self._lost_for = reason
         for asset in live:
-            self._tell_stale(asset, reason)
+            self._report_stale(asset, reason)
 
-    def _tell_stale(self, asset: str, reason: str) -> None:
+    def _report_stale(self, asset: str, reason: str) -> None:
         self._stale.add(asset)
         self._deliver(FeedWentStale(self._source, asset, self._last_ns[asset], reason))
 

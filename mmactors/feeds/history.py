@@ -1,4 +1,4 @@
-"""The past hour of an asset from an exchange's REST history: Binance's klines of 1 s, Coinbase's candles of 1 min.
+"""The past hour of an asset from an exchange's REST history.
 
 Owns the requests, the reading of rows and what makes them usable: closes in order, in the past, positive. It blocks, so
 it is for a thread of its own (`HistoryThread`); knows nothing of actors. History is a help, not a need: a failure is
@@ -7,21 +7,24 @@ one line, the next source is asked, and all of them again later, until what was 
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import msgspec
 import requests
 from loguru import logger
 
+from mmactors.feeds.frames import Refused
+from mmactors.feeds.source import History
+from mmactors.feeds.sources import SOURCES
 from mmactors.messages import HistoryFetched
 from mmactors.net.backoff import Backoff
 from mmactors.net.proxies import is_direct
-from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.units import SECOND, Nanos
 
 SPAN_S = 3600
-KLINES_A_REQUEST = 1000
 RETRY_S = 1.0, 60.0
 """Least and most pause before a history that failed is asked for again."""
 
@@ -39,15 +42,15 @@ class HistoryError(Exception):
 class HistorySource:
     """Where one asset's past is: an exchange, the base of its REST address, and the asset's symbol there."""
 
-    source: Literal["binance", "coinbase"]
+    source: str
     asset: str
     base_url: str
     symbol: str
 
     @property
-    def step_s(self) -> float:
-        """Seconds between closes."""
-        return 1.0 if self.source == "binance" else 60.0
+    def history(self) -> History:
+        """How the exchange is asked."""
+        return SOURCES[self.source].history
 
 
 def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout_s: float = 5.0) -> HistoryFetched:
@@ -56,41 +59,19 @@ def fetch(source: HistorySource, now_ns: Nanos, *, span_s: int = SPAN_S, timeout
     Raises:
         HistoryError: unreachable, refused, unreadable, or not a single usable close.
     """
+    history = source.history
     with requests.Session() as session:
         session.trust_env = not is_direct(source.base_url)
-        if source.source == "binance":
-            rows = _klines(session, source, now_ns // MILLISECOND, span_s, timeout_s)
-            close_at, time_ns, step_ns = 4, MILLISECOND, SECOND
-        else:
-            rows = _candles(session, source, now_ns // SECOND, span_s, timeout_s)
-            close_at, time_ns, step_ns = 4, SECOND, 60 * SECOND
-    closes = _closes(rows, close_at, time_ns, step_ns, now_ns)
+        ask = partial(_get, session, source, timeout_s)
+        rows = history.rows(ask, source.symbol, Nanos(now_ns - span_s * SECOND), now_ns)
+    closes = _closes(rows, history.close_at, history.time_ns, round(history.step_s * SECOND), now_ns)
     if not closes:
         raise HistoryError(f"{_where(source)}: none of {len(rows)} rows is usable")
-    return HistoryFetched(source.asset, source.source, source.step_s, closes)
-
-
-def _klines(session: requests.Session, source: HistorySource, now_ms: int, span_s: int, timeout_s: float) -> list[Any]:
-    rows: list[Any] = []
-    since_ms = now_ms - span_s * 1000
-    while since_ms < now_ms:
-        query = {"symbol": source.symbol.upper(), "interval": "1s", "limit": KLINES_A_REQUEST}
-        page = _get(session, source, "/api/v3/klines", {**query, "startTime": since_ms, "endTime": now_ms}, timeout_s)
-        rows += page
-        opened = [row[0] for row in page if isinstance(row, list) and row and isinstance(row[0], int)]
-        if len(page) < KLINES_A_REQUEST or not opened or max(opened) < since_ms:
-            break
-        since_ms = max(opened) + 1
-    return rows
-
-
-def _candles(session: requests.Session, source: HistorySource, now_s: int, span_s: int, timeout_s: float) -> list[Any]:
-    query = {"granularity": 60, "start": now_s - span_s, "end": now_s}
-    return _get(session, source, f"/products/{source.symbol.upper()}/candles", query, timeout_s)
+    return HistoryFetched(source.asset, source.source, history.step_s, closes)
 
 
 def _get(
-    session: requests.Session, source: HistorySource, path: str, query: dict[str, Any], timeout_s: float
+    session: requests.Session, source: HistorySource, timeout_s: float, path: str, query: Mapping[str, Any]
 ) -> list[Any]:
     url = source.base_url.rstrip("/") + path
     try:
@@ -102,14 +83,16 @@ def _get(
     except Exception as error:  # noqa: BLE001 - urllib3 has errors of its own that requests does not wrap here
         raise HistoryError(f"{_where(source)}: {_short(error)}") from None
     if status != 200:
-        said = " ".join(body[:200].decode(errors="replace").split())
-        raise HistoryError(f"{_where(source)}: HTTP {status} {said}")
+        words = " ".join(body[:200].decode(errors="replace").split())
+        raise HistoryError(f"{_where(source)}: HTTP {status} {words}")
     if len(body) > MAX_BYTES:
         raise HistoryError(f"{_where(source)}: an answer of more than {MAX_BYTES >> 20} MB")
     try:
-        rows = msgspec.json.decode(body)
+        rows = source.history.unwrap(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise HistoryError(f"{_where(source)}: the answer is not JSON") from None
+    if isinstance(rows, Refused):
+        raise HistoryError(f"{_where(source)}: the exchange refuses: {rows.reason}")
     if not isinstance(rows, list):
         raise HistoryError(f"{_where(source)}: the answer is no list of rows")
     return rows
@@ -174,7 +157,7 @@ class HistoryThread:
         self._now = now
         self._backoff = backoff
         self._have: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -209,8 +192,8 @@ class HistoryThread:
         except HistoryError as failed:
             self._count("failed")
             same = (source.source, str(failed).partition(source.base_url)[2])
-            if not self._stopping.is_set() and same not in self._told:
-                self._told.add(same)
+            if not self._stopping.is_set() and same not in self._logged:
+                self._logged.add(same)
                 logger.warning("{}; sigma starts without it; asking again", failed)
             return
         except Exception as error:  # noqa: BLE001 - a help that fails must not look like one that hangs

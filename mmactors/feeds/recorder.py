@@ -1,4 +1,4 @@
-"""Saves what price sources say in the form that `--prices` plays: one row a tick, as Parquet or CSV.
+"""Saves the prices of price sources in the form that `--prices` plays: one row a tick, as Parquet or CSV.
 
 Owns the file and its columns (`ts_ms`, `price`, `source`, `asset`, `kind`). The feeds' threads only leave their ticks
 in a queue; whoever owns the recorder writes them. Knows no socket and no actor.
@@ -84,7 +84,7 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         self._path = path
         self._broken = False
-        self._heard: deque[SpotTicked] = deque()
+        self._received: deque[SpotTicked] = deque()
         if path.suffix not in (".parquet", ".csv"):
             raise RecordingError(f"{path}: the name must end in .parquet or .csv")
         try:
@@ -93,20 +93,20 @@ class Recorder:
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error.strerror or error})") from None
 
-    def hear(self, message: object) -> None:
+    def take(self, message: object) -> None:
         """Take a feed's message, in any thread; what is no tick is left alone."""
         if isinstance(message, SpotTicked):
-            self._heard.append(message)
+            self._received.append(message)
 
     def write(self) -> None:
-        """Write what was heard since the last call.
+        """Write what was received since the last call.
 
         Raises:
             RecordingError: the disk is full, say.
         """
         rows: list[Row] = []
-        while self._heard:
-            tick = self._heard.popleft()
+        while self._received:
+            tick = self._received.popleft()
             rows.append((tick.received_ns // MILLISECOND, tick.price, tick.source, tick.asset, tick.kind))
             self.counts[f"{tick.source} {tick.asset} {tick.kind}"] += 1
         try:

@@ -1,67 +1,63 @@
-"""Which price sources a configuration names, and what connects each: the only module that knows all of them.
+"""What an exchange must say of itself to be a price source: its address, its subscription, its frames, its past.
 
-A new source is a parser in a file of its own and a few lines here.
+Owns the descriptor that every exchange's file fills in; the list of them is `sources.py`. Knows no exchange, opens no
+socket. An exchange's symbols and defaults are its section of the configuration, which stands below this room.
 """
 
-from collections.abc import Callable
-from random import Random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from mmactors.config import Config, Urls
-from mmactors.feeds.binance import BinanceParser, stream_url
-from mmactors.feeds.coinbase import CoinbaseParser, subscription
-from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
-from mmactors.feeds.history import HistorySource
+from mmactors.feeds.frames import Parser, Refused
 from mmactors.units import Nanos
 
-Deliver = Callable[[FeedMessage], None]
+Ask = Callable[[str, Mapping[str, Any]], list[Any]]
+"""Asks a REST address for rows: the path, the query."""
 
 
-def feed_sockets(
-    config: Config, urls: Urls, now: Callable[[], Nanos], sslopt: dict[str, Any] | None = None
-) -> dict[str, Callable[[Deliver], FeedSocket]]:
-    """Name every enabled price source, with what connects it; `sslopt` is passed to the TLS layer."""
-    timing = FeedTiming(stale_after=config.risk.stale_after)
-    binance, coinbase = config.symbols("binance"), config.symbols("coinbase")
+@dataclass(frozen=True, slots=True)
+class History:
+    """How an exchange's REST history is asked for, and what its rows mean.
 
-    def connect_binance(deliver: Deliver) -> FeedSocket:
-        return FeedSocket(
-            source="binance",
-            urls=[stream_url(url, binance) for url in (urls.binance_url, *urls.binance_fallbacks)],
-            parser=BinanceParser(binance),
-            assets=binance,
-            deliver=deliver,
-            now=now,
-            random=Random(),  # noqa: S311
-            timing=timing,
-            sslopt=sslopt,
-        )
+    Attributes:
+        step_s: seconds between closes.
+        time_ns: nanoseconds of one unit of a row's time, which is its first column and when its interval began.
+        close_at: column of the close.
+        rows: asks for the rows of a symbol from a time up to now (both nanoseconds).
+        unwrap: returns the rows of an answer, or why there are none.
+    """
 
-    def connect_coinbase(deliver: Deliver) -> FeedSocket:
-        return FeedSocket(
-            source="coinbase",
-            urls=[urls.coinbase_url],
-            parser=CoinbaseParser(coinbase),
-            assets=coinbase,
-            deliver=deliver,
-            now=now,
-            random=Random(),  # noqa: S311
-            timing=timing,
-            sslopt=sslopt,
-            subscribe=subscription(coinbase),
-        )
-
-    connects = {"binance": connect_binance, "coinbase": connect_coinbase}
-    return {source: connects[source] for source in connects if getattr(config.feeds, source).enabled}
+    step_s: float
+    time_ns: int
+    close_at: int
+    rows: Callable[[Ask, str, Nanos, Nanos], list[Any]]
+    unwrap: Callable[[Any], Refused | Any] = lambda answer: answer
 
 
-def history_sources(config: Config, urls: Urls) -> list[HistorySource]:
-    """Name where each asset's past hour can be had, the finest first."""
-    found: list[HistorySource] = []
-    if config.feeds.binance.enabled and urls.binance_history_url is not None:
-        where = urls.binance_history_url
-        found += [HistorySource("binance", asset, where, s) for s, asset in config.symbols("binance").items()]
-    if config.feeds.coinbase.enabled and urls.coinbase_history_url is not None:
-        where = urls.coinbase_history_url
-        found += [HistorySource("coinbase", asset, where, s) for s, asset in config.symbols("coinbase").items()]
-    return found
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """What is sent on a socket on which nothing came for a while, in seconds, so that the exchange keeps it."""
+
+    message: bytes
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSource:
+    """One exchange.
+
+    Attributes:
+        name: in the configuration, in ticks, in logs and in the journal.
+        parser: makes what reads the frames of the symbols given, with the asset of each.
+        history: its REST history.
+        address: makes the address of a socket from its base and the symbols.
+        subscription: makes the message that subscribes, where the address alone does not.
+        keep_alive: what keeps a quiet socket, if anything must.
+    """
+
+    name: str
+    parser: Callable[[Mapping[str, str]], Parser]
+    history: History
+    address: Callable[[str, Iterable[str]], str] = lambda base, _symbols: base
+    subscription: Callable[[Iterable[str]], bytes] | None = None
+    keep_alive: KeepAlive | None = None

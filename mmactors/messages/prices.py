@@ -10,7 +10,7 @@ from mmactors.value import value
 class SpotTicked:
     """A price source said something about an asset: a book's middle, or a trade's price.
 
-    `event_ns` is the exchange's own time where the frame carries one (Binance's bookTicker does not).
+    `event_ns` is the exchange's own time where the frame carries one.
     """
 
     source: str

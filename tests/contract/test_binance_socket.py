@@ -14,9 +14,9 @@ from aiohttp import WSMsgType
 from fake_server import FakeServer, eventually
 
 from mmactors.config import Config
-from mmactors.feeds.binance import BinanceParser, stream_url
+from mmactors.feeds.binance import BINANCE, stream_url
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
-from mmactors.feeds.source import feed_sockets
+from mmactors.feeds.followed import feed_sockets
 from mmactors.messages import FeedConnected, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
 
@@ -40,9 +40,8 @@ class Feed:
     ) -> None:
         self.heard: list[FeedMessage] = []
         self.socket = FeedSocket(
-            source="binance",
+            BINANCE,
             urls=urls,
-            parser=BinanceParser(assets),
             assets=assets,
             deliver=self.heard.append,
             now=now,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fake_server import Connection, FakeServer, eventually
 
-from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.coinbase import COINBASE
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
 from mmactors.units import Nanos
@@ -35,15 +35,13 @@ class Feed:
     def __init__(self, url: str, timing: FeedTiming) -> None:
         self.heard: list[FeedMessage] = []
         self.socket = FeedSocket(
-            source="coinbase",
+            COINBASE,
             urls=[url],
-            parser=CoinbaseParser(ASSETS),
             assets=ASSETS,
             deliver=self.heard.append,
             now=now,
             random=Random(1),
             timing=timing,
-            subscribe=subscription(ASSETS),
         )
         self.socket.start()
 

@@ -16,7 +16,7 @@ import pytest
 from simulator_client import Peer, Scene, running
 
 from mmactors.config.schema import ExchangeConfig, ExchangesConfig
-from mmactors.feeds.coinbase import CoinbaseParser, subscription
+from mmactors.feeds.coinbase import COINBASE
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource, fetch
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
@@ -164,15 +164,13 @@ class Feed:
         self.lock = threading.Lock()
         assets = {"BTC-USD": "BTC"}
         self.socket = FeedSocket(
-            source="coinbase",
+            COINBASE,
             urls=[s.url.replace("http", "ws") + "/coinbase"],
-            parser=CoinbaseParser(assets),
             assets=assets,
             deliver=self.heard.append,
             now=lambda: Nanos(time.time_ns()),
             random=Random(1),
             timing=FeedTiming(stale_after=2.0, silence=10.0),
-            subscribe=subscription(assets),
         )
 
     def count(self, kind: type) -> int:
@@ -295,7 +293,7 @@ def test_our_client_fetches_the_hour_from_both() -> None:
     async def scene() -> None:
         async with running() as s:
             for source, symbol, least, step_s in (("binance", "btcusdt", 3590, 1), ("coinbase", "BTC-USD", 58, 60)):
-                asked = HistorySource(source, "BTC", s.url, symbol)  # type: ignore[arg-type]
+                asked = HistorySource(source, "BTC", s.url, symbol)
                 now = Nanos(time.time_ns())
                 told = await asyncio.to_thread(fetch, asked, now)
                 assert (told.asset, told.source, told.step_s) == ("BTC", source, step_s)

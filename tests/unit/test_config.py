@@ -75,7 +75,7 @@ def test_prod_yaml_trades_on_a_real_venue_and_real_prices():
     urls = config.urls()
     assert urls.rest_url.startswith("https://")
     assert urls.ws_url.startswith("wss://")
-    assert urls.binance_url == "wss://stream.binance.com:9443/stream"
+    assert urls.feeds["binance"].sockets[0] == "wss://stream.binance.com:9443/stream"
 
 
 def test_paper_yaml_has_real_prices_and_no_real_venue():
@@ -84,8 +84,8 @@ def test_paper_yaml_has_real_prices_and_no_real_venue():
     assert config.simulator.world.live
     urls = config.urls()
     assert urls.rest_url == "http://127.0.0.1:7717"
-    assert urls.binance_url == "wss://stream.binance.com:9443/stream"
-    assert urls.coinbase_url == "wss://ws-feed.exchange.coinbase.com"
+    assert urls.feeds["binance"].sockets[0] == "wss://stream.binance.com:9443/stream"
+    assert urls.feeds["coinbase"].sockets[0] == "wss://ws-feed.exchange.coinbase.com"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_every_key_of_the_specifications_config_has_its_place(loaded):
     assert (params.inventory.lean_early, params.inventory.lean_late) == (0.02, 0.02)
     assert (params.risk.max_markets, params.risk.max_daily_loss) == (10, Micros(1_000_000_000))
     assert params.risk.min_spread_micros == Micros(20_000)
-    assert config.urls().binance_url == "wss://stream.binance.com:9443/stream"
+    assert config.urls().feeds["binance"].sockets[0] == "wss://stream.binance.com:9443/stream"
 
 
 def test_every_field_reaches_the_core_in_its_unit(loaded):
@@ -236,7 +236,7 @@ def test_an_override_of_a_lean_wins_over_the_general_skew_factor(loaded):
 )
 def test_urls_are_the_given_ones_or_derived(loaded, text, port, rest, socket, feed):
     urls = loaded(text).urls(port)
-    assert (urls.rest_url, urls.ws_url, urls.binance_url) == (rest, socket, feed)
+    assert (urls.rest_url, urls.ws_url, urls.feeds["binance"].sockets[0]) == (rest, socket, feed)
 
 
 def test_a_configuration_written_out_reads_back_the_same(loaded, tmp_path):
@@ -858,7 +858,7 @@ def test_a_simulator_with_tls_is_found_and_believed_without_more() -> None:
     config = Config.model_validate({"simulator": {"tls": True}, "logs": {"dir": "var"}})
     urls = config.urls(4242)
     assert (urls.rest_url, urls.ws_url) == ("https://127.0.0.1:4242", "wss://127.0.0.1:4242/ws")
-    assert urls.binance_url == "wss://127.0.0.1:4242/stream"
+    assert urls.feeds["binance"].sockets[0] == "wss://127.0.0.1:4242/stream"
     assert config.venue_ca == config.feed_ca == Path("var/sim/simulator.pem")
     named = Config.model_validate({"simulator": {"tls": True}, "venue": {"ca_file": "mine.pem"}})
     assert named.venue_ca == Path("mine.pem")
@@ -882,7 +882,7 @@ def test_fallbacks_without_a_first_host_are_refused() -> None:
     (problem,) = contradictions(alone)
     assert problem.keys == ("feeds.binance.ws_fallbacks", "feeds.binance.ws_url")
     paper = load(ROOT / "conf" / "paper.yaml", {}).urls()
-    assert paper.binance_fallbacks == ("wss://data-stream.binance.vision/stream",)
+    assert paper.feeds["binance"].sockets[1:] == ("wss://data-stream.binance.vision/stream",)
 
 
 def feeds(text: str, **environ: str) -> Config:
@@ -910,8 +910,8 @@ def test_coinbase_follows_every_asset_unless_told_which():
 )
 def test_where_coinbase_and_its_history_are(section: str, socket: str, history: str | None):
     urls = feeds(f"{{feeds: {{coinbase: {section}}}}}").urls(9)
-    assert (urls.coinbase_url, urls.coinbase_history_url) == (socket, history)
-    assert urls.binance_history_url == "http://127.0.0.1:9"
+    assert (urls.feeds["coinbase"].sockets[0], urls.feeds["coinbase"].history) == (socket, history)
+    assert urls.feeds["binance"].history == "http://127.0.0.1:9"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 from mmactors import config
 from mmactors.backtest import workers
 from mmactors.backtest.session_metrics import PARTS, SessionFigures, mean_ci, summary
-from mmactors.config import DURATIONS, Config
+from mmactors.config import DURATIONS, LEADING, Config
 from mmactors.ops.format import shown
 from mmactors.research.arena.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.arena.league_table import OURS
@@ -25,7 +25,7 @@ DEFAULT = "default"
 SLOW_FEED = "slow feed"
 CONDITIONS: Mapping[str, Mapping[str, str]] = {
     "": {},
-    SLOW_FEED: {"simulator.feed_ticks_per_s": "0.7", "simulator.feeds.binance.trades_per_s": "0.05"},
+    SLOW_FEED: {"simulator.feed_ticks_per_s": "0.7", f"simulator.feeds.{LEADING}.trades_per_s": "0.05"},
 }
 """Worlds unlike the arena's, for terms that have nothing to do there: the default plays them, too."""
 

@@ -21,7 +21,7 @@ from pydantic import Field
 from mmactors.config import Config, environment, errors, loading, resolve
 from mmactors.config.contradictions import contradictions, effective
 from mmactors.config.errors import INVALID, ConfigError, Problem, shown
-from mmactors.config.schema import Override, Section, json_schema
+from mmactors.config.schema import LEADING, SOURCES, Override, Section, alone, json_schema
 from mmactors.config.vocabulary import Duration, FilePath
 
 Scalar = bool | int | float | str | None
@@ -32,7 +32,7 @@ _SET_BY_THE_SWEEP = {
     "simulator.world.seed": "the grid's own seed sets it",
     "simulator.sessions": "the grid's own session says it",
     "simulator.sessions[0].duration": "the grid's own session says it",
-    "feeds.coinbase.enabled": "a sweep follows Binance alone",
+    **{f"feeds.{source}.enabled": f"a sweep follows {LEADING} alone" for source in SOURCES if source != LEADING},
     "name": "it changes nothing of a session",
 }
 
@@ -194,7 +194,7 @@ class _Ground:
             environ,
             {
                 "MM__assets": json.dumps([first.asset]),
-                "MM__feeds__coinbase__enabled": "false",
+                **alone(),
                 "MM__simulator__sessions": json.dumps([only]),
             },
         )

@@ -11,8 +11,8 @@ from random import Random
 from mmactors.config import Config
 from mmactors.core.reference.reference import Reference
 from mmactors.feeds.connection import FeedMessage, FeedSocket
+from mmactors.feeds.followed import feed_sockets, history_sources
 from mmactors.feeds.history import RETRY_S, HistoryThread
-from mmactors.feeds.source import feed_sockets, history_sources
 from mmactors.messages import FeedLived, FeedWentStale, HistoryFetched, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.net.backoff import Backoff
 from mmactors.net.tls import trusted
@@ -103,8 +103,7 @@ class LiveFeeds:
             clock.now,
             Backoff(Random(), *RETRY_S),  # noqa: S311
         )
-        addresses = {"binance": urls.binance_url, "coinbase": urls.coinbase_url}
-        self.waiting_for = ", ".join(f"{source} ({addresses[source]})" for source in config.feeds.enabled)
+        self.waiting_for = ", ".join(f"{source} ({urls.feeds[source].sockets[0]})" for source in config.feeds.enabled)
 
     def start(self) -> None:
         """Connect."""

@@ -18,10 +18,10 @@ def record(path: Path) -> None:
     for n in range(10):
         at = Nanos((START_S + n) * 10**9)
         for source, off in (("binance", 0.0), ("coinbase", 0.5)):
-            recorder.hear(SpotTicked(source, "BTC", 100.0 + n + off, "book", at))
-            recorder.hear(SpotTicked(source, "BTC", 7.0, "trade", at))
-        recorder.hear(SpotTicked("coinbase", "ETH", 10.0 + n, "trade", at))
-        recorder.hear(FeedLived("coinbase", "BTC", at))
+            recorder.take(SpotTicked(source, "BTC", 100.0 + n + off, "book", at))
+            recorder.take(SpotTicked(source, "BTC", 7.0, "trade", at))
+        recorder.take(SpotTicked("coinbase", "ETH", 10.0 + n, "trade", at))
+        recorder.take(FeedLived("coinbase", "BTC", at))
         if n == 5:
             recorder.write()
     recorder.close()

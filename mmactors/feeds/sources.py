@@ -1,0 +1,6 @@
+"""The one list of price sources, in the order in which their history is preferred: the finest first."""
+
+from mmactors.feeds.binance import BINANCE
+from mmactors.feeds.coinbase import COINBASE
+
+SOURCES = {source.name: source for source in (BINANCE, COINBASE)}
