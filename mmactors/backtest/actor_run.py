@@ -13,8 +13,8 @@ from mmactors.actors import addresses, tree
 from mmactors.actors.gateway import Link
 from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.journal_stand_in import JournalStandIn
-from mmactors.backtest.links import SOURCE, Deliver, VirtualCoinbaseFeed, VirtualFeed, VirtualLink
-from mmactors.config import Config
+from mmactors.backtest.links import Deliver, VirtualFeed, VirtualLink
+from mmactors.config import LEADING, Config
 from mmactors.messages import SessionReport
 from mmactors.ops.event_log import EventLog
 from mmactors.runtime.actor import hosted
@@ -36,7 +36,7 @@ class ActorRun:
         trace: whether to keep the hash of everything handled.
         events: is told what every Maker handled; its owner closes it, after `end`.
         link: makes the way to the venue.
-        feed: makes the way from the exchange.
+        feed: makes the way from the leading source's exchange.
         world: the prices; synthetic ones from the configuration if not given.
     """
 
@@ -94,4 +94,4 @@ class ActorRun:
         return statistics.died + statistics.abandoned
 
     def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
-        return partial(self.feed if source == SOURCE else VirtualCoinbaseFeed, self.stage)
+        return partial(self.feed if source == LEADING else VirtualFeed, self.stage, source)

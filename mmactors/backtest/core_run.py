@@ -9,9 +9,8 @@ from functools import partial
 from mmactors.actors import addresses, tree
 from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.journal_stand_in import JournalStandIn
-from mmactors.backtest.links import SOURCE
 from mmactors.backtest.object_links import ObjectEncoder, ObjectFeed, ObjectLink
-from mmactors.config import Config
+from mmactors.config import LEADING, Config
 from mmactors.messages import SessionReport
 from mmactors.runtime.event_loop import EventLoop
 from mmactors.simulator.prices.world import World
@@ -28,15 +27,16 @@ class CoreRun:
         world: the prices; synthetic ones from the configuration if not given.
 
     Raises:
-        ValueError: another source than Binance is enabled.
+        ValueError: another source than the leading one is enabled.
     """
 
     restarts = 0
     trace_hash = ""
 
     def __init__(self, config: Config, recorder: SpotRecorder | None = None, world: World | None = None) -> None:
-        if config.feeds.enabled != (SOURCE,):
-            raise ValueError(f"the core follows {SOURCE} alone; switch off feeds.coinbase, or use the actors")
+        if config.feeds.enabled != (LEADING,):
+            others = ", ".join(f"feeds.{source}" for source in config.feeds.enabled if source != LEADING)
+            raise ValueError(f"the core follows {LEADING} alone; switch off {others}, or use the actors")
         self.config = config
         self.runtime = EventLoop(START_NS, addresses.SUPERVISOR)
         self.stage = Environment(config, self.runtime, recorder, ObjectEncoder(), world)
@@ -46,7 +46,7 @@ class CoreRun:
         ports = self.stage.ports(
             journal=partial(JournalStandIn, self.sessions),
             link=partial(ObjectLink, self.stage),
-            feeds={SOURCE: partial(ObjectFeed, self.stage)},
+            feeds={LEADING: partial(ObjectFeed, self.stage, LEADING)},
             finished=lambda code, reason: self.ended.append((code, reason)),
             recorded=False,
         )

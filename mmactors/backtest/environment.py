@@ -84,7 +84,7 @@ class Environment:
         feeds, seed = config.simulator.feeds, config.simulator.world.seed
         self.start_ms = clock.start_ms
         self.exchanges = {
-            source: exchange(source, getattr(feeds, source), self.venue.world, seed) for source in config.feeds.enabled
+            source: exchange(source, feeds.by_source[source], self.venue.world, seed) for source in config.feeds.enabled
         }
         self._maker_params = cache(config.maker_params)
         self.desk = OrderDesk(

@@ -7,15 +7,14 @@ the wire, through the codec of both sides; `typed.py` has the same ways without 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from random import Random
+from typing import Any
 
 import jwt
 import msgspec
 
 from mmactors.backtest.environment import Environment, Timeline
-from mmactors.feeds.binance import BinanceParser
-from mmactors.feeds.coinbase import CoinbaseParser
-from mmactors.feeds.frames import Parser
+from mmactors.feeds.sources import SOURCES
 from mmactors.messages import (
     BatchWritten,
     FeedConnected,
@@ -34,8 +33,7 @@ from mmactors.messages import (
     VenueRequest,
     WatchBook,
 )
-from mmactors.simulator.feeds.binance import Ticker
-from mmactors.simulator.feeds.coinbase import Product
+from mmactors.simulator.feeds.sources import SOURCES as SIMULATED
 from mmactors.simulator.models.latency import Latency, latency_of
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
@@ -45,11 +43,6 @@ from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerms
 
 ACCOUNT = "mmactors"
-SOURCE = "binance"
-COINBASE_NS = 50 * MILLISECOND
-"""How often the virtual feed checks for Coinbase's trades."""
-
-HEARTBEAT_MS = 1000
 
 _FETCHES = frozenset((FetchFills, FetchOrder, FetchMarkets, MergePairs))
 
@@ -188,33 +181,36 @@ class VirtualLink:
 
 
 class VirtualFeed:
-    """Binance's socket: the exchange's frames through the feed's own parser, without a socket."""
+    """A price source's socket: the exchange's frames through the source's own parser, without a socket.
 
-    source: ClassVar[str] = SOURCE
+    Args:
+        stage: where the exchange is.
+        source: the source's name.
+        deliver: takes prices and signs of life.
+    """
 
-    def __init__(self, environment: Environment, deliver: Deliver) -> None:
-        self._exchange = environment.exchanges[self.source]
-        self._parser: Parser
+    def __init__(self, environment: Environment, source: str, deliver: Deliver) -> None:
+        simulator, simulated = environment.config.simulator, SIMULATED[source]
+        self.source = source
         self.counters: dict[str, int] = {}
         self.live = False
+        self._exchange = environment.exchanges[source]
         self._timeline = environment.timeline
         self._recorder = environment.venue.recorder
         self._deliver = deliver
-        simulator = environment.config.simulator
-        terms = getattr(simulator.feeds, self.source)
-        self._prepare(environment, terms.trades_per_s)
-        delay_ms = simulator.feed_latency_ms if terms.latency_ms is None else terms.latency_ms
-        label = "feed" if self.source == SOURCE else f"feed:{self.source}"
-        latency = latency_of(simulator, delay_ms, environment.random(label))
-        self._channel = DelayedChannel(environment.timeline, latency, self._arrive)
+        seeds = simulated.seeds
 
-    def _prepare(self, environment: Environment, trades_per_s: float) -> None:
-        self._tickers = {
-            asset: Ticker(asset, path, environment.random(f"ticker:{asset}"), environment.start_ms, trades_per_s)
-            for asset, path in self._exchange.paths.items()
-        }
-        self._parser = BinanceParser({ticker.symbol: asset for asset, ticker in self._tickers.items()}, SOURCE)
-        self._period_ns = round(1e9 / environment.config.simulator.feed_ticks_per_s)
+        def random(asset: str) -> Random:
+            return environment.random(f"{seeds.twin_frames}:{asset}")
+
+        self._frames = simulated.frames(self._exchange.paths, random, environment.start_ms, simulator)
+        self._parser = SOURCES[source].parser(self._frames.assets)
+        self._period_ns = self._frames.period_ns
+        delay_ms = simulator.feeds.by_source[source].latency_ms
+        if delay_ms is None:
+            delay_ms = simulator.feed_latency_ms
+        latency = latency_of(simulator, delay_ms, environment.random(seeds.twin_latency))
+        self._channel = DelayedChannel(environment.timeline, latency, self._arrive)
 
     def start(self) -> None:
         """Connect."""
@@ -234,21 +230,19 @@ class VirtualFeed:
         now = self._timeline.clock.now()
         self._exchange.advance(now // MILLISECOND)
         if self._exchange.state == "live":
-            self._speak(now // MILLISECOND)
+            self._publish(now // MILLISECOND)
         self._timeline.call_at(now + self._period_ns, self._tick)
 
-    def _speak(self, now_ms: int) -> None:
-        for asset, ticker in self._tickers.items():
-            self._note(asset, now_ms)
-            self._send(asset, ticker, now_ms)
+    def _publish(self, now_ms: int) -> None:
+        for asset, events in self._frames.events(now_ms):
+            if events:
+                self._note(asset, now_ms)
+            for _, event in events:
+                self._channel.send(msgspec.json.encode(event))
 
     def _note(self, asset: str, now_ms: int) -> None:
         if self._recorder is not None:
             self._recorder.price_published(asset, now_ms)
-
-    def _send(self, _asset: str, ticker: Ticker, now_ms: int) -> None:
-        for event in (ticker.book_ticker(), *ticker.trades(now_ms)):
-            self._channel.send(msgspec.json.encode(event))
 
     def _arrive(self, raw: bytes) -> None:
         parsed = self._parser.parse(raw, self._timeline.clock.now())
@@ -257,31 +251,3 @@ class VirtualFeed:
         else:
             kind = type(parsed).__name__
             self.counters[kind] = self.counters.get(kind, 0) + 1
-
-
-class VirtualCoinbaseFeed(VirtualFeed):
-    """Coinbase's socket, likewise."""
-
-    source: ClassVar[str] = "coinbase"
-
-    def _prepare(self, environment: Environment, trades_per_s: float) -> None:
-        self._products = {
-            asset: Product(asset, path, environment.random(f"product:{asset}"), environment.start_ms, trades_per_s)
-            for asset, path in self._exchange.paths.items()
-        }
-        self._parser = CoinbaseParser({product.id: asset for asset, product in self._products.items()})
-        self._period_ns = COINBASE_NS
-        self._next_beat_ms = environment.start_ms + HEARTBEAT_MS
-
-    def _speak(self, now_ms: int) -> None:
-        beats = now_ms >= self._next_beat_ms
-        for asset, product in self._products.items():
-            frames = [event for _, event in product.trades(now_ms)]
-            if beats:
-                frames.append(product.heartbeat(now_ms))
-            if frames:
-                self._note(asset, now_ms)
-            for frame in frames:
-                self._channel.send(msgspec.json.encode(frame))
-        if beats:
-            self._next_beat_ms += HEARTBEAT_MS

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mmactors.backtest.environment import Environment
-from mmactors.backtest.links import SOURCE, Deliver, VirtualFeed, VirtualLink
+from mmactors.backtest.links import Deliver, VirtualFeed, VirtualLink
 from mmactors.messages import (
     AccountReported,
     CancelItem,
@@ -23,7 +23,6 @@ from mmactors.messages import (
     VenueFill,
     VenueOrder,
 )
-from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
 from mmactors.simulator.venue import replies
 from mmactors.simulator.venue.engine import Venue
@@ -229,15 +228,22 @@ def _answer(operate: Callable[..., Order], *args: Any) -> Order | bytes:
 
 
 class ObjectFeed(VirtualFeed):
-    """The feed's socket, its prices unwritten."""
+    """A price source's socket, its prices unwritten."""
 
-    def _send(self, asset: str, ticker: Ticker, now_ms: int) -> None:
-        bid, ask = ticker.book()
-        self._channel.send((asset, (bid + ask) / 2, None))
-        for price in ticker.prints(now_ms):
-            self._channel.send((asset, price, Nanos(now_ms * MILLISECOND)))
+    def __init__(self, environment: Environment, source: str, deliver: Deliver) -> None:
+        super().__init__(environment, source, deliver)
+        self._unwritten = self._frames.unwritten()
+
+    def _publish(self, now_ms: int) -> None:
+        send, event_ns = self._channel.send, Nanos(now_ms * MILLISECOND)
+        for asset, prices in self._unwritten.items():
+            self._note(asset, now_ms)
+            bid, ask = prices.book()
+            send((asset, (bid + ask) / 2, None))
+            for price in prices.prints(now_ms):
+                send((asset, price, event_ns))
 
     def _arrive(self, told: Any) -> None:
         asset, price, event_ns = told
         kind = "book" if event_ns is None else "trade"
-        self._deliver(SpotTicked(SOURCE, asset, price, kind, self._timeline.clock.now(), event_ns))  # type: ignore[arg-type]
+        self._deliver(SpotTicked(self.source, asset, price, kind, self._timeline.clock.now(), event_ns))  # type: ignore[arg-type]

@@ -334,8 +334,8 @@ class FaultyLink:
 class FaultyFeed(VirtualFeed):
     """The feed's socket, silent during a fault though connected."""
 
-    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
-        super().__init__(environment, deliver)
+    def __init__(self, schedule: FaultSchedule, environment: Environment, source: str, deliver: Deliver) -> None:
+        super().__init__(environment, source, deliver)
         self._schedule = schedule
 
     def _tick(self) -> None:

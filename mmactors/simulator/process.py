@@ -36,7 +36,6 @@ class Address:
     port: int
     rest_url: str
     ws_url: str
-    binance_url: str
 
 
 class SimulatorProcess:
@@ -73,7 +72,7 @@ class SimulatorProcess:
             overdue.cancel()
         try:
             listening = json.loads(line)["listening"]
-            return Address(int(listening["port"]), listening["rest_url"], listening["ws_url"], listening["binance_url"])
+            return Address(int(listening["port"]), listening["rest_url"], listening["ws_url"])
         except (ValueError, KeyError, TypeError):
             code = self.stop()
             if code in EXPLAINED:

@@ -20,6 +20,7 @@ from mmactors.feeds.coinbase import COINBASE
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource, fetch
 from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
+from mmactors.simulator.server.feed_socket import FeedLimits
 from mmactors.units import Nanos
 
 ALL = ["ticker", "matches", "heartbeat"]
@@ -103,7 +104,7 @@ def test_a_bad_subscription_is_refused_with_the_reason(request_: str, words: str
 
 def test_a_connection_without_a_subscription_is_closed_in_time() -> None:
     async def scene() -> None:
-        async with running(server={"subscribe_within_ms": 200}) as s:
+        async with running(server={"feed_limits": FeedLimits(subscribe_within=200)}) as s:
             idle, busy_one = await s.peer("/coinbase"), await subscribed(s)
             assert await idle.closed() == 1008
             await busy_one.until(lambda f: f["type"] == "heartbeat")

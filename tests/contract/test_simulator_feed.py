@@ -8,6 +8,8 @@ from pathlib import Path
 import aiohttp
 from simulator_client import Peer, running
 
+from mmactors.simulator.server.feed_socket import FeedLimits
+
 BOOK, TRADE = "btcusdt@bookTicker", "btcusdt@aggTrade"
 
 
@@ -106,7 +108,9 @@ def test_frames_are_late_by_the_latency_and_in_order() -> None:
 
 def test_pings_are_sent_and_a_client_that_never_answers_is_cut() -> None:
     async def scene() -> None:
-        async with running(server={"ping_every_ms": 250, "pong_within_ms": 700}, feed_ticks_per_s=50.0) as s:
+        async with running(
+            server={"feed_limits": FeedLimits(ping_every=250, pong_within=700)}, feed_ticks_per_s=50.0
+        ) as s:
             mute = await s.http.ws_connect(s.url + f"/stream?streams={BOOK}", autoping=False)
             polite = await s.peer(f"/stream?streams={BOOK}")
             reading = asyncio.create_task(ticks(polite, 75))  # pongs are sent by reading

@@ -12,7 +12,7 @@ import pytest
 from mmactors.audit import Auditor, Rules
 from mmactors.backtest.actor_run import ActorRun
 from mmactors.backtest.audit_tap import AuditTap
-from mmactors.backtest.links import Deliver, VirtualCoinbaseFeed, VirtualFeed
+from mmactors.backtest.links import Deliver, VirtualFeed
 from mmactors.config import Config, load
 from mmactors.units import MILLISECOND
 
@@ -42,7 +42,7 @@ def config(seed: int) -> Config:
 
 
 class Rubbish(VirtualFeed):
-    """A feed whose prices, and nothing else of it, can turn into what is none."""
+    """A feed whose prices, and nothing else of it, can turn into what is none; heartbeats stay good."""
 
     price = ""
 
@@ -59,10 +59,6 @@ class Rubbish(VirtualFeed):
         return raw
 
 
-class RubbishCoinbase(Rubbish, VirtualCoinbaseFeed):
-    """The same of Coinbase, whose heartbeats stay good."""
-
-
 class TwinOfRubbish(ActorRun):
     """A twin on such feeds."""
 
@@ -70,7 +66,7 @@ class TwinOfRubbish(ActorRun):
 
     def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
         def connect(deliver: Deliver) -> VirtualFeed:
-            made = (Rubbish if source == "binance" else RubbishCoinbase)(self.stage, deliver)
+            made = Rubbish(self.stage, source, deliver)
             self.feeds = {**getattr(self, "feeds", {}), source: made}
             return made
 

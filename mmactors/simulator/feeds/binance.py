@@ -1,17 +1,22 @@
-"""The world's prices as Binance tells them: bookTicker and aggTrade frames, stream names, control replies.
+"""The world's prices as Binance publishes them: bookTicker and aggTrade frames, klines.
 
 Owns the exchange's format (venue-contract.md section 4). Pure: randomness and time are passed in; it knows no socket.
 """
 
 import math
-import re
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Protocol
 
+from mmactors.config.schema import SimulatorConfig
+from mmactors.simulator.feeds.source import HistoryRoute, Seeds, SimulatedSource, Topic, UnwrittenPrices
+from mmactors.simulator.prices.bars import Bar, Bars
+from mmactors.simulator.prices.exchange import ExchangePath
 from mmactors.simulator.venue.replies import Json
 
 TRADES_PER_S = 3.0
-_STREAM = re.compile(r"([a-z0-9]{2,20})@(bookTicker|aggTrade)")
+MOST_KLINES = 1000
+KLINE_MS = {"1s": 1000, "1m": 60_000}
 
 
 class Priced(Protocol):
@@ -20,12 +25,6 @@ class Priced(Protocol):
     @property
     def price(self) -> float:
         """The price."""
-
-
-def parse_stream(name: str) -> tuple[str, str] | None:
-    """Return a stream's symbol and kind, or None for one this feed does not have."""
-    match = _STREAM.fullmatch(name)
-    return None if match is None else (match[1], match[2])
 
 
 class Ticker:
@@ -58,7 +57,7 @@ class Ticker:
         }
 
     def book(self) -> tuple[float, float]:
-        """Return the bid and the ask that `book_ticker` would tell, as their texts read; randomness moves on alike."""
+        """Return the bid and the ask of `book_ticker`, as their texts read; randomness moves on alike."""
         rng = self._rng
         self._update_id += rng.randrange(1, 41)
         rng.random()  # the quantities'
@@ -67,7 +66,7 @@ class Ticker:
         return cents / 100, (cents + 1) / 100
 
     def prints(self, now_ms: int) -> list[float]:
-        """Return the prices that `trades` would tell, as their texts read; randomness moves on alike."""
+        """Return the prices of `trades`, as their texts read; randomness moves on alike."""
         found: list[float] = []
         while self._next_trade_ms <= now_ms:
             self._next_trade_ms += self._rng.expovariate(self._trades_per_s) * 1000
@@ -109,3 +108,73 @@ class Ticker:
 
     def _quantity(self) -> float:
         return 0.00001 + round(self._rng.expovariate(0.5), 5)
+
+
+class BinanceFrames:
+    """Every asset's ticker.
+
+    Args:
+        paths: the exchange's prices by asset.
+        random: makes an asset's randomness.
+        start_ms: when time begins.
+        config: the frequencies of books and trades.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, ExchangePath],
+        random: Callable[[str], Random],
+        start_ms: int,
+        config: SimulatorConfig,
+    ) -> None:
+        per_s = config.feeds.binance.trades_per_s
+        self._tickers = {asset: Ticker(asset, path, random(asset), start_ms, per_s) for asset, path in paths.items()}
+        self.assets = {ticker.symbol: asset for asset, ticker in self._tickers.items()}
+        self.period_ns = round(1e9 / config.feed_ticks_per_s)
+
+    def events(self, now_ms: int) -> list[tuple[str, list[tuple[Topic, Json]]]]:
+        """Return each asset's book, and its trades since the last call."""
+        found: list[tuple[str, list[tuple[Topic, Json]]]] = []
+        for asset, ticker in self._tickers.items():
+            new: list[tuple[Topic, Json]] = [(("bookTicker", ticker.symbol), ticker.book_ticker())]
+            new += [(("aggTrade", ticker.symbol), trade) for trade in ticker.trades(now_ms)]
+            found.append((asset, new))
+        return found
+
+    def unwritten(self) -> Mapping[str, UnwrittenPrices]:
+        """Return the tickers."""
+        return self._tickers
+
+
+def klines(bars: Mapping[str, Bars], query: Mapping[str, str], now_ms: int) -> tuple[int, object]:
+    """Answer `GET /api/v3/klines`."""
+    found, step_ms = bars.get(query.get("symbol", "")), KLINE_MS.get(query.get("interval", ""))
+    if found is None:
+        return 400, {"code": -1121, "msg": "Invalid symbol."}
+    if step_ms is None:
+        return 400, {"code": -1120, "msg": "Invalid interval."}
+    try:
+        limit = min(int(query.get("limit", "500")), MOST_KLINES)
+        since = int(query["startTime"]) if "startTime" in query else None
+        until = int(query.get("endTime", now_ms))
+    except ValueError:
+        return 400, {"code": -1100, "msg": "Illegal characters found in a parameter."}
+    if limit < 1:
+        return 400, {"code": -1100, "msg": "Illegal value of parameter 'limit'."}
+    every = found.of(step_ms, -math.inf if since is None else since, until)
+    return 200, [_kline(bar, step_ms) for bar in (every[-limit:] if since is None else every[:limit])]
+
+
+def _kline(bar: Bar, step_ms: int) -> list[int | str]:
+    prices = [f"{price:.8f}" for price in (bar.open, bar.high, bar.low, bar.close)]
+    volumes = "1.00000000", bar.start_ms + step_ms - 1, prices[-1], 3, "0.50000000", "0.00000000", "0"
+    return [bar.start_ms, *prices, *volumes]
+
+
+BINANCE = SimulatedSource(
+    name="binance",
+    frames=BinanceFrames,
+    history=HistoryRoute("/api/v3/klines", klines),
+    seeds=Seeds(frames="feed", latency=":latency", twin_frames="ticker", twin_latency="feed"),
+    by="address",
+)

@@ -1,7 +1,7 @@
-"""One simulated exchange: the world's prices as it has them, and whether it is being heard.
+"""One simulated exchange: the world's prices as it has them, and whether it publishes them.
 
-Owns the exchange's basis, its noise, the outliers it is told to show, and the switch that tests take a feed away with.
-Knows no protocol: what an exchange says and how is `binance.py`'s, `coinbase.py`'s and their feeds'.
+Owns the exchange's basis, its noise, the outliers it is asked to show, and the switch that tests take a feed away with.
+Knows no protocol: an exchange's frames are its file's in `feeds/`.
 """
 
 import math
@@ -83,7 +83,7 @@ class Exchange:
             path.advance(now_ms)
 
     def show_outlier(self, basis_points: float, now_ms: int, for_ms: int) -> None:
-        """Show prices that are off by so much, for so long, to those who listen; the world's stay as they are."""
+        """Show prices that are off by so much, for so long, to its subscribers; the world's stay as they are."""
         self._show(1 + basis_points / 10_000, now_ms + for_ms)
 
     def _show(self, factor: float, until_ms: int | None) -> None:

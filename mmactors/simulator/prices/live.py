@@ -21,7 +21,7 @@ from mmactors.simulator.prices.world import PricePath, World
 
 
 class LivePath(PricePath):
-    """One asset's price as its feeds tell it. `live` only while there is one: before the first and after the last, not.
+    """One asset's price as its feeds have it. `live` only while there is one: before the first and after the last, not.
 
     Args:
         reference: fuses the feeds and says when they are silent or contradict each other.
@@ -34,17 +34,17 @@ class LivePath(PricePath):
         self.live = False
         self._reference = reference
         self._clock = clock
-        self._told: deque[FeedMessage | HistoryFetched] = deque()
+        self._received: deque[FeedMessage | HistoryFetched] = deque()
 
-    def hear(self, message: FeedMessage | HistoryFetched) -> None:
+    def take(self, message: FeedMessage | HistoryFetched) -> None:
         """Take a feed's message, in any thread."""
-        self._told.append(message)
+        self._received.append(message)
 
     def advance(self, to_ms: int) -> None:
-        """Take in what the feeds have told since the last call."""
+        """Apply what the feeds have delivered since the last call."""
         now = self._clock.now()
-        while self._told:
-            match self._told.popleft():
+        while self._received:
+            match self._received.popleft():
                 case SpotTicked() as tick:
                     self.received_ms = to_ms
                     self._take(self._reference.on_price(tick, now))
@@ -69,7 +69,7 @@ class LivePath(PricePath):
 
 
 class LiveFeeds:
-    """The enabled feeds of a configuration, and the world they tell of.
+    """The enabled feeds of a configuration, and the world of their prices.
 
     Args:
         config: names the feeds; a feed without an address would be the simulator's own.
@@ -96,10 +96,10 @@ class LiveFeeds:
         urls = config.urls()
         connects: list[Callable[[Callable[[FeedMessage], None]], FeedSocket]]
         connects = list(feed_sockets(config, urls, clock.now, trusted(config.feed_ca).sslopt).values())
-        self._sockets = [connect(self._hear) for connect in connects]
+        self._sockets = [connect(self._deliver) for connect in connects]
         self._history = HistoryThread(
             history_sources(config, urls),
-            self._hear,
+            self._deliver,
             clock.now,
             Backoff(Random(), *RETRY_S),  # noqa: S311
         )
@@ -117,7 +117,7 @@ class LiveFeeds:
         for socket in self._sockets:
             socket.stop()
 
-    def _hear(self, message: FeedMessage | HistoryFetched) -> None:
+    def _deliver(self, message: FeedMessage | HistoryFetched) -> None:
         path = self._paths.get(message.asset)
         if path is not None:
-            path.hear(message)
+            path.take(message)

@@ -1,6 +1,6 @@
 """Routes for tests, which only the simulator has: faults of a price feed and interventions in a market.
 
-`POST /simulator/feeds/binance` with `{"state": "silent"}` (sockets stay, nothing comes), `{"state": "cut"}` (sockets
+`POST /simulator/feeds/SOURCE` with `{"state": "silent"}` (sockets stay, nothing comes), `{"state": "cut"}` (sockets
 closed, none accepted) or `{"state": "live"}`; with `{"outlier_bp": 100, "for_ms": 200}` the feed publishes
 prices that are wrong by so much, for so long. `POST /simulator/markets/ID` with `{"kind": "halt"}` and the like (see
 `venue/interventions.py`) intervenes in a market. The answer has the venue's time, milliseconds UTC. It must not know

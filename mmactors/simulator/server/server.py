@@ -26,15 +26,13 @@ from mmactors.config import Config
 from mmactors.config.schema import SimulatorConfig
 from mmactors.net.tls import CertificatesError
 from mmactors.simulator.models.latency import latency_of
-from mmactors.simulator.prices.exchange import exchange, own_paths
 from mmactors.simulator.prices.live import LiveFeeds
 from mmactors.simulator.prices.recording import PricesError, Recording, load_prices
-from mmactors.simulator.server.binance_socket import Feed
 from mmactors.simulator.server.certificate import NoCertificateError, serve_with_own
-from mmactors.simulator.server.coinbase_socket import CoinbaseFeed
 from mmactors.simulator.server.fault_api import FaultApi
-from mmactors.simulator.server.history_rest import History
+from mmactors.simulator.server.feed_socket import FeedLimits
 from mmactors.simulator.server.hub import VenueHub, WallClock, WriteLine
+from mmactors.simulator.server.price_feeds import PriceFeeds
 from mmactors.simulator.server.rest import Rest, refused
 from mmactors.simulator.server.tokens import bearer
 from mmactors.simulator.server.venue_socket import VenueSocket
@@ -43,7 +41,6 @@ from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
 from mmactors.simulator.venue.venue_log import VenueLog
 
 EXIT_OK, EXIT_NO_FILE, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 66, 69, 78
-EXCHANGES = ("binance", "coinbase")
 FLUSH_EVERY_S = 0.2
 CLOSE_SOCKETS_WITHIN_S = 1.0
 
@@ -59,8 +56,7 @@ class SimulatorServer:
         own: recordings of an exchange's own by asset, by exchange.
         certificate: file of its own certificate, if it serves TLS.
         live: real feeds, whose prices are the true ones; the server has no feeds of its own then.
-        ping_every_ms, pong_within_ms: Binance's keep-alive, milliseconds.
-        subscribe_within_ms: how long Coinbase waits for a subscription, milliseconds.
+        feed_limits: when the exchanges close a connection.
 
     Raises:
         ValueError: no configured session fits into the prices.
@@ -78,9 +74,7 @@ class SimulatorServer:
         *,
         certificate: Path | None = None,
         live: LiveFeeds | None = None,
-        ping_every_ms: int = 20_000,
-        pong_within_ms: int = 60_000,
-        subscribe_within_ms: int = 5000,
+        feed_limits: FeedLimits = FeedLimits(),
     ) -> None:
         self._tls: ssl.SSLContext | None = None
         if config.tls:
@@ -107,41 +101,17 @@ class SimulatorServer:
         self.hub = VenueHub(self.simulation, clock, secret, write_line)
         rng = Random(f"{config.world.seed}:latency")  # noqa: S311  a simulation
         self._orders_latency = latency_of(config, config.order_latency_ms, rng)
-        seed = config.world.seed
-        binance, coinbase = (
-            exchange(
-                name,
-                getattr(config.feeds, name),
-                world,
-                seed,
-                own_paths(name, own[name], recordings, clock.start_ms, config.world.speed) if name in own else None,
-            )
-            for name in EXCHANGES
-        )
-        delays_ms = [each.latency_ms for each in (config.feeds.binance, config.feeds.coinbase)]
-        binance_ms, coinbase_ms = (config.feed_latency_ms if each is None else each for each in delays_ms)
-        self._feed = Feed(
-            binance,
+        self._feeds = PriceFeeds(
+            config,
+            world,
             clock,
-            config.feed_ticks_per_s,
-            config.feeds.binance.trades_per_s,
-            latency_of(config, binance_ms, rng),
-            seed,
+            recordings,
+            own,
+            (":latency", rng),
+            feed_limits,
             ticked=None if self._venue_log is None else self._venue_log.price_published,
-            ping_every_ms=ping_every_ms,
-            pong_within_ms=pong_within_ms,
         )
-        self._coinbase = CoinbaseFeed(
-            coinbase,
-            clock,
-            config.feeds.coinbase.trades_per_s,
-            latency_of(config, coinbase_ms, Random(f"{seed}:coinbase:latency")),  # noqa: S311  a simulation
-            seed,
-            ticked=None if self._venue_log is None else self._venue_log.price_published,
-            subscribe_within_ms=subscribe_within_ms,
-        )
-        self._history = History(binance, coinbase, clock)
-        self._fault_api = FaultApi((binance, coinbase), clock, write_line, self.hub.simulation.intervene)
+        self._fault_api = FaultApi(self._feeds.exchanges, clock, write_line, self.hub.simulation.intervene)
         self._config = config
         self._runner: web.AppRunner | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -158,8 +128,7 @@ class SimulatorServer:
         app = web.Application(middlewares=[_as_json], client_max_size=1 << 20)
         app.add_routes(Rest(self.hub, self._orders_latency).routes())
         if self._live_feeds is None:
-            for part in (self._feed, self._coinbase, self._history, self._fault_api):
-                app.add_routes(part.routes())
+            app.add_routes([*self._feeds.routes(), *self._fault_api.routes()])
         app.add_routes([web.get("/ws", self._venue_socket)])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SOCKETS_WITHIN_S, handle_signals=False)
         self._runner = runner
@@ -169,7 +138,7 @@ class SimulatorServer:
         self.hub.advance()
         working = [self._run_venue(), self._flush_log()]
         if self._live_feeds is None:
-            working += [self._feed.run(), self._coinbase.run()]
+            working += self._feeds.runs()
         else:
             self._write_line(f"no sessions before there is a price: waits for {self._live_feeds.waiting_for}")
             self._live_feeds.start()
@@ -186,12 +155,9 @@ class SimulatorServer:
         for socket in list(self._venue_sockets):
             socket.put(self.hub.encoder.encode({"type": "notice", "code": "SHUTDOWN"}))
             socket.close(1012, "restart")
-        self._feed.shut_down()
-        self._coinbase.shut_down()
+        self._feeds.shut_down()
         deadline = asyncio.get_running_loop().time() + CLOSE_SOCKETS_WITHIN_S
-        while (
-            self._venue_sockets or self._feed.sockets or self._coinbase.sockets
-        ) and asyncio.get_running_loop().time() < deadline:
+        while (self._venue_sockets or self._feeds.connected) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         if self._live_feeds is not None:
             self._live_feeds.stop()
@@ -213,8 +179,7 @@ class SimulatorServer:
             "port": port,
             "rest_url": f"http{secure}://{shown}:{port}",
             "ws_url": f"ws{secure}://{shown}:{port}/ws",
-            "binance_url": f"ws{secure}://{shown}:{port}/stream",
-            "coinbase_url": f"ws{secure}://{shown}:{port}/coinbase",
+            **{f"{name}_url": f"ws{secure}://{shown}:{port}{path}" for name, path in self._feeds.paths.items()},
         }
         return msgspec.json.encode({"listening": where}).decode()
 
@@ -233,7 +198,7 @@ class SimulatorServer:
         while True:
             self.hub.advance()
             if self._live_feeds is None:
-                self._history.note()
+                self._feeds.note()
             now_ms = self.hub.clock.now_ms()
             for socket in list(self._venue_sockets):
                 socket.on_timer(now_ms)
@@ -267,10 +232,9 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
             found = load_prices(played, assets, from_s=simulator.world.prices_from_s)
             recordings = found.by_asset
             _write_line(found.report)
-        for name in EXCHANGES:
-            theirs = getattr(simulator.feeds, name).prices
-            if theirs is not None:
-                found = load_prices(theirs, assets, prefer=name)
+        for name, terms in simulator.feeds.by_source.items():
+            if terms.prices is not None:
+                found = load_prices(terms.prices, assets, prefer=name)
                 own[name] = found.by_asset
                 _write_line(f"{name}: {found.report}")
         server = SimulatorServer(

@@ -35,7 +35,7 @@ class Paper:
             self.clock.set(self.now_ms * MILLISECOND)
             if price is not None:
                 said = price * (1 + self.noise.gauss(0, 1e-6))
-                self.path.hear(SpotTicked("binance", "BTC", said, "book", self.clock.now()))
+                self.path.take(SpotTicked("binance", "BTC", said, "book", self.clock.now()))
             self.venue.advance(self.now_ms)
 
     @property

@@ -1,30 +1,31 @@
-"""The price feed's sockets, as Binance runs them: `/stream?streams=a/b` and `/ws/<stream>`.
+"""The sockets of a price feed whose addresses name streams: `/stream?streams=a/b` and `/ws/<stream>`.
 
-Owns subscriptions, server pings, the inbound message limit and the delay of every frame. What a frame says is made by
-`binance.py`.
+Owns subscriptions, server pings and the inbound message limit, as Binance has them (venue-contract.md section 4). What
+is in a frame is the exchange's own.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from random import Random
+import re
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from mmactors.simulator.feeds.binance import Ticker, parse_stream
+from mmactors.simulator.feeds.source import Frames
 from mmactors.simulator.models.latency import Latency
 from mmactors.simulator.prices.exchange import Exchange
 from mmactors.simulator.server.encoder import encode
-from mmactors.simulator.server.hub import WallClock
+from mmactors.simulator.server.feed_socket import FeedLimits, serve
+from mmactors.simulator.server.hub import VenueClock
 from mmactors.simulator.server.send_queue import Outbound
 from mmactors.simulator.venue.replies import Json
 
 INBOUND_PER_S = 5
-MAX_FRAME_BYTES = 1 << 14
+STREAM = re.compile(r"[a-z0-9]{2,20}@(bookTicker|aggTrade)")
 
 
-class FeedSocket:
-    """One consumer. `combined` wraps every event in its stream's name."""
+class StreamConsumer:
+    """One client. `combined` wraps every event in its stream's name."""
 
     def __init__(self, streams: list[str], combined: bool) -> None:
         self.streams: dict[str, None] = dict.fromkeys(streams)
@@ -33,22 +34,22 @@ class FeedSocket:
         self.combined = combined
         self.last_ping_ms = self.last_pong_ms = 0
         self.ping_payload = b""
-        self._heard: list[int] = []
+        self._received: list[int] = []
 
     def send(self, stream: str, event: Json) -> None:
         """Queue an event of a stream, if this socket follows it."""
         if self.outbound is not None and stream in self.streams:
             self.outbound.put(encode({"stream": stream, "data": event} if self.combined else event))
 
-    def follows(self, symbol: str) -> bool:
-        """Tell whether this socket is sent a symbol's every price."""
-        return self.outbound is not None and f"{symbol}@bookTicker" in self.streams
+    def follows(self, stream: str) -> bool:
+        """Return whether this socket is sent a stream."""
+        return self.outbound is not None and stream in self.streams
 
     def too_many(self, now_ms: int) -> bool:
-        """Count an inbound message and tell whether there were too many in the last second."""
-        self._heard = [at for at in self._heard if at > now_ms - 1000]
-        self._heard.append(now_ms)
-        return len(self._heard) > INBOUND_PER_S
+        """Count an inbound message and return whether there were too many in the last second."""
+        self._received = [at for at in self._received if at > now_ms - 1000]
+        self._received.append(now_ms)
+        return len(self._received) > INBOUND_PER_S
 
     def control(self, data: str) -> Json:
         """Answer a control message."""
@@ -73,63 +74,61 @@ class FeedSocket:
         return _complaint(2, "Invalid request: unknown method", request_id)
 
 
-class Feed:
-    """Every asset's ticker and everyone who listens.
+class StreamFeed:
+    """One exchange's feed and its clients.
 
     Args:
-        exchange: the prices, and whether they are heard.
-        ticks_per_s: bookTicker frames a second.
-        trades_per_s: of each asset.
+        exchange: the prices, and whether they are published.
+        frames: what they are published as.
+        clock: the time.
         latency: delay of each frame.
-        ticked: told of each asset whose price went to anybody.
-        ping_every_ms, pong_within_ms: the exchange's keep-alive.
+        limits: the exchange's keep-alive.
+        ticked: called with each asset whose price went to anybody, and when.
     """
+
+    path = "/stream"
 
     def __init__(
         self,
         exchange: Exchange,
-        clock: WallClock,
-        ticks_per_s: float,
-        trades_per_s: float,
+        frames: Frames,
+        clock: VenueClock,
         latency: Latency,
-        seed: int,
-        *,
-        ticked: Callable[[str, int], None] | None = None,
-        ping_every_ms: int = 20_000,
-        pong_within_ms: int = 60_000,
+        limits: FeedLimits,
+        ticked: Callable[[str, int], None] | None,
     ) -> None:
-        self.period_s = 1 / ticks_per_s
         self._exchange = exchange
+        self._frames = frames
         self._clock = clock
         self._latency = latency
         self._ticked = ticked
-        self._ping_every_ms = ping_every_ms
-        self._pong_within_ms = pong_within_ms
-        self._tickers = [
-            Ticker(asset, path, Random(f"{seed}:{asset}:feed"), clock.start_ms, trades_per_s)  # noqa: S311
-            for asset, path in exchange.paths.items()
-        ]
-        self.sockets: set[FeedSocket] = set()
+        self._limits = limits
+        self._consumers: set[StreamConsumer] = set()
+
+    @property
+    def connected(self) -> int:
+        """How many clients there are."""
+        return len(self._consumers)
 
     def routes(self) -> list[web.RouteDef]:
         """Return every route."""
-        return [web.get("/stream", self._combined), web.get("/ws/{stream}", self._raw)]
+        return [web.get(self.path, self._combined), web.get("/ws/{stream}", self._raw)]
 
     async def run(self) -> None:
         """Send ticks and pings until cancelled."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due, period_s = loop.time(), self._frames.period_ns / 1e9
         while True:
             self._tick(self._clock.now_ms())
-            for consumer in list(self.sockets):
+            for consumer in list(self._consumers):
                 await self._keep_alive(consumer, self._clock.now_ms())
-            due = max(due + self.period_s, loop.time() - 1.0)
+            due = max(due + period_s, loop.time() - 1.0)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def shut_down(self) -> None:
-        """Tell every consumer to go elsewhere, and close."""
+        """Ask every client to go elsewhere, and close."""
         event = {"e": "serverShutdown", "E": self._clock.now_ms()}
-        for consumer in self.sockets:
+        for consumer in self._consumers:
             if consumer.outbound is not None:
                 consumer.outbound.put(encode(event))
                 consumer.outbound.close(1001, "server shutdown")
@@ -137,26 +136,26 @@ class Feed:
     def _tick(self, now_ms: int) -> None:
         self._exchange.advance(now_ms)
         if self._exchange.state == "cut":
-            for consumer in self.sockets:
+            for consumer in self._consumers:
                 if consumer.outbound is not None:
                     consumer.outbound.close(1001, "cut")
         if self._exchange.state != "live":
             return
-        for ticker in self._tickers:
-            events = [(f"{ticker.symbol}@bookTicker", ticker.book_ticker())]
-            events += [(f"{ticker.symbol}@aggTrade", trade) for trade in ticker.trades(now_ms)]
-            for stream, event in events:
-                for consumer in self.sockets:
+        for asset, events in self._frames.events(now_ms):
+            named = [(f"{symbol}@{kind}", event) for (kind, symbol), event in events]
+            for stream, event in named:
+                for consumer in self._consumers:
                     consumer.send(stream, event)
-            if self._ticked is not None and any(consumer.follows(ticker.symbol) for consumer in self.sockets):
-                self._ticked(ticker.asset, now_ms)
+            book = named[0][0]
+            if self._ticked is not None and any(consumer.follows(book) for consumer in self._consumers):
+                self._ticked(asset, now_ms)
 
-    async def _keep_alive(self, consumer: FeedSocket, now_ms: int) -> None:
+    async def _keep_alive(self, consumer: StreamConsumer, now_ms: int) -> None:
         if consumer.outbound is None or consumer.socket is None:
             return
-        if now_ms - consumer.last_pong_ms > self._pong_within_ms:
+        if now_ms - consumer.last_pong_ms > self._limits.pong_within:
             consumer.outbound.close(1008, "pong timeout")
-        elif now_ms - consumer.last_ping_ms >= self._ping_every_ms:
+        elif now_ms - consumer.last_ping_ms >= self._limits.ping_every:
             consumer.last_ping_ms = now_ms
             consumer.ping_payload = str(now_ms).encode()
             try:
@@ -167,30 +166,30 @@ class Feed:
 
     async def _combined(self, request: web.Request) -> web.WebSocketResponse:
         names = [name for name in request.query.get("streams", "").split("/") if name]
-        return await self._serve(request, FeedSocket(names, combined=True))
+        return await self._serve(request, StreamConsumer(names, combined=True))
 
     async def _raw(self, request: web.Request) -> web.WebSocketResponse:
         name = request.match_info["stream"]
-        if parse_stream(name) is None:
+        if STREAM.fullmatch(name) is None:
             raise web.HTTPNotFound(text="no such stream")
-        return await self._serve(request, FeedSocket([name], combined=False))
+        return await self._serve(request, StreamConsumer([name], combined=False))
 
-    async def _serve(self, request: web.Request, consumer: FeedSocket) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request, consumer: StreamConsumer) -> web.WebSocketResponse:
         if self._exchange.state == "cut":
             raise web.HTTPServiceUnavailable
 
         async def attend(socket: web.WebSocketResponse, outbound: Outbound) -> None:
             consumer.outbound, consumer.socket = outbound, socket
             consumer.last_ping_ms = consumer.last_pong_ms = self._clock.now_ms()
-            self.sockets.add(consumer)
+            self._consumers.add(consumer)
             await self._read(socket, consumer, outbound)
 
         try:
             return await serve(request, self._latency, attend)
         finally:
-            self.sockets.discard(consumer)
+            self._consumers.discard(consumer)
 
-    async def _read(self, socket: web.WebSocketResponse, consumer: FeedSocket, outbound: Outbound) -> None:
+    async def _read(self, socket: web.WebSocketResponse, consumer: StreamConsumer, outbound: Outbound) -> None:
         async for message in socket:
             now_ms = self._clock.now_ms()
             if consumer.too_many(now_ms):
@@ -202,34 +201,6 @@ class Feed:
                     consumer.last_pong_ms = now_ms
             elif message.type is WSMsgType.TEXT:
                 outbound.put(encode(consumer.control(message.data)))
-
-
-async def serve(
-    request: web.Request,
-    latency: Latency,
-    attend: Callable[[web.WebSocketResponse, Outbound], Awaitable[None]],
-) -> web.WebSocketResponse:
-    """Open a WebSocket whose frames are late by the latency, and close it when `attend` has read it to its end."""
-    socket = web.WebSocketResponse(
-        max_msg_size=MAX_FRAME_BYTES, timeout=2.0, autoping=False, autoclose=True, compress=False
-    )
-    await socket.prepare(request)
-
-    def abort() -> None:
-        if request.transport is not None:
-            request.transport.abort()
-
-    outbound = Outbound(socket, abort, latency.draw_s, lambda _: None)
-
-    async def read() -> None:
-        await attend(socket, outbound)
-
-    try:
-        await outbound.attend(asyncio.create_task(read()))
-    finally:
-        if not socket.closed:
-            await socket.close(code=1011)
-    return socket
 
 
 def _complaint(code: int, message: str, request_id: object) -> Json:

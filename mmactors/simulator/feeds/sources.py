@@ -1,0 +1,6 @@
+"""The one list of simulated exchanges, in the order of their price sources."""
+
+from mmactors.simulator.feeds.binance import BINANCE
+from mmactors.simulator.feeds.coinbase import COINBASE
+
+SOURCES = {source.name: source for source in (BINANCE, COINBASE)}
