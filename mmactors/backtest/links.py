@@ -184,7 +184,7 @@ class VirtualFeed:
     """A price source's socket: the exchange's frames through the source's own parser, without a socket.
 
     Args:
-        stage: where the exchange is.
+        environment: where the exchange is.
         source: the source's name.
         deliver: takes prices and signs of life.
     """

@@ -205,11 +205,25 @@ class CoinbaseConfig(SourceConfig):
         return f"{asset}-USD"
 
 
+class OkxConfig(SourceConfig):
+    """OKX spot: its WebSocket and the instruments it follows."""
+
+    simulated_at: ClassVar[str] = "/okx"
+
+    symbols: tuple[Product, ...] = Field(default=(), description="one per asset; unset: ASSET-USDT of every asset")
+
+    @classmethod
+    def usual(cls, asset: str) -> str:
+        """Return BTC-USDT for BTC."""
+        return f"{asset}-USDT"
+
+
 class FeedsConfig(Section):
     """The price sources, the leading one first: its symbols name the assets, and a core run follows it alone."""
 
     binance: BinanceConfig = BinanceConfig()
     coinbase: CoinbaseConfig = CoinbaseConfig()
+    okx: OkxConfig = OkxConfig()
     ca_file: FilePath | None = Field(
         default=None, description="PEM; certificates to trust at every feed instead of the system's"
     )
@@ -508,6 +522,7 @@ class ExchangesConfig(Section):
 
     binance: ExchangeConfig = ExchangeConfig()
     coinbase: ExchangeConfig = ExchangeConfig(noise_bp=0.2, latency_ms=80)
+    okx: ExchangeConfig = ExchangeConfig(noise_bp=0.2, latency_ms=60)
 
     @property
     def by_source(self) -> dict[str, ExchangeConfig]:

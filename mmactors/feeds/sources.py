@@ -2,5 +2,6 @@
 
 from mmactors.feeds.binance import BINANCE
 from mmactors.feeds.coinbase import COINBASE
+from mmactors.feeds.okx import OKX
 
-SOURCES = {source.name: source for source in (BINANCE, COINBASE)}
+SOURCES = {source.name: source for source in (BINANCE, COINBASE, OKX)}

@@ -55,6 +55,7 @@ def test_it_announces_where_it_listens_and_ends_cleanly_on_sigterm(tmp_path: Pat
         "ws_url": f"ws://127.0.0.1:{port}/ws",
         "binance_url": f"ws://127.0.0.1:{port}/stream",
         "coinbase_url": f"ws://127.0.0.1:{port}/coinbase",
+        "okx_url": f"ws://127.0.0.1:{port}/okx",
     }
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=10)

@@ -10,7 +10,8 @@ from mmactors.actors import addresses
 from mmactors.backtest import runner
 from mmactors.backtest.actor_run import ActorRun
 from mmactors.config import Config, load
-from mmactors.messages import FairMoved, Stop
+from mmactors.feeds.sources import SOURCES
+from mmactors.messages import FairMoved, SpotTicked, Stop
 from mmactors.runtime.lanes import Lane
 from mmactors.units import Nanos
 
@@ -41,6 +42,23 @@ def test_the_same_seed_gives_the_same_trace_and_another_seed_another():
         twin.run(20)
         hashes.append(twin.runtime.trace_hash())
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_every_price_source_at_once_is_repeatable_and_each_of_them_counts():
+    every = {f"feeds__{source}__enabled": "true" for source in SOURCES}
+    hashes, sources = [], set()
+
+    def watch(_now: Nanos, _name: str, message: object) -> None:
+        if isinstance(message, SpotTicked):
+            sources.add(message.source)
+
+    for seed in (11, 11, 12):
+        twin = ActorRun(config(seed, feeds="{}", **every), observer=watch)
+        twin.run(20)
+        hashes.append(twin.runtime.trace_hash())
+        assert twin.venue.account("mmactors").fills
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert sources == set(SOURCES)
 
 
 def test_another_interleaving_is_another_trace_and_repeatable_too():

@@ -2,5 +2,6 @@
 
 from mmactors.simulator.feeds.binance import BINANCE
 from mmactors.simulator.feeds.coinbase import COINBASE
+from mmactors.simulator.feeds.okx import OKX
 
-SOURCES = {source.name: source for source in (BINANCE, COINBASE)}
+SOURCES = {source.name: source for source in (BINANCE, COINBASE, OKX)}
