@@ -1,8 +1,7 @@
 """The gateway actor: the only way to the venue. It carries out the desk's decisions and tells all what happened."""
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from mmactors.actors import addresses
 from mmactors.actors.routing import HEARERS, MARKET, MARKETS, market_of
@@ -24,23 +23,15 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
     VenueReport,
-    VenueRequest,
 )
 from mmactors.runtime.actor import Actor
 from mmactors.runtime.runtime import Runtime
 from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.venue.port import Connect
 
 LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
 STRANGERS_EVERY_NS = Nanos(60 * SECOND)
 REPORTS = get_args(VenueReport)
-
-
-class Link(Protocol):
-    """What the gateway needs of the venue's client."""
-
-    def start(self) -> None: ...
-    def submit(self, request: VenueRequest) -> None: ...
-    def stop(self) -> None: ...
 
 
 class GatewayActor(Actor):
@@ -57,7 +48,7 @@ class GatewayActor(Actor):
         incarnation: int,
         *,
         desk: OrderDesk,
-        connect: Callable[[Callable[[object], None]], Link],
+        connect: Connect,
         latencies_us: deque[float],
         assets: frozenset[str] | None = None,
     ) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 
 from mmactors.actors import addresses
 from mmactors.actors.feed import FeedActor, Socket
-from mmactors.actors.gateway import GatewayActor, Link
+from mmactors.actors.gateway import GatewayActor
 from mmactors.actors.history import HistoryActor
 from mmactors.actors.market import MarketActor
 from mmactors.actors.reference import ReferenceActor
@@ -25,6 +25,7 @@ from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
 from mmactors.runtime.runtime import ActorFactory
 from mmactors.units import Nanos
+from mmactors.venue.port import Connect
 
 Deliver = Callable[[object], None]
 """Takes what a socket received."""
@@ -53,7 +54,7 @@ class Ports:
     journal: ActorFactory
     desk: OrderDesk
     rules: RiskRules
-    link: Callable[[Deliver], Link]
+    link: Connect
     feeds: Mapping[str, Callable[[Deliver], Socket]]
     history: Callable[[Deliver], Socket] | None
     params: Callable[[Market], MakerParams]

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from mmactors.actors import addresses, tree
-from mmactors.actors.gateway import Link
 from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.links import SOURCE, Deliver, VirtualCoinbaseFeed, VirtualFeed, VirtualLink
 from mmactors.config import Config
@@ -25,6 +24,7 @@ from mmactors.runtime.runtime import Runtime
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
+from mmactors.venue.port import Link
 
 
 class ResultsActor(Actor):

@@ -41,6 +41,7 @@ from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND
+from mmactors.venue import port
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerms
 
@@ -91,9 +92,9 @@ class _Speaker:
 
 
 class VirtualLink:
-    """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
+    """The port's `Link`: the client's conversation with the venue's socket, no socket between them."""
 
-    def __init__(self, environment: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
+    def __init__(self, environment: Environment, deliver: port.Deliver, codec: Codec | None = None) -> None:
         config, timeline = environment.config, environment.timeline
         simulator = config.simulator
 

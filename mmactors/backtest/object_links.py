@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mmactors.backtest.environment import Environment
-from mmactors.backtest.links import SOURCE, Deliver, VirtualFeed, VirtualLink
+from mmactors.backtest.links import SOURCE, VirtualFeed, VirtualLink
 from mmactors.messages import (
     AccountReported,
     CancelItem,
@@ -22,6 +22,7 @@ from mmactors.messages import (
     SpotTicked,
     VenueFill,
     VenueOrder,
+    VenueReport,
 )
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
@@ -33,6 +34,7 @@ from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
+from mmactors.venue import port
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.replies import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
 
@@ -190,13 +192,13 @@ class ObjectLink(VirtualLink):
         deliver_last: takes the last report of a frame.
     """
 
-    def __init__(self, environment: Environment, deliver: Deliver, deliver_last: Deliver) -> None:
+    def __init__(self, environment: Environment, deliver: port.Deliver, deliver_last: port.Deliver) -> None:
         self._hearing = False
-        self._reports: list[object] = []
+        self._reports: list[VenueReport] = []
         self._tell, self._tell_last = deliver, deliver_last
         super().__init__(environment, self._collect, ObjectCodec(environment.config.venue.wire_asks))
 
-    def _collect(self, report: object) -> None:
+    def _collect(self, report: VenueReport) -> None:
         if self._hearing:
             self._reports.append(report)
         else:

@@ -17,14 +17,12 @@ from mmactors.backtest.environment import Environment, Timeline
 from mmactors.backtest.links import ACCOUNT, Deliver, VirtualFeed
 from mmactors.faults.schedule import FaultSchedule
 from mmactors.messages import (
-    BatchReported,
     BatchWritten,
     CancelAllReported,
     FetchFills,
     FetchMarkets,
     FetchOrder,
     FillsFetched,
-    ItemResult,
     MarketReported,
     MergePairs,
     MergeReported,
@@ -41,8 +39,8 @@ from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos
-from mmactors.venue.degen.batches import items_of
-from mmactors.venue.degen.client import NOT_SENT
+from mmactors.venue import port
+from mmactors.venue.degen.batches import not_sent
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
@@ -87,7 +85,7 @@ class _Calls:
         timeline: Timeline,
         latency: Latency,
         answer: Callable[[_Call], list[VenueReport]],
-        deliver: Deliver,
+        deliver: port.Deliver,
     ) -> None:
         self._schedule = schedule
         self._timeline = timeline
@@ -142,7 +140,7 @@ class _Sender:
 class FaultyLink:
     """The gateway's link with everything that can happen to it; its connections come and go."""
 
-    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
+    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: port.Deliver) -> None:
         """Args:
         trouble: what goes wrong.
         stage, deliver: as `VirtualLink` has them.
@@ -193,8 +191,7 @@ class FaultyLink:
                 protocol.send_batch(request, now)
                 self._deliver(BatchWritten(request.op_id, now))
             case SendBatch():
-                unsent = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
-                self._deliver(BatchReported(request.op_id, unsent, now))
+                self._deliver(not_sent(request, now))
             case SendCancelAll() if protocol is not None:
                 protocol.send_cancel_all(request)
             case SendCancelAll():

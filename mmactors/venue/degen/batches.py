@@ -5,13 +5,15 @@ Knows nothing of sockets. What is never answered is forgotten, not guessed at: w
 
 from dataclasses import dataclass
 
-from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch
+from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch, VenueError
 from mmactors.units import Nanos
 from mmactors.value import value
 from mmactors.venue.degen.codec import MAX_BATCH, UNREADABLE, Codec, Sent
 from mmactors.venue.degen.replies import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
 
 REMEMBERED_FRAMES = 10_000
+
+NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
 Item = CancelItem | ReplaceItem | PlaceItem
 
@@ -49,6 +51,12 @@ def apart(request: SendBatch) -> list[SendBatch]:
         *(SendBatch(request.op_id, (), (item,), ()) for item in request.replaces),
         *(SendBatch(request.op_id, (), (), (item,)) for item in request.places),
     ]
+
+
+def not_sent(request: SendBatch, now: Nanos) -> BatchReported:
+    """Return the report of a batch of which nothing left the program."""
+    results = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
+    return BatchReported(request.op_id, results, now)
 
 
 class Batches:

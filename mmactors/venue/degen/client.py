@@ -1,7 +1,7 @@
-"""The way to the venue as the gateway sees it: one `submit`, whatever carries the request.
+"""The venue's client as the gateway uses it: one `submit`, whatever carries the request.
 
-Routes orders and books to the WebSocket session and audits to REST; a cancel-all goes by whichever way is open. Knows
-nothing of actors.
+Owns which way a request goes: orders and books by the WebSocket session, fetches and merges by REST, a cancel-all by
+whichever way is open. It must not know actors.
 """
 
 from collections.abc import Callable
@@ -12,38 +12,36 @@ from loguru import logger
 
 from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
-    BatchReported,
     FetchFills,
     FetchMarkets,
     FetchOrder,
-    ItemResult,
     MergePairs,
     SendBatch,
     SendCancelAll,
     VenueConnected,
-    VenueError,
     VenueReport,
     VenueRequest,
 )
 from mmactors.net.tls import Trust
 from mmactors.units import Nanos, nanos, seconds
-from mmactors.venue.degen.batches import apart, items_of
+from mmactors.venue.degen.batches import apart, items_of, not_sent
 from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities
 from mmactors.venue.degen.credentials import Credentials
 from mmactors.venue.degen.protocol import SessionTerms
 from mmactors.venue.degen.rest import VenueRest
 from mmactors.venue.degen.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.degen.session import VenueSession
+from mmactors.venue.port import Deliver
 
 REST_LANES = 8
 """How many orders may be on their way at once where each is a request of its own."""
 
-NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
+class DegenLink:
+    """The port's `Link` to Degen Terminal: a WebSocket session and REST workers.
 
-class VenueLink:
-    """The WebSocket session and REST workers: for audits, for cancel-alls, which queue behind nothing, and for orders
-    and heartbeats where the venue takes them no other way.
+    One worker is for fetches, one for cancel-alls, which queue behind nothing; others carry orders and heartbeats where
+    the venue takes them no other way.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class VenueLink:
         rest_url: str,
         session: str,
         token: Credentials,
-        deliver: Callable[[VenueReport], None],
+        deliver: Deliver,
         now: Callable[[], Nanos],
         random: Random,
         trust: Trust | None = None,
@@ -168,7 +166,6 @@ class VenueLink:
 
     def _unsent(self, request: VenueRequest) -> None:
         if isinstance(request, SendBatch):
-            results = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
-            self._deliver(BatchReported(request.op_id, results, self._now()))
+            self._deliver(not_sent(request, self._now()))
         elif isinstance(request, SendCancelAll):
             self._workers["cancel"].submit(request)
