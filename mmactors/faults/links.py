@@ -138,21 +138,22 @@ class _Sender:
 
 
 class FaultyLink:
-    """The gateway's link with everything that can happen to it; its connections come and go."""
+    """The port's `Link` with everything that can happen to it; its connections come and go."""
 
     def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: port.Deliver) -> None:
         """Args:
-        trouble: what goes wrong.
-        stage, deliver: as `VirtualLink` has them.
+        schedule: what goes wrong.
+        environment, deliver: as `VirtualLink` has them.
         """
         config = environment.config
         self._schedule = schedule
         self._timeline = environment.timeline
         self._hub = environment.floor
         self._deliver = deliver
-        self._codec = Codec(config.venue.wire_asks)
+        self._wire_asks = config.venue.wire_asks
+        self._codec = Codec(self._wire_asks)
         venue, simulator = config.venue, config.simulator
-        self._terms = SessionTerms("twin", venue.wire_asks, venue.heartbeat_ms, venue.cod_timeout_ms)
+        self._terms = SessionTerms("twin", venue.heartbeat_ms, venue.cod_timeout_ms)
         self._latencies = {
             name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, environment.random(name))
             for name in ("out", "in", "rest")
@@ -162,7 +163,7 @@ class FaultyLink:
         self._cancels = _Calls(schedule, environment.timeline, rest, self._answer, deliver)
         self._watched: set[str] = set()
         self._counters = Counters()
-        self._protocol: SessionProtocol | None = None
+        self._protocol: SessionProtocol[bytes] | None = None
         self._connections = 0
         self._stopped = False
 
@@ -215,7 +216,9 @@ class FaultyLink:
         self._sender = _Sender(partial(self._send_to_program, self._in))
         self._socket.send_through(self._sender)
         self._hub.connected.add(self._socket)
-        self._protocol = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._counters)
+        self._protocol = SessionProtocol(
+            self._terms, Codec(self._wire_asks), self._out.send, self._deliver, self._watched, self._counters
+        )
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._protocol.begin(token, self._timeline.clock.now())
         self._run_timers(self._protocol)
@@ -240,11 +243,11 @@ class FaultyLink:
     def _retry(self, from_ns: int) -> None:
         self._timeline.call_at(from_ns + nanos(self._schedule.random.uniform(*RECONNECT_S)), self._connect)
 
-    def _run_timers(self, protocol: SessionProtocol) -> None:
+    def _run_timers(self, protocol: SessionProtocol[bytes]) -> None:
         if protocol is not self._protocol:
             return
         try:
-            due = protocol.tend(self._timeline.clock.now())
+            due = protocol.run_timers(self._timeline.clock.now())
         except SessionOverError as over:
             self._break(over.reason)
         else:
@@ -282,7 +285,7 @@ class FaultyLink:
     def _reach_program(self, text: str) -> None:
         if self._protocol is not None:
             try:
-                self._protocol.hear(text.encode(), self._timeline.clock.now())
+                self._protocol.receive(text.encode(), self._timeline.clock.now())
             except SessionOverError as over:
                 self._break(over.reason)
 

@@ -74,7 +74,6 @@ class DegenLink:
         self._stopped = False
         terms = SessionTerms(
             session=session,
-            wire_asks=config.wire_asks,
             heartbeat_ms=config.heartbeat_ms,
             cod_timeout_ms=config.cod_timeout_ms,
             timeout_s=config.request_timeout_s,
@@ -82,6 +81,7 @@ class DegenLink:
         self.session = VenueSession(
             url=ws_url,
             terms=terms,
+            wire_asks=config.wire_asks,
             token=token,
             deliver=self._heard,
             unsent=self._unsent,

@@ -8,7 +8,7 @@ What is not answered before the end is forgotten, never guessed at.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Generic
 
 from loguru import logger
 
@@ -26,13 +26,12 @@ from mmactors.messages import (
     StreamGapped,
     TokenRenewed,
     VenueConnected,
-    VenueReport,
     WatchBook,
 )
 from mmactors.units import MILLISECOND, Micros, Nanos, nanos
 from mmactors.venue.degen.batches import Batches
 from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities, hold_back
-from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec, Heard, Sent
+from mmactors.venue.degen.codec import CREDENTIAL_CODES, F, FrameCodec
 from mmactors.venue.degen.credentials import decode_expiry, utc
 from mmactors.venue.degen.replies import (
     Acked,
@@ -50,6 +49,7 @@ from mmactors.venue.degen.replies import (
 )
 from mmactors.venue.degen.top_of_book import Book
 from mmactors.venue.degen.wire import WireError
+from mmactors.venue.port import Deliver
 
 RENEWAL = "token's renewal"
 
@@ -79,14 +79,12 @@ class SessionTerms:
 
     Attributes:
         session: this run's name; the same name again takes over its orders.
-        wire_asks: see `Codec`.
         heartbeat_ms: our heartbeat; three of them without a word from the venue end the connection.
         cod_timeout_ms: after how much silence of ours the venue cancels our orders.
         timeout_s: limit of each step of connecting, of the login and of a snapshot.
     """
 
     session: str
-    wire_asks: Literal["buy_no", "as_ask"] = "buy_no"
     heartbeat_ms: int = 1000
     cod_timeout_ms: int = 3000
     timeout_s: float = 5.0
@@ -110,7 +108,7 @@ class Counters:
             logger.warning("venue: {}", line)
 
 
-class SessionProtocol:
+class SessionProtocol(Generic[F]):
     """One connection's state.
 
     Attributes:
@@ -123,19 +121,19 @@ class SessionProtocol:
     def __init__(
         self,
         terms: SessionTerms,
-        send: Callable[[Sent], None],
-        deliver: Callable[[VenueReport], None],
+        codec: FrameCodec[F],
+        send: Callable[[F], None],
+        deliver: Deliver,
         watched: set[str],
-        tally: Counters,
-        codec: Codec | None = None,
+        counters: Counters,
     ) -> None:
         """Args:
-        terms: how we want to be treated.
-        send: writes one frame.
+        terms: the session's name and its timing.
+        codec: writes and reads frames.
+        send: sends one frame.
         deliver: takes each report.
         watched: the markets whose books are wanted.
-        tally: where to count.
-        codec: how frames are written and read; the wire's own, made for these terms, if not given.
+        counters: where events are counted.
         """
         self.up = False
         self.ends_venue_ns: Nanos | None = None
@@ -144,10 +142,10 @@ class SessionProtocol:
         self._terms = terms
         self._send = send
         self._deliver = deliver
-        self._tally = tally
+        self._counters = counters
         self._heartbeat_ns = Nanos(terms.heartbeat_ms * MILLISECOND)
-        self._codec = codec or Codec(terms.wire_asks)
-        self._batches = Batches(self._codec)
+        self._codec = codec
+        self._batches = Batches(codec)
         self._last_id = 0
         self._asked: dict[int, str] = {}
         self._cancel_alls: dict[int, SendCancelAll] = {}
@@ -189,9 +187,10 @@ class SessionProtocol:
     def _authenticate(self, what: str, token: str) -> None:
         self._token_ends = decode_expiry(token)
         terms = self._terms
-        self._ask(what, self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
+        op_id = self._next_id(what)
+        self._send(self._codec.auth(op_id, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms))
 
-    def tend(self, now: Nanos) -> Nanos:
+    def run_timers(self, now: Nanos) -> Nanos:
         """Do what is due and return when something will be.
 
         Raises:
@@ -263,16 +262,18 @@ class SessionProtocol:
         return tuple(self._cancel_alls.values())
 
     def _subscribe(self, channel: str, market: str | None = None) -> None:
-        self._ask(f"{channel} {market}" if market else channel, self._codec.subscribe, channel, market)
+        op_id = self._next_id(f"{channel} {market}" if market else channel)
+        self._send(self._codec.subscribe(op_id, channel, market))
 
-    def _ask(self, what: str, encode: Callable[..., bytes], *args: Any) -> None:
+    def _next_id(self, what: str) -> int:
+        """Return the number of an operation that is about to be sent, and note what its answer will be to."""
         self._last_id += 1
         self._asked[self._last_id] = what
-        self._send(encode(self._last_id, *args))
+        return self._last_id
 
     # --- the venue's to say -----------------------------------------------------------------------
 
-    def hear(self, raw: Heard, now: Nanos) -> None:
+    def receive(self, raw: F, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:
@@ -288,9 +289,9 @@ class SessionProtocol:
 
     def drop(self, error: WireError) -> None:
         """Count a frame that cannot be used."""
-        self._tally.count(f"dropped_{error.reason}")
+        self._counters.count(f"dropped_{error.reason}")
         detail = error.detail if error.reason == "unknown_type" else ""
-        self._tally.warn_once(error.reason + detail, f"dropped a frame: {error}; further ones are counted")
+        self._counters.warn_once(error.reason + detail, f"dropped a frame: {error}; further ones are counted")
 
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
@@ -323,7 +324,7 @@ class SessionProtocol:
                 self.expiring = self.expiring or frame.code == "AUTH_EXPIRING"
                 logger.warning("venue: notice {} {}", frame.code, frame.message)
             case Skipped():
-                self._tally.count(f"skipped_{frame.type}")
+                self._counters.count(f"skipped_{frame.type}")
 
     def _on_login(self, login: AuthAcked, now: Nanos) -> None:
         self._asked.pop(login.op_id, None)
@@ -338,7 +339,7 @@ class SessionProtocol:
         self._login = login
         self.abilities = Capabilities.of(login.capabilities)
         if self.abilities.told:
-            self._tally.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
+            self._counters.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
         self.ends_venue_ns = min(told, default=None)
         self._beat_due_ns = now
         if login.server_ns is not None:
@@ -359,7 +360,7 @@ class SessionProtocol:
         self._orders_seq = snapshot.seq
         if not self.up:
             self.up = True
-            self._tally.count("connects")
+            self._counters.count("connects")
             logger.debug("venue: order session {} of account {} is up", self._terms.session, login.account)
             self._deliver(
                 VenueConnected(
@@ -378,7 +379,7 @@ class SessionProtocol:
 
     def _in_order(self, seq: int, now: Nanos) -> bool:
         if seq <= self._orders_seq:
-            self._tally.count("duplicates")
+            self._counters.count("duplicates")
             return False
         if seq > self._orders_seq + 1:
             self._on_gap(seq, now)
@@ -386,7 +387,7 @@ class SessionProtocol:
         return True
 
     def _on_gap(self, seen: int, now: Nanos) -> None:
-        self._tally.count("gaps")
+        self._counters.count("gaps")
         if self._snapshot_due_ns is None:
             logger.warning("venue: the orders stream jumped from {} to {}: fetching it anew", self._orders_seq, seen)
             self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
@@ -415,11 +416,11 @@ class SessionProtocol:
     def _on_markets(self, listed: MarketsListed) -> None:
         last, self._markets_seq = self._markets_seq, listed.seq
         if listed.event != "snapshot" and last is not None and listed.seq > last + 1:
-            self._tally.count("markets_gaps")
+            self._counters.count("markets_gaps")
             self._subscribe("markets")
         for bad in listed.invalid:
-            self._tally.count("markets_invalid")
-            self._tally.warn_once(f"market {bad.market}", f"market {bad.market} skipped: {bad.reason}")
+            self._counters.count("markets_invalid")
+            self._counters.warn_once(f"market {bad.market}", f"market {bad.market} skipped: {bad.reason}")
         for market in listed.markets:
             self._deliver(MarketReported(listed.event, market))
 
@@ -430,7 +431,7 @@ class SessionProtocol:
         if isinstance(frame, BookSnapshot):
             book.reset(frame)
         elif not book.apply(frame):
-            self._tally.count("book_gaps")
+            self._counters.count("book_gaps")
             self._subscribe("orderbook", frame.market)
         elif not book.usable:
             return
@@ -451,19 +452,19 @@ class SessionProtocol:
             expired = error.code == "TOKEN_EXPIRED"
             raise SessionOverError(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
         if what == RENEWAL:
-            self._tally.warn_once(what + said, f"the newer token was refused: {said}")
+            self._counters.warn_once(what + said, f"the newer token was refused: {said}")
             self._renewal_decided(accepted=False)
             return
         if what is not None:
-            self._tally.count("subscriptions_refused")
-            self._tally.warn_once(what + error.code, f"subscription to {what} refused: {said}")
+            self._counters.count("subscriptions_refused")
+            self._counters.warn_once(what + error.code, f"subscription to {what} refused: {said}")
         elif request is not None:
             self._deliver(CancelAllReported(request.op_id, (), error))
         elif op_id >= 0:
             self._report_batch(self._batches.failed(failure, now))
         else:
-            self._tally.count("refused_unread")
-            self._tally.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {said}")
+            self._counters.count("refused_unread")
+            self._counters.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {said}")
 
     def _report_batch(self, report: BatchReported | None) -> None:
         if report is not None:

@@ -9,7 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from loguru import logger
 from pydantic import SecretStr
@@ -19,7 +19,6 @@ from mmactors.messages import (
     SendBatch,
     SendCancelAll,
     VenueDisconnected,
-    VenueReport,
     VenueRequest,
     WatchBook,
 )
@@ -27,12 +26,14 @@ from mmactors.net.backoff import Backoff
 from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
 from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.credentials import Credentials, MissingSecretError, decode_expiry, utc
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
 from mmactors.venue.degen.rest_worker import KeepAlive
 from mmactors.venue.degen.token_renewal import Renewal, TokenRequest
 from mmactors.venue.degen.wire import WireError
+from mmactors.venue.port import Deliver
 
 FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
 TOKEN_EXPIRED_CLOSE = 4401
@@ -55,8 +56,9 @@ class VenueSession:
         *,
         url: str,
         terms: SessionTerms,
+        wire_asks: Literal["buy_no", "as_ask"],
         token: Credentials,
-        deliver: Callable[[VenueReport], None],
+        deliver: Deliver,
         unsent: Callable[[VenueRequest], None],
         by_rest: Callable[[SendBatch | KeepAlive], None],
         now: Callable[[], Nanos],
@@ -67,6 +69,7 @@ class VenueSession:
         """Args:
         url: the venue's WebSocket.
         terms: the session's name and its timing.
+        wire_asks: see `Codec`.
         token: asked at each login, and for a newer one before its end.
         deliver: called in the session's thread with each report; must not block or raise.
         unsent: called likewise with requests that provably never left, and with cancel-alls that nobody answered.
@@ -78,6 +81,7 @@ class VenueSession:
         """
         self._url = url
         self._terms = terms
+        self._wire_asks = wire_asks
         self._token = token
         self._deliver = deliver
         self._unsent = unsent
@@ -87,7 +91,7 @@ class VenueSession:
         self._now = now
         self._backoff = Backoff(random)
         self._sslopt = sslopt
-        self._tally = Counters()
+        self._counters = Counters()
         self._requests: deque[VenueRequest] = deque()
         self._watched: set[str] = set()
         self._abilities = EVERYTHING
@@ -96,7 +100,7 @@ class VenueSession:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="venue-session", daemon=True)
         self._socket: FrameSocket | None = None
-        self._talk: SessionProtocol | None = None
+        self._talk: SessionProtocol[bytes] | None = None
         self._renew_before_ns = renew_before_ns
         self._renewal: Renewal | None = None
         self._used = SecretStr("")  # the token of the last login
@@ -106,7 +110,7 @@ class VenueSession:
 
     @property
     def counters(self) -> dict[str, int]:
-        return self._tally.counters
+        return self._counters.counters
 
     @property
     def connected(self) -> bool:
@@ -225,7 +229,9 @@ class VenueSession:
             wait(self._wake, (), 1.0)
             self._return_requests()
         self._socket = dial.socket()
-        self._talk = SessionProtocol(self._terms, self._socket.send, self._deliver, self._watched, self._tally)
+        self._talk = SessionProtocol(
+            self._terms, Codec(self._wire_asks), self._socket.send, self._deliver, self._watched, self._counters
+        )
         self._renewal = Renewal(self._token, token, self._wake, self._renew_before_ns, self._now())
         self._talk.begin(token, self._now())
 
@@ -238,12 +244,12 @@ class VenueSession:
         else:
             self._return_requests()
         self._renew(self._talk, now)
-        due = self._talk.tend(now)
+        due = self._talk.run_timers(now)
         self._note_written(self._socket)
         wait(self._wake, (self._socket,), seconds(due - now) + 0.001)
         self._read(self._socket, self._talk)
 
-    def _renew(self, talk: SessionProtocol, now: Nanos) -> None:
+    def _renew(self, talk: SessionProtocol[bytes], now: Nanos) -> None:
         assert self._renewal is not None
         if not talk.up or talk.ends_venue_ns is None:
             return
@@ -251,7 +257,7 @@ class VenueSession:
         if not self._token.renewable and ends - now < DAY_NS:
             where = self._token.where
             line = f"the token ends {utc(talk.ends_venue_ns)}; {where} cannot change, so trading ends shortly before"
-            self._tally.warn_once("token's end", line)
+            self._counters.warn_once("token's end", line)
         token = self._renewal.next(ends, now, urged=talk.expiring)
         if token is not None:
             renewal = self._renewal
@@ -265,17 +271,17 @@ class VenueSession:
 
             talk.renew(token, decided)
 
-    def _read(self, socket: FrameSocket, talk: SessionProtocol) -> None:
+    def _read(self, socket: FrameSocket, talk: SessionProtocol[bytes]) -> None:
         if socket.unsent:
             socket.flush()
         self._note_written(socket)
         skipped = socket.oversized
         for raw in socket.receive(self._now()):
-            talk.hear(raw, self._now())
+            talk.receive(raw, self._now())
         if socket.oversized > skipped:
             talk.drop(WireError("oversized"))
 
-    def _send_requests(self, talk: SessionProtocol) -> None:
+    def _send_requests(self, talk: SessionProtocol[bytes]) -> None:
         while self._requests:
             match self._requests.popleft():
                 case SendBatch() as batch if not talk.abilities.ws_orders:
@@ -290,7 +296,7 @@ class VenueSession:
                 case request:
                     self._unsent(request)
 
-    def _look_after(self, talk: SessionProtocol, now: Nanos) -> None:
+    def _look_after(self, talk: SessionProtocol[bytes], now: Nanos) -> None:
         """Where the venue does not cancel for a client that goes silent, see to it by other means."""
         begins, self._abilities = talk.abilities is not self._abilities, talk.abilities
         if begins and not talk.abilities.cancel_on_disconnect:
