@@ -61,7 +61,7 @@ def not_sent(request: SendBatch, now: Nanos) -> BatchReported:
 
 
 class Batches(Generic[F]):
-    """The batches that one connection has sent and not heard of."""
+    """The batches that one connection has sent and that are not answered yet."""
 
     def __init__(self, codec: FrameCodec[F]) -> None:
         self._codec = codec
@@ -139,9 +139,9 @@ class Batches(Generic[F]):
 
     def _fill(self, part: _Part, replies: dict[Action, tuple[ItemReply, ...]], now: Nanos) -> BatchReported | None:
         for action, slots in part.slots.items():
-            told = replies.get(action, ())
+            answers = replies.get(action, ())
             for position, (slot, client_id) in enumerate(slots):
-                reply = told[position] if position < len(told) else ItemReply(None, UNREADABLE)
+                reply = answers[position] if position < len(answers) else ItemReply(None, UNREADABLE)
                 part.assembly.results[slot] = ItemResult(
                     action, client_id, reply.order, reply.error, reply.original_cancelled
                 )

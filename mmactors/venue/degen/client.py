@@ -70,7 +70,7 @@ class DegenLink:
         """
         self._deliver = deliver
         self._now = now
-        self._abilities = EVERYTHING
+        self._capabilities = EVERYTHING
         self._stopped = False
         terms = SessionTerms(
             session=session,
@@ -83,7 +83,7 @@ class DegenLink:
             terms=terms,
             wire_asks=config.wire_asks,
             token=token,
-            deliver=self._heard,
+            deliver=self._on_report,
             unsent=self._unsent,
             by_rest=self._by_rest,
             now=now,
@@ -94,7 +94,7 @@ class DegenLink:
 
         def worker(name: str, attempts: int) -> RestWorker:
             rest = VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts, trust=trust)
-            return RestWorker(f"venue-{name}", rest, self._answered, now)
+            return RestWorker(f"venue-{name}", rest, self._on_answer, now)
 
         self._worker = worker
         self._workers = {name: worker(name, attempts=3) for name in ("audit", "cancel")}
@@ -127,40 +127,40 @@ class DegenLink:
         self._stopped = True
         self.session.stop(timeout_s)
         if any(name.startswith("dropped_") for name in self.counters):
-            told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
-            logger.info("venue: {}", told)
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+            logger.info("venue: {}", counts)
         workers, until = tuple(self._workers.values()), self._now() + nanos(timeout_s)
-        for worker in workers:  # all are told before any is waited for
+        for worker in workers:  # all are stopped before any is waited for
             worker.stop(0.0)
         for worker in workers:
             worker.stop(max(0.0, seconds(until - self._now())))
 
-    def _heard(self, report: VenueReport) -> None:
+    def _on_report(self, report: VenueReport) -> None:
         if isinstance(report, VenueConnected):
-            self._abilities = Capabilities.of(report.capabilities)
+            self._capabilities = Capabilities.of(report.capabilities)
             for worker in self._workers.values():
-                worker.know(self._abilities)
+                worker.use(self._capabilities)
         self._deliver(report)
 
-    def _answered(self, report: VenueReport) -> None:
+    def _on_answer(self, report: VenueReport) -> None:
         if not self._stopped:  # else whoever asked has gone
             self._deliver(report)
 
     def _by_rest(self, request: SendBatch | KeepAlive) -> None:
         """Take what the venue takes over REST only: what concerns one order in order, different orders side by side."""
         if isinstance(request, KeepAlive):
-            beats = self._own("heartbeat")
+            beats = self._worker_for("heartbeat")
             if beats.idle:  # one that is late is not made up for
                 beats.submit(request)
             return
         for single in apart(request):
             ((_, item),) = items_of(single)
-            self._own(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
+            self._worker_for(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
 
-    def _own(self, name: str) -> RestWorker:
+    def _worker_for(self, name: str) -> RestWorker:
         if name not in self._workers:
             self._workers[name] = self._worker(name, attempts=1)
-            self._workers[name].know(self._abilities)
+            self._workers[name].use(self._capabilities)
             self._workers[name].start()
         return self._workers[name]
 

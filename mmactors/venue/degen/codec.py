@@ -412,24 +412,24 @@ class Codec(FrameCodec[bytes]):
     def _order_or_none(self, raw: Raw) -> VenueOrder | None:
         return self._order(wire.read(bytes(raw), wire.Order)) if bytes(raw) not in (b"", b"null", b"{}") else None
 
-    def _order(self, told: wire.Order) -> VenueOrder:
-        outcome, price, status = wire.outcome_of(told.outcome), wire.price_of(told.price), told.status.upper()
-        side = told.side.lower()
+    def _order(self, order: wire.Order) -> VenueOrder:
+        outcome, price, status = wire.outcome_of(order.outcome), wire.price_of(order.price), order.status.upper()
+        side = order.side.lower()
         if side not in ("bid", "ask") or status not in STATUSES:
-            raise wire.WireError("wrong_value", f"side {told.side!r}, status {told.status!r}"[:80])
+            raise wire.WireError("wrong_value", f"side {order.side!r}, status {order.status!r}"[:80])
         if side == "ask":  # the venue sells what we hold; to us that is a buy of the other outcome
-            self.remember_sale(told.id)
+            self.remember_sale(order.id)
             outcome, price = outcome.opposite, Micros(DOLLAR - price)
         return VenueOrder(
-            order_id=told.id,
-            client_id=told.client_order_id or "",
-            market=told.market,
+            order_id=order.id,
+            client_id=order.client_order_id or "",
+            market=order.market,
             outcome=outcome,
             price_micros=price,
-            size=wire.size_of(told.size),
-            filled=wire.size_of(told.filled),
+            size=wire.size_of(order.size),
+            filled=wire.size_of(order.filled),
             status=status,  # type: ignore[arg-type]
-            version=told.version,
+            version=order.version,
         )
 
     def remember_sale(self, order_id: str) -> None:
@@ -438,26 +438,26 @@ class Codec(FrameCodec[bytes]):
         if len(self.sales) > REMEMBERED_SALES:
             del self.sales[next(iter(self.sales))]
 
-    def _fill(self, told: wire.Fill) -> VenueFill:
-        outcome, price = wire.outcome_of(told.outcome), wire.price_of(told.price)
-        if told.order_id in self.sales:
+    def _fill(self, fill: wire.Fill) -> VenueFill:
+        outcome, price = wire.outcome_of(fill.outcome), wire.price_of(fill.price)
+        if fill.order_id in self.sales:
             outcome, price = outcome.opposite, Micros(DOLLAR - price)
-        size = wire.size_of(told.size)
+        size = wire.size_of(fill.size)
         if size == 0:
             raise wire.WireError("wrong_value", "a fill of nothing")
         return VenueFill(
-            fill_id=told.fill_id,
-            seq=told.seq,
-            order_id=told.order_id,
-            client_id=told.client_order_id or "",
-            market=told.market,
+            fill_id=fill.fill_id,
+            seq=fill.seq,
+            order_id=fill.order_id,
+            client_id=fill.client_order_id or "",
+            market=fill.market,
             outcome=outcome,
             price_micros=price,
             size=size,
-            fee_micros=wire.money(told.fee, math.ceil),
-            maker=told.liquidity.lower() == "maker",
-            venue_ns=wire.ns_of(told.ts),
-            filled_total=wire.size_of(told.filled_total),
+            fee_micros=wire.money(fill.fee, math.ceil),
+            maker=fill.liquidity.lower() == "maker",
+            venue_ns=wire.ns_of(fill.ts),
+            filled_total=wire.size_of(fill.filled_total),
         )
 
 
@@ -477,9 +477,9 @@ _READERS: dict[tuple[str, str], Callable[[Codec, bytes], Frame]] = {
 """How frames are read, by `type` and `channel`."""
 
 
-def _position(told: wire.Position) -> VenuePosition:
-    costs = wire.money(told.yes_cost, math.ceil), wire.money(told.no_cost, math.ceil)
-    return VenuePosition(told.market, wire.size_of(told.yes), wire.size_of(told.no), *costs)
+def _position(position: wire.Position) -> VenuePosition:
+    costs = wire.money(position.yes_cost, math.ceil), wire.money(position.no_cost, math.ceil)
+    return VenuePosition(position.market, wire.size_of(position.yes), wire.size_of(position.no), *costs)
 
 
 def _encode(**fields: Any) -> bytes:

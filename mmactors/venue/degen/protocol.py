@@ -1,4 +1,4 @@
-"""What is said over one connection to the venue, from the login to its end.
+"""The session protocol over one connection to the venue, from the login to its end.
 
 Owns login, subscriptions, heartbeats, sequence numbers, books and the pairing of answers with what was asked. Knows no
 socket, no thread and no clock: frames come in with the time, frames go out through `send`, reports through `deliver`.
@@ -75,11 +75,11 @@ class SessionOverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SessionTerms:
-    """How we want to be treated.
+    """What we ask of a session: its name and its timing.
 
     Attributes:
         session: this run's name; the same name again takes over its orders.
-        heartbeat_ms: our heartbeat; three of them without a word from the venue end the connection.
+        heartbeat_ms: our heartbeat; three of them without a frame from the venue end the connection.
         cod_timeout_ms: after how much silence of ours the venue cancels our orders.
         timeout_s: limit of each step of connecting, of the login and of a snapshot.
     """
@@ -95,7 +95,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.counters: dict[str, int] = {}
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def count(self, name: str) -> None:
         """Add one."""
@@ -103,8 +103,8 @@ class Counters:
 
     def warn_once(self, key: str, line: str) -> None:
         """Log a line unless one of this key was logged before; past 10,000 keys nothing more is."""
-        if key not in self._said and len(self._said) < 10_000:
-            self._said.add(key)
+        if key not in self._logged and len(self._logged) < 10_000:
+            self._logged.add(key)
             logger.warning("venue: {}", line)
 
 
@@ -113,9 +113,9 @@ class SessionProtocol(Generic[F]):
 
     Attributes:
         up: whether the account's first snapshot is in.
-        ends_venue_ns: when the token in use ends, by the venue's clock; None if nobody says.
+        ends_venue_ns: when the token in use ends, by the venue's clock; None if not known.
         expiring: the venue has announced that end.
-        abilities: what the venue can do.
+        capabilities: what the venue can do.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class SessionProtocol(Generic[F]):
         self.up = False
         self.ends_venue_ns: Nanos | None = None
         self.expiring = False
-        self.abilities = EVERYTHING
+        self.capabilities = EVERYTHING
         self._terms = terms
         self._send = send
         self._deliver = deliver
@@ -147,7 +147,7 @@ class SessionProtocol(Generic[F]):
         self._codec = codec
         self._batches = Batches(codec)
         self._last_id = 0
-        self._asked: dict[int, str] = {}
+        self._pending: dict[int, str] = {}
         self._cancel_alls: dict[int, SendCancelAll] = {}
         self._books = {market: Book() for market in sorted(watched)}
         self._best: dict[str, tuple[Micros | None, Micros | None]] = {}
@@ -155,9 +155,9 @@ class SessionProtocol(Generic[F]):
         self._token_ends: Nanos | None = None
         self._renewed: Callable[[bool], None] | None = None
         self._login_sent_ns = Nanos(0)
-        self._heard_ns = Nanos(0)
-        self._beat_due_ns = Nanos(0)
-        self._beats: dict[int, Nanos] = {}
+        self._received_ns = Nanos(0)
+        self._heartbeat_due_ns = Nanos(0)
+        self._heartbeats: dict[int, Nanos] = {}
         self._exchanges: deque[tuple[int, int]] = deque(maxlen=EXCHANGES)
         self._best_exchange: tuple[int, int] | None = None
         self._snapshot_due_ns: Nanos | None = None
@@ -165,11 +165,11 @@ class SessionProtocol(Generic[F]):
         self._ahead: tuple[int, Nanos] | None = None
         self._markets_seq: int | None = None
 
-    # --- ours to say ------------------------------------------------------------------------------
+    # --- outgoing ---------------------------------------------------------------------------------
 
     def begin(self, token: str, now: Nanos) -> None:
         """Log in."""
-        self._login_sent_ns = self._heard_ns = now
+        self._login_sent_ns = self._received_ns = now
         self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
         self._authenticate("login", token)
 
@@ -179,7 +179,7 @@ class SessionProtocol(Generic[F]):
         return Nanos(0 if self._best_exchange is None else self._best_exchange[1])
 
     def renew(self, token: str, done: Callable[[bool], None]) -> None:
-        """Log in again with a newer token, on the live connection; `done` is told whether the venue takes it."""
+        """Log in again with a newer token, on the live connection; `done` learns whether the venue takes it."""
         if self._login is not None and self._renewed is None:
             self._renewed = done
             self._authenticate(RENEWAL, token)
@@ -200,21 +200,21 @@ class SessionProtocol(Generic[F]):
             raise SessionOverError(f"no {'snapshot of the account' if self._login else 'answer to the login'} in time")
         if self._login is None:
             return Nanos(now + self._heartbeat_ns)
-        if now - self._heard_ns > 3 * self._heartbeat_ns:
+        if now - self._received_ns > 3 * self._heartbeat_ns:
             raise SessionOverError(f"the venue was silent for {3 * self._terms.heartbeat_ms / 1000:g} s")
-        if now >= self._beat_due_ns:
-            frame, beat_ms = self._codec.heartbeat(now)
+        if now >= self._heartbeat_due_ns:
+            frame, sent_ms = self._codec.heartbeat(now)
             self._send(frame)
-            self._beats[beat_ms] = now
-            while len(self._beats) > EXCHANGES:
-                del self._beats[next(iter(self._beats))]
-            self._beat_due_ns = Nanos(now + self._heartbeat_ns)
-        return Nanos(min(self._beat_due_ns, self._heard_ns + 3 * self._heartbeat_ns))
+            self._heartbeats[sent_ms] = now
+            while len(self._heartbeats) > EXCHANGES:
+                del self._heartbeats[next(iter(self._heartbeats))]
+            self._heartbeat_due_ns = Nanos(now + self._heartbeat_ns)
+        return Nanos(min(self._heartbeat_due_ns, self._received_ns + 3 * self._heartbeat_ns))
 
     def send_batch(self, batch: SendBatch, now: Nanos) -> None:
         """Send a ladder refresh: one frame, or several where the venue's limits ask for it."""
         batch = self.hold_back(batch, now)
-        frames = self._batches.cut(batch, self._last_id + 1, self.abilities.batch)
+        frames = self._batches.cut(batch, self._last_id + 1, self.capabilities.batch)
         self._last_id += len(frames)
         for frame in frames:
             self._send(frame)
@@ -226,7 +226,7 @@ class SessionProtocol(Generic[F]):
 
         Where the venue keeps post-only itself, all of it.
         """
-        if self.abilities.post_only:
+        if self.capabilities.post_only:
             return batch
         kept, refused = hold_back(batch, self._books)
         if refused:
@@ -250,7 +250,7 @@ class SessionProtocol(Generic[F]):
                 self._subscribe("orderbook", request.market)
 
     def log_out(self) -> None:
-        """Say that we are leaving; the venue cancels what rests of ours."""
+        """Log out; the venue cancels our resting orders."""
         self._send(self._codec.logout())
 
     def end(self) -> tuple[SendCancelAll, ...]:
@@ -268,10 +268,10 @@ class SessionProtocol(Generic[F]):
     def _next_id(self, what: str) -> int:
         """Return the number of an operation that is about to be sent, and note what its answer will be to."""
         self._last_id += 1
-        self._asked[self._last_id] = what
+        self._pending[self._last_id] = what
         return self._last_id
 
-    # --- the venue's to say -----------------------------------------------------------------------
+    # --- incoming ---------------------------------------------------------------------------------
 
     def receive(self, raw: F, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
@@ -279,7 +279,7 @@ class SessionProtocol(Generic[F]):
         Raises:
             SessionOverError: the venue will not have us.
         """
-        self._heard_ns = now
+        self._received_ns = now
         try:
             frame = self._codec.decode(raw)
         except WireError as error:
@@ -295,7 +295,7 @@ class SessionProtocol(Generic[F]):
 
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
-            case OrderReported() if not (frame.order.client_id or self.abilities.client_order_id):
+            case OrderReported() if not (frame.order.client_id or self.capabilities.client_order_id):
                 raise SessionOverError(UNNAMED, unfit=True)
             case OrderReported() | AccountReported():
                 if self._in_order(frame.seq, now):
@@ -319,7 +319,7 @@ class SessionProtocol(Generic[F]):
             case OpFailed():
                 self._on_failure(frame, now)
             case Acked():
-                self._asked.pop(frame.op_id, None)
+                self._pending.pop(frame.op_id, None)
             case Notice():
                 self.expiring = self.expiring or frame.code == "AUTH_EXPIRING"
                 logger.warning("venue: notice {} {}", frame.code, frame.message)
@@ -327,21 +327,23 @@ class SessionProtocol(Generic[F]):
                 self._counters.count(f"skipped_{frame.type}")
 
     def _on_login(self, login: AuthAcked, now: Nanos) -> None:
-        self._asked.pop(login.op_id, None)
-        told = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
+        self._pending.pop(login.op_id, None)
+        ends = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
         if self._login is not None:
             if self._renewed is not None:
-                self.ends_venue_ns, self.expiring = min(told, default=None), False
+                self.ends_venue_ns, self.expiring = min(ends, default=None), False
                 self._renewal_decided(accepted=True)
                 logger.info("venue: the token is renewed on the live session, good until {}", utc(self.ends_venue_ns))
                 self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
-        self.abilities = Capabilities.of(login.capabilities)
-        if self.abilities.told:
-            self._counters.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
-        self.ends_venue_ns = min(told, default=None)
-        self._beat_due_ns = now
+        self.capabilities = Capabilities.of(login.capabilities)
+        if self.capabilities.missing:
+            self._counters.warn_once(
+                "capabilities" + self.capabilities.missing, f"it lacks something. {self.capabilities.missing}"
+            )
+        self.ends_venue_ns = min(ends, default=None)
+        self._heartbeat_due_ns = now
         if login.server_ns is not None:
             self._measure(self._login_sent_ns, now, login.server_ns)
         self._subscribe("orders")
@@ -366,7 +368,7 @@ class SessionProtocol(Generic[F]):
                 VenueConnected(
                     account=login.account,
                     session=login.session or self._terms.session,
-                    capabilities=self.abilities.usable,
+                    capabilities=self.capabilities.usable,
                     orders_per_s=login.orders_per_s,
                     burst=login.burst,
                     expires_venue_ns=self.ends_venue_ns,
@@ -395,7 +397,7 @@ class SessionProtocol(Generic[F]):
             self._subscribe("orders")
 
     def _on_heartbeat(self, beat: Heartbeat, now: Nanos) -> None:
-        sent_ns = self._beats.pop(beat.echo_ms, None) if beat.echo_ms is not None else None
+        sent_ns = self._heartbeats.pop(beat.echo_ms, None) if beat.echo_ms is not None else None
         if sent_ns is not None:
             self._measure(sent_ns, now, beat.server_ns)
         if not self.up or beat.orders_seq is None or beat.orders_seq <= self._orders_seq:
@@ -445,26 +447,26 @@ class SessionProtocol(Generic[F]):
 
     def _on_failure(self, failure: OpFailed, now: Nanos) -> None:
         error, op_id = failure.error, failure.op_id if failure.op_id is not None else -1
-        said = f"{error.code} {error.message}".strip()
-        what = self._asked.pop(op_id, None)
+        text = f"{error.code} {error.message}".strip()
+        what = self._pending.pop(op_id, None)
         request = self._cancel_alls.pop(op_id, None)
         if what in ("login", "orders"):
             expired = error.code == "TOKEN_EXPIRED"
-            raise SessionOverError(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
+            raise SessionOverError(f"{what} refused: {text}", error.code in CREDENTIAL_CODES, expired)
         if what == RENEWAL:
-            self._counters.warn_once(what + said, f"the newer token was refused: {said}")
+            self._counters.warn_once(what + text, f"the newer token was refused: {text}")
             self._renewal_decided(accepted=False)
             return
         if what is not None:
             self._counters.count("subscriptions_refused")
-            self._counters.warn_once(what + error.code, f"subscription to {what} refused: {said}")
+            self._counters.warn_once(what + error.code, f"subscription to {what} refused: {text}")
         elif request is not None:
             self._deliver(CancelAllReported(request.op_id, (), error))
         elif op_id >= 0:
             self._report_batch(self._batches.failed(failure, now))
         else:
             self._counters.count("refused_unread")
-            self._counters.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {said}")
+            self._counters.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {text}")
 
     def _report_batch(self, report: BatchReported | None) -> None:
         if report is not None:
