@@ -33,7 +33,7 @@ COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
 
 
 class JournalActor(Actor):
-    """A shell around the journal's store, the event log, the market logs and the narrator.
+    """A shell around the journal's store, the event log, the market logs and the console.
 
     `sessions` receives each settled session's report by market; the program's edge reads it when the run is over.
     Without `retention` nothing on the disk is ever deleted.
@@ -48,7 +48,7 @@ class JournalActor(Actor):
         incarnation: int,
         *,
         store: JournalStore,
-        narrator: ConsoleReporter,
+        console: ConsoleReporter,
         logs: MarketLogs,
         events: EventLog,
         sessions: dict[str, SessionReport],
@@ -56,7 +56,7 @@ class JournalActor(Actor):
     ) -> None:
         super().__init__(runtime, name, incarnation)
         self._store = store
-        self._narrator = narrator
+        self._console = console
         self._logs = logs
         self._events = events
         self._sessions = sessions
@@ -68,7 +68,7 @@ class JournalActor(Actor):
 
     def on_end(self) -> None:
         self._store.commit()
-        self._narrator.finish(self.clock.now())
+        self._console.flush(self.clock.now())
         self._logs.close()
         self._events.close()
 
@@ -80,7 +80,7 @@ class JournalActor(Actor):
                 if self._asked:
                     self._asked = False
                     self.tell(addresses.RISK, JournalSynced())
-                self._narrator.pass_time(now)
+                self._console.flush_due(now)
                 self._logs.flush(now)
                 self._flush_events(now)
                 if self._logs.lost and not self.counters["market_lines_lost"]:
@@ -127,7 +127,7 @@ class JournalActor(Actor):
             case _:
                 self._store.record((message,), now)
         self._logs.write(message, now)
-        self._narrator.tell(message, now)
+        self._console.write(message, now)
 
     def _settle(self, report: SessionReport, now: Nanos) -> None:
         self._sessions[report.market] = report

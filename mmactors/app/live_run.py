@@ -331,7 +331,7 @@ class LiveRun:
         return partial(
             JournalActor,
             store=self.store,
-            narrator=self.console,
+            console=self.console,
             logs=MarketLogs(folder / "markets", self.number),
             events=EventLog(folder / EVENTS, run=self.number, config=config.model_dump_json(exclude_unset=True)),
             sessions=self.sessions,

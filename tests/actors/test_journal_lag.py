@@ -49,7 +49,7 @@ def test_a_commit_that_hangs_reduces_until_it_is_done(store, tmp_path):
     journal = functools.partial(
         JournalActor,
         store=store,
-        narrator=ConsoleReporter(lambda line: None),
+        console=ConsoleReporter(lambda line: None),
         logs=MarketLogs(tmp_path / "markets", 1),
         events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
         sessions={},

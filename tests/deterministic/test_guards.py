@@ -253,7 +253,7 @@ class Recorded:
             partial(
                 JournalActor,
                 store=store,
-                narrator=ConsoleReporter(lambda _line: None),
+                console=ConsoleReporter(lambda _line: None),
                 logs=MarketLogs(folder / "markets", run),
                 events=EventLog(folder / "scribe.mmlog", run=run, config="{}"),
                 sessions={},

@@ -52,7 +52,7 @@ class Stage:
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=ConsoleReporter(self.lines.append),
+                console=ConsoleReporter(self.lines.append),
                 logs=MarketLogs(folder / "markets", run),
                 events=EventLog(folder / "events.mmlog", run=run, config="{}"),
                 sessions=self.sessions,
@@ -130,7 +130,7 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
         lambda *life: JournalActor(
             *life,
             store=store,
-            narrator=ConsoleReporter(lambda line: None),
+            console=ConsoleReporter(lambda line: None),
             logs=MarketLogs(tmp_path / "markets", 1),
             events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
             sessions={},

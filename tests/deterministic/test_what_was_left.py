@@ -101,7 +101,7 @@ class Life:
             lambda *life: JournalActor(
                 *life,
                 store=self.store,
-                narrator=ConsoleReporter(self.said.append),
+                console=ConsoleReporter(self.said.append),
                 logs=MarketLogs(folder / f"markets{self.run}", self.run),
                 events=EventLog(folder / f"events{self.run}", run=self.run, config="{}"),
                 sessions=self.sessions,
