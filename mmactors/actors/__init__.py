@@ -1,1 +1,1 @@
-"""Thin shells around the core: a dispatch table, timers and addresses."""
+"""One role a file: a dispatch table, timers and addresses around the core, no threads."""

@@ -1,12 +1,12 @@
-"""The feed actor: one price source. It owns the source's socket and passes what it says to the assets' references."""
+"""The roles around price sources: a feed owns one source's socket, history fetches the past hour once."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from mmactors.actors import addresses
-from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, SpotTicked
-from mmactors.runtime.actor import Actor
-from mmactors.runtime.runtime import Runtime
+from mmactors.messages import FeedConnected, FeedLived, FeedWentStale, HistoryFetched, SpotTicked
+from mmactors.runtime.role import Out, Role
+from mmactors.units import Nanos
 
 
 class Socket(Protocol):
@@ -18,34 +18,73 @@ class Socket(Protocol):
     def stop(self) -> None: ...
 
 
-class FeedActor(Actor):
-    """Owns one socket for as long as it lives."""
+class FeedRole(Role):
+    """Owns one socket for as long as it lives.
 
-    def __init__(
-        self, runtime: Runtime, name: str, incarnation: int, *, connect: Callable[[Callable[[object], None]], Socket]
-    ) -> None:
-        super().__init__(runtime, name, incarnation)
-        self._socket = connect(self._heard)
+    The socket's thread tells the assets' references itself: a hand-over to this actor, only to pass a price on, would
+    cost more than the price's way through it.
+    """
 
-    def on_begin(self) -> None:
+    def __init__(self, connect: Callable[[Callable[[object], None]], Socket]) -> None:
+        self._connect = connect
+        self._references: dict[str, str] = {}  # the address of each asset's
+        self._out: Out
+        self._socket: Socket
+
+    def begin(self, out: Out) -> None:
+        self._out = out
+        self._socket = self._connect(self._deliver)
         self._socket.start()
 
-    def on_end(self) -> None:
+    def end(self, out: Out) -> None:
         self._socket.stop()
-        self.counters.update(self._socket.counters)
-        told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
-        dropped = any(name.startswith("dropped_") for name in self.counters)
-        self.notes.log("INFO" if dropped else "DEBUG", "{}: {}", self.name, told or "nothing came")
+        out.counters.update(self._socket.counters)
+        figures = ", ".join(f"{name} {count}" for name, count in sorted(out.counters.items()))
+        dropped = any(name.startswith("dropped_") for name in out.counters)
+        out.notes.log("INFO" if dropped else "DEBUG", "{}: {}", out.name, figures or "nothing came")
 
-    def receive(self, message: Any) -> None:
-        match message:
-            case SpotTicked() | FeedLived():
-                self.tell(addresses.reference(message.asset), message)
-            case FeedWentStale() | FeedConnected():
-                self.tell(addresses.reference(message.asset), message)
-                self.tell(addresses.JOURNAL, message)
-            case _:
-                self.unexpected(message)
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        out.unexpected(message)
 
-    def _heard(self, message: object) -> None:
-        self.runtime.tell(self.name, message)  # from the socket's thread into this actor's mailbox
+    def _deliver(self, message: Any) -> None:
+        """Tell whom it concerns what the socket received; runs in the socket's thread."""
+        kind = type(message)
+        if kind is SpotTicked or kind is FeedLived:
+            self._out.tell(self._reference(message.asset), message)
+        elif kind is FeedWentStale or kind is FeedConnected:
+            self._out.tell(self._reference(message.asset), message)
+            self._out.tell(addresses.JOURNAL, message)
+        else:
+            self._out.tell(self._out.name, message)
+
+    def _reference(self, asset: str) -> str:
+        address = self._references.get(asset)
+        if address is None:
+            address = self._references[asset] = addresses.reference(asset)
+        return address
+
+
+class HistoryRole(Role):
+    """Hands each asset's reference the past hour that a thread of its own fetches, once it can."""
+
+    def __init__(self, connect: Callable[[Callable[[object], None]], Socket]) -> None:
+        self._connect = connect
+        self._fetching: Socket
+
+    def begin(self, out: Out) -> None:
+        def deliver(message: object) -> None:  # from the thread into this actor's mailbox
+            out.tell(out.name, message)
+
+        self._fetching = self._connect(deliver)
+        self._fetching.start()
+
+    def end(self, out: Out) -> None:
+        self._fetching.stop()
+        out.counters.update(self._fetching.counters)
+
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        if type(message) is not HistoryFetched:
+            out.unexpected(message)
+            return
+        out.notes.debug("history: {} closes of {} from {}", len(message.closes), message.asset, message.source)
+        out.tell(addresses.reference(message.asset), message)

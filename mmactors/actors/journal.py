@@ -1,7 +1,7 @@
-"""The journal actor: writes down what happened, off the price path: journal, event log, market logs, console."""
+"""The journal role: writes down what happened, off the price path: journal, event log, market logs, console."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from mmactors.actors import addresses
 from mmactors.core.ledger.session_stats import corrected
@@ -25,27 +25,23 @@ from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore, Settlement
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
-from mmactors.runtime.actor import Actor
-from mmactors.runtime.runtime import Runtime
+from mmactors.runtime.role import Out, Role
 from mmactors.units import MILLISECOND, Micros, Nanos, dollars
 
 COMMIT_EVERY_NS = Nanos(100 * MILLISECOND)
 
 
-class JournalActor(Actor):
-    """A shell around the journal's store, the event log, the market logs and the console.
+class JournalRole(Role):
+    """The actor of the journal's store, the event log, the market logs and the console.
 
     `sessions` receives each settled session's report by market; the program's edge reads it when the run is over.
     Without `retention` nothing on the disk is ever deleted.
     """
 
-    drains = True
+    drains: ClassVar[bool] = True
 
     def __init__(
         self,
-        runtime: Runtime,
-        name: str,
-        incarnation: int,
         *,
         store: JournalStore,
         console: ConsoleReporter,
@@ -54,7 +50,6 @@ class JournalActor(Actor):
         sessions: dict[str, SessionReport],
         retention: Retention | None = None,
     ) -> None:
-        super().__init__(runtime, name, incarnation)
         self._store = store
         self._console = console
         self._logs = logs
@@ -63,32 +58,31 @@ class JournalActor(Actor):
         self._retention = retention
         self._asked = False
 
-    def on_begin(self) -> None:
-        self.every(COMMIT_EVERY_NS, TimePassed())
+    def begin(self, out: Out) -> None:
+        out.every(COMMIT_EVERY_NS, TimePassed())
 
-    def on_end(self) -> None:
+    def end(self, out: Out) -> None:
         self._store.commit()
-        self._console.flush(self.clock.now())
+        self._console.flush(out.now())
         self._logs.close()
         self._events.close()
 
-    def receive(self, message: Any) -> None:
-        now = self.clock.now()
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
         match message:
             case TimePassed():
                 self._store.commit()
                 if self._asked:
                     self._asked = False
-                    self.tell(addresses.RISK, JournalSynced())
+                    out.tell(addresses.RISK, JournalSynced())
                 self._console.flush_due(now)
                 self._logs.flush(now)
-                self._flush_events(now)
-                if self._logs.lost and not self.counters["market_lines_lost"]:
-                    self.counters["market_lines_lost"] = self._logs.lost
-                    self.notes.error("the markets' logs cannot be written: what they lose is not told again")
+                self._flush_events(now, out)
+                if self._logs.lost and not out.counters["market_lines_lost"]:
+                    out.counters["market_lines_lost"] = self._logs.lost
+                    out.notes.error("the markets' logs cannot be written: what they lose is not told again")
                 if self._retention is not None:
                     self._retention.keep(now, self._logs.closed)
-                    self.counters["undeletable"] = self._retention.failed
+                    out.counters["undeletable"] = self._retention.failed
                 return
             case SyncJournal():
                 self._asked = True
@@ -108,9 +102,9 @@ class JournalActor(Actor):
                     if new := corrected(known, message):
                         self._settle(new, now)
                 else:
-                    self._correct(message, now)
+                    self._correct(message, now, out)
             case SettledAway(report, at_ns):
-                self.notes.info("{}: ended while the program was away", report.market)
+                out.notes.info("{}: ended while the program was away", report.market)
                 self._settle(report, at_ns)
                 message = report
             case OrderFilled():
@@ -119,9 +113,9 @@ class JournalActor(Actor):
                 self._store.record_fills((fill,), now, missed=True)
             case EndUnknown():
                 self._store.record((message,), now)
-                told = message.market, message.yes, message.no, dollars(message.cost_micros), message.reason
+                parts = message.market, message.yes, message.no, dollars(message.cost_micros), message.reason
                 text = "{}: an earlier run held {} YES and {} NO, paid for with ${:.2f}; {}: no settlement is written"
-                self.notes.warning(text, *told)
+                out.notes.warning(text, *parts)
             case QuoteIntent():
                 pass  # the market's log has it; the journal keeps what came of it
             case _:
@@ -134,18 +128,18 @@ class JournalActor(Actor):
         settlement = Settlement(report.market, report.outcome, report.yes, report.no, report.pnl_micros)
         self._store.settle(settlement, now)
 
-    def _correct(self, message: MarketResolved, now: Nanos) -> None:
+    def _correct(self, message: MarketResolved, now: Nanos, out: Out) -> None:
         """Correct what an earlier run wrote, if one did."""
         for was in self._store.settlements(market=message.market.id):
             if was.resolution is message.resolution:
                 continue
             pnl = Micros(was.pnl_micros + message.corrected_micros)
             self._store.settle(replace(was, resolution=message.resolution, pnl_micros=pnl, revision=None), now)
-            told = was.market, was.resolution, message.resolution, dollars(was.pnl_micros), dollars(pnl)
-            self.notes.warning("{}: settled by an earlier run {}, now corrected to {}: P&L {:+.2f}, now {:+.2f}", *told)
+            parts = was.market, was.resolution, message.resolution, dollars(was.pnl_micros), dollars(pnl)
+            out.notes.warning("{}: settled by an earlier run {}, now corrected to {}: P&L {:+.2f}, now {:+.2f}", *parts)
 
-    def _flush_events(self, now: Nanos) -> None:
+    def _flush_events(self, now: Nanos, out: Out) -> None:
         self._events.flush(now)
-        if self._events.failed is not None and not self.counters["event_log_lost"]:
-            self.counters["event_log_lost"] = 1
-            self.notes.error("the event log ends here, this run cannot be replayed whole: {}", self._events.failed)
+        if self._events.failed is not None and not out.counters["event_log_lost"]:
+            out.counters["event_log_lost"] = 1
+            out.notes.error("the event log ends here, this run cannot be replayed whole: {}", self._events.failed)

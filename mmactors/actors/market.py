@@ -1,4 +1,4 @@
-"""The market actor: one session's Maker with a clock, a pulse and addresses; born when listed, retired once settled."""
+"""The market role: one session's Maker with timers and addresses; born when listed, retired once settled."""
 
 from typing import Any
 
@@ -22,100 +22,91 @@ from mmactors.messages import (
     TimePassed,
     UnsubscribeReference,
 )
-from mmactors.runtime.actor import Actor
-from mmactors.runtime.runtime import Runtime
+from mmactors.runtime.role import Out, Role
 from mmactors.units import MILLISECOND, SECOND, Nanos
 
-LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
-PULSE_EVERY_NS = Nanos(SECOND)
+EVALUATE_EVERY_NS = Nanos(100 * MILLISECOND)
+HEARTBEAT_EVERY_NS = Nanos(SECOND)
 
 GRACE_NS = Nanos(2 * SECOND)
 """How long a settled market waits for a late fill."""
 
 MOST_STEPS = 256
-"""Steps that are handed to the journal at once, if the pulse does not come first."""
+"""Steps that are handed to the journal at once, if the heartbeat does not come first."""
 
 
-class MarketActor(Actor):
-    """One market, from listing to settlement. If `recorded`, the journal is told every step of its Maker."""
+class MarketRole(Role):
+    """One market, from listing to settlement. If `recorded`, the journal receives every step of its Maker."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        name: str,
-        incarnation: int,
-        *,
-        market: Market,
-        prefix: str,
-        params: MakerParams,
-        recorded: bool = False,
-    ) -> None:
-        super().__init__(runtime, name, incarnation)
+    def __init__(self, market: Market, prefix: str, params: MakerParams, recorded: bool = False) -> None:
         self._market = market
-        self._prefix = f"{prefix}-{incarnation}"
+        self._prefix = prefix
         self._params = params
-        self._maker = Maker(market.id, incarnation, self._prefix, params)
         self._recorded = recorded
         self._steps: list[MakerStep] = []
         self._settled_ns: Nanos | None = None
+        self._maker: Maker
 
-    def on_begin(self) -> None:
+    def begin(self, out: Out) -> None:
+        market, prefix = self._market, f"{self._prefix}-{out.incarnation}"
+        self._maker = Maker(market.id, out.incarnation, prefix, self._params)
         if self._recorded:
-            self.tell(addresses.JOURNAL, MakerStarted(self._market, self.incarnation, self._prefix, self._params))
-        self.tell(addresses.GATEWAY, MarketReady(self._market.id, self.incarnation))
-        subscription = SubscribeReference(self.name, self._market.settlement.prints)
-        self.tell(addresses.reference(self._market.asset), subscription)
-        self.every(LOOK_EVERY_NS, TimePassed())
-        self.every(PULSE_EVERY_NS, MarketHeartbeat(self._market.id, self.incarnation))
+            out.tell(addresses.JOURNAL, MakerStarted(market, out.incarnation, prefix, self._params))
+        out.tell(addresses.GATEWAY, MarketReady(market.id, out.incarnation))
+        out.tell(addresses.reference(market.asset), SubscribeReference(out.name, market.settlement.fixings))
+        out.every(EVALUATE_EVERY_NS, TimePassed())
+        out.every(HEARTBEAT_EVERY_NS, MarketHeartbeat(market.id, out.incarnation))
 
-    def on_end(self) -> None:
-        self._hand_over()
-        self.tell(addresses.reference(self._market.asset), UnsubscribeReference(self.name))
+    def end(self, out: Out) -> None:
+        self._hand_over(out)
+        out.tell(addresses.reference(self._market.asset), UnsubscribeReference(out.name))
 
-    def receive(self, message: Any) -> None:
-        now = self.clock.now()
-        if isinstance(message, MarketHeartbeat):
-            self.tell(addresses.GATEWAY, message)
-            self._hand_over()
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        kind = type(message)
+        if kind is MarketHeartbeat:
+            out.tell(addresses.GATEWAY, message)
+            self._hand_over(out)
             return
-        if isinstance(message, MarketResolved) or (
-            isinstance(message, MarketHydrated) and message.market.resolution is not None
-        ):
+        if kind is MarketResolved or (kind is MarketHydrated and message.market.resolution is not None):
             self._settled_ns = now
-        try:
-            decision = self._maker.handle(message, now)
-        except BaseException:
-            self._record(now, message, None)  # the step worth most
-            raise
-        self._carry_out(decision)
-        self._record(now, message, decision)
+        if self._recorded:
+            self._step(message, now, out)
+        else:
+            self._carry_out(self._maker.handle(message, now), out)
         if self._settled_ns is not None and now - self._settled_ns > GRACE_NS and self._maker.done:
             self._settled_ns = None
-            self.tell(addresses.SUPERVISOR, MarketRetired(self._market.id, self.incarnation))
+            out.tell(addresses.SUPERVISOR, MarketRetired(self._market.id, out.incarnation))
 
-    def _carry_out(self, decision: Decision) -> None:
+    def _carry_out(self, decision: Decision, out: Out) -> None:
         if decision.requote:
-            self.tell(self.name, RequoteDue())
+            out.tell(out.name, RequoteDue())
         for command in decision.commands:
-            match command:
-                case QuoteIntent():
-                    self.tell(addresses.GATEWAY, command)
-                    self.tell(addresses.JOURNAL, command)
-                case FairMoved():
-                    self.tell(addresses.RISK, command)
-                case _:
-                    self.tell(addresses.JOURNAL, command)
+            kind = type(command)
+            if kind is QuoteIntent:
+                out.tell(addresses.GATEWAY, command)
+                out.tell(addresses.JOURNAL, command)
+            elif kind is FairMoved:
+                out.tell(addresses.RISK, command)
+            else:
+                out.tell(addresses.JOURNAL, command)
 
-    def _record(self, now: Nanos, event: object, decision: Decision | None) -> None:
-        if not self._recorded:
-            return
-        answer = (None, False) if decision is None else (decision.commands, decision.requote)
-        self._steps.append(MakerStep(now, event, *answer))
+    def _step(self, event: object, now: Nanos, out: Out) -> None:
+        """Let the Maker handle an event, and note the step."""
+        try:
+            decision = self._maker.handle(event, now)
+        except BaseException:
+            self._note(MakerStep(now, event, None, False), out)  # the step worth most
+            raise
+        self._carry_out(decision, out)
+        self._note(MakerStep(now, event, decision.commands, decision.requote), out)
+
+    def _note(self, step: MakerStep, out: Out) -> None:
+        self._steps.append(step)
         if len(self._steps) >= MOST_STEPS:
-            self._hand_over()
+            self._hand_over(out)
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, out: Out) -> None:
         """Hand the steps on together: to wake the journal's thread for each would cost more than the step."""
         if self._steps:
-            self.tell(addresses.JOURNAL, MakerStepped(self._market.id, self.incarnation, tuple(self._steps)))
+            out.tell(addresses.JOURNAL, MakerStepped(self._market.id, out.incarnation, tuple(self._steps)))
             self._steps.clear()

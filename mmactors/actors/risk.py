@@ -1,4 +1,4 @@
-"""The risk actor: watches equity, decides what the account may do, and lets the gateway hear that it is alive."""
+"""The risk role: watches equity, decides what the account may do, and shows the gateway that it is alive."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,42 +6,36 @@ from typing import Any
 from mmactors.actors import addresses
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import AssetExposed, RiskHeartbeat, TimePassed, TradingStateChanged
-from mmactors.runtime.actor import Actor
-from mmactors.runtime.runtime import Runtime
+from mmactors.runtime.role import Out, Role
 from mmactors.units import MILLISECOND, Nanos
 
-PULSE_EVERY_NS = Nanos(500 * MILLISECOND)
+HEARTBEAT_EVERY_NS = Nanos(500 * MILLISECOND)
 
 
-class RiskActor(Actor):
-    """A shell around `RiskRules`."""
+class RiskRole(Role):
+    """The actor of `RiskRules`."""
 
-    def __init__(self, runtime: Runtime, name: str, incarnation: int, *, rules: RiskRules) -> None:
-        super().__init__(runtime, name, incarnation)
+    def __init__(self, rules: RiskRules) -> None:
         self._rules = rules
 
-    def on_begin(self) -> None:
-        self._pulse()  # a latched day begins latched
-        self.every(PULSE_EVERY_NS, TimePassed())
+    def begin(self, out: Out) -> None:
+        self._beat(out.now(), out)  # a latched day begins latched
+        out.every(HEARTBEAT_EVERY_NS, TimePassed())
 
-    def receive(self, message: Any) -> None:
-        if isinstance(message, TimePassed):
-            self._pulse()
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        if type(message) is TimePassed:
+            self._beat(now, out)
         else:
-            self._tell_changes(self._rules.handle(message, self.clock.now()))
+            self._publish(self._rules.handle(message, now), out)
 
-    def _pulse(self) -> None:
-        now = self.clock.now()
+    def _beat(self, now: Nanos, out: Out) -> None:
         question = self._rules.ask_journal()
-        self._tell_changes(self._rules.judge(now))
-        self.tell(addresses.GATEWAY, RiskHeartbeat(now))
+        self._publish(self._rules.judge(now), out)
+        out.tell(addresses.GATEWAY, RiskHeartbeat(now))
         if question is not None:
-            self.tell(addresses.JOURNAL, question)
+            out.tell(addresses.JOURNAL, question)
 
-    def _tell_changes(self, changes: Sequence[TradingStateChanged | AssetExposed]) -> None:
+    def _publish(self, changes: Sequence[TradingStateChanged | AssetExposed], out: Out) -> None:
         for change in changes:
-            self.tell(addresses.GATEWAY, change)
-            if isinstance(change, AssetExposed):
-                self.tell(addresses.SUPERVISOR, change)
-            else:
-                self.tell(addresses.JOURNAL, change)
+            out.tell(addresses.GATEWAY, change)
+            out.tell(addresses.SUPERVISOR if type(change) is AssetExposed else addresses.JOURNAL, change)

@@ -1,6 +1,6 @@
-"""Who hears of what the desk says: the one table that every shell around an `OrderDesk` goes by.
+"""Who receives what the desk reports.
 
-Owns the addressees and their order. It tells nobody: whoever carries out a step does.
+Owns the recipients of each event and their order. It tells nobody: the gateway does.
 """
 
 from typing import Any, Final, get_args
@@ -29,7 +29,7 @@ from mmactors.messages import (
 MARKET: Final = "the event's market"
 MARKETS: Final = "every market"
 
-HEARERS: Final[dict[type, tuple[str, ...]]] = {
+RECIPIENTS: Final[dict[type, tuple[str, ...]]] = {
     **dict.fromkeys(get_args(OrderEvent), (MARKET, addresses.JOURNAL)),
     OrderFilled: (MARKET, addresses.RISK, addresses.JOURNAL),
     BookChanged: (MARKET,),
@@ -48,7 +48,7 @@ HEARERS: Final[dict[type, tuple[str, ...]]] = {
     VenueDisconnected: (addresses.JOURNAL, addresses.SUPERVISOR),
     AllCancelled: (addresses.SUPERVISOR,),
 }
-"""By an event's type: whom it concerns, in the order in which they are told."""
+"""By an event's type: its recipients, in the order in which they are told."""
 
 
 def market_of(event: Any) -> str:

@@ -1,4 +1,4 @@
-"""Who is in the tree: every actor's name, order and parameters, from a configuration and the tree's ports.
+"""Who is in the tree: every actor's name, order and role, from a configuration and the tree's ports.
 
 Owns the one list of children, for life and for virtual time. What differs between them (sockets or their models, a
 journal on disk or a stand-in, where randomness comes from) is in `Ports`; whoever makes those knows the venue and the
@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mmactors.actors import addresses
-from mmactors.actors.feed import FeedActor, Socket
-from mmactors.actors.gateway import GatewayActor
-from mmactors.actors.history import HistoryActor
-from mmactors.actors.market import MarketActor
-from mmactors.actors.reference import ReferenceActor
-from mmactors.actors.risk import RiskActor
-from mmactors.actors.supervisor import SupervisorActor
+from mmactors.actors.feed import FeedRole, HistoryRole, Socket
+from mmactors.actors.gateway import GatewayRole
+from mmactors.actors.market import MarketRole
+from mmactors.actors.reference import ReferenceRole
+from mmactors.actors.risk import RiskRole
+from mmactors.actors.supervisor import SupervisorRole
 from mmactors.config import Config
 from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
-from mmactors.runtime.runtime import ActorFactory
+from mmactors.runtime.role import RoleFactory
 from mmactors.units import Nanos
 from mmactors.venue.port import Connect
 
@@ -51,7 +50,7 @@ class Ports:
         latencies_us: receives what each frame of orders took, from the price that caused it to the socket.
     """
 
-    journal: ActorFactory
+    journal: RoleFactory
     desk: OrderDesk
     rules: RiskRules
     link: Connect
@@ -66,10 +65,10 @@ class Ports:
     latencies_us: deque[float] = field(default_factory=lambda: deque(maxlen=100))
 
 
-def root(config: Config, ports: Ports) -> ActorFactory:
+def root(config: Config, ports: Ports) -> RoleFactory:
     """Return the factory of the supervisor, which starts all others."""
     return partial(
-        SupervisorActor,
+        SupervisorRole,
         children=children(config, ports),
         market_factory=partial(market, ports),
         assets=frozenset(config.assets),
@@ -80,36 +79,34 @@ def root(config: Config, ports: Ports) -> ActorFactory:
     )
 
 
-def children(config: Config, ports: Ports) -> dict[str, ActorFactory]:
+def children(config: Config, ports: Ports) -> dict[str, RoleFactory]:
     """Name every actor that is not a market, with its factory, in starting order."""
-    found: dict[str, ActorFactory] = {
+    found: dict[str, RoleFactory] = {
         addresses.JOURNAL: ports.journal,
         addresses.GATEWAY: partial(
-            GatewayActor,
+            GatewayRole,
             desk=ports.desk,
             connect=ports.link,
             latencies_us=ports.latencies_us,
             assets=frozenset(config.assets),
         ),
-        addresses.RISK: partial(RiskActor, rules=ports.rules),
+        addresses.RISK: partial(RiskRole, rules=ports.rules),
     }
     for asset in config.assets:
         found[addresses.reference(asset)] = partial(
-            ReferenceActor,
+            ReferenceRole,
             asset=asset,
             params=config.volatility_params(asset),
             stale_after_ns=config.risk_params().stale_after_ns,
             fusion=config.reference_params(),
         )
     for source, connect in ports.feeds.items():
-        found[addresses.feed(source)] = partial(FeedActor, connect=connect)
+        found[addresses.feed(source)] = partial(FeedRole, connect=connect)
     if ports.history is not None:
-        found[addresses.HISTORY] = partial(HistoryActor, connect=ports.history)
+        found[addresses.HISTORY] = partial(HistoryRole, connect=ports.history)
     return found
 
 
-def market(ports: Ports, listed: Market) -> ActorFactory:
-    """Return the factory of one market's actor."""
-    return partial(
-        MarketActor, market=listed, prefix=ports.prefix, params=ports.params(listed), recorded=ports.recorded
-    )
+def market(ports: Ports, listed: Market) -> RoleFactory:
+    """Return the factory of one market's role."""
+    return partial(MarketRole, market=listed, prefix=ports.prefix, params=ports.params(listed), recorded=ports.recorded)

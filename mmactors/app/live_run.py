@@ -18,7 +18,7 @@ from loguru import logger
 
 from mmactors.actors import addresses, tree
 from mmactors.actors.feed import Socket
-from mmactors.actors.journal import JournalActor
+from mmactors.actors.journal import JournalRole
 from mmactors.actors.tree import Deliver
 from mmactors.app.cancel_all import cancel_by_rest, venue_rest
 from mmactors.app.credentials import token_source
@@ -40,12 +40,13 @@ from mmactors.ops.logs import set_up_logs
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import GB, Retention
 from mmactors.ops.run_report import ActorCounts, write_report
-from mmactors.ops.terminal import fitted
+from mmactors.ops.terminal import fitted, in_colour
 from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
 from mmactors.runtime import directory, thread_logging
+from mmactors.runtime.actor import hosted
 from mmactors.runtime.clock import SystemClock
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.runtime import ActorFactory
+from mmactors.runtime.role import RoleFactory
 from mmactors.runtime.threaded import ThreadedRuntime
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Nanos, nanos
@@ -126,7 +127,7 @@ class LiveRun:
         self.clock = SystemClock()
         self.sessions: dict[str, SessionReport] = {}
         self.latencies_us: deque[float] = deque(maxlen=LATENCIES)
-        self.console = ConsoleReporter(write, colour=sys.stdout.isatty())
+        self.console = ConsoleReporter(write, colour=in_colour(sys.stdout))
         self._environ = environ
         self._closing = ExitStack()
         self._maker_params: dict[tuple[str, int], MakerParams] = {}
@@ -191,7 +192,7 @@ class LiveRun:
             latencies_us=self.latencies_us,
         )
         self.runtime = ThreadedRuntime(self.clock)
-        self.runtime.spawn(addresses.SUPERVISOR, tree.root(self.config, ports))
+        self.runtime.spawn(addresses.SUPERVISOR, hosted(tree.root(self.config, ports)))
 
     def wait(self, stop_after_s: float | None) -> None:
         """Wait for a reason to stop: a signal, the supervisor's verdict, the time, a death that nobody survives."""
@@ -305,7 +306,7 @@ class LiveRun:
         )
         since = Nanos(self.clock.now() - DAY_NS)  # so long a venue keeps them
         settled = self.store.settlements(since_ns=since)
-        desk.recall(
+        desk.restore(
             (PastSettlement(each.market, each.resolution, each.yes, each.no) for each in settled),
             () if config.simulator.embedded else self.store.unsettled(self.clock.now()),  # our own ended with its run
         )
@@ -326,10 +327,10 @@ class LiveRun:
             self._maker_params[key] = self.config.maker_params(*key)
         return self._maker_params[key]
 
-    def _journal(self) -> ActorFactory:
+    def _journal(self) -> RoleFactory:
         config, folder = self.config, self.folder
         return partial(
-            JournalActor,
+            JournalRole,
             store=self.store,
             console=self.console,
             logs=MarketLogs(folder / "markets", self.number),

@@ -1,8 +1,7 @@
-"""An independent auditor: judges a run by the venue's own log, and draws its figures.
+"""An independent auditor: checks a run against the rules by the venue's own log, and computes its figures.
 
-Owns its reading of the strategy's rules and of the log's lines, written a second time on purpose. It must not import
-anything of the program it judges, nor share its libraries for wire and configuration; the command line and
-deterministic runs import it.
+Owns a second reading of the strategy's rules and of the log's lines. It must not import anything of the program it
+checks, or share its libraries for wire and configuration.
 """
 
 from mmactors.audit.auditor import Auditor

@@ -1,7 +1,7 @@
-"""The checks: takes the log's lines one by one, as they happen, and says at once what broke a rule.
+"""The auditor: takes the log's lines one by one and checks each at once.
 
-Owns our account's cash as it ought to be, the sessions that are open, and the rules about money; those about orders
-are the judge's. It must not know files, tables or where lines come from.
+Owns the expected cash of our account, the open sessions, and the rules about money; `order_rules.py` owns those about
+orders. It must not know files or tables.
 """
 
 from collections.abc import Callable
@@ -16,19 +16,16 @@ HOUSE = "house-"
 
 
 class Auditor:
-    """Judges one account by the venue's log.
+    """Audits one account by the venue's log.
 
     Args:
         rules: the limits; the strategy's key table if not given.
-        account: whose orders; the first that is not the simulator's own if not given.
-        on_violation: told of each at once.
-        watch: sessions whose id begins so keep their rows and track; None keeps none.
+        account: the account; the first client account in the log if not given.
+        on_violation: called with each violation at once.
+        watch: sessions whose id begins so keep their rows and track; with None no session does.
 
     Attributes:
-        account: whom it judges, once known.
-        others: further accounts that are not the simulator's.
-        watched: the sessions kept.
-        met: whether the log has named that account's cash.
+        X
     """
 
     def __init__(
@@ -70,11 +67,11 @@ class Auditor:
         }
 
     def feed(self, line: dict[str, Any]) -> None:
-        """Take the next line; one of an unknown type is passed over.
+        """Check the next line; a line of an unknown type is ignored.
 
         Raises:
-            AuditError: it names a market never listed.
-            KeyError, TypeError, ValueError: it is no line of a truth log.
+            AuditError: it names a market that is not open.
+            KeyError, TypeError, ValueError: it is no line of a venue log.
         """
         self._lines += 1
         t = line["t"]
@@ -85,7 +82,7 @@ class Auditor:
             self._last_ms = t
 
     def result(self) -> Audit:
-        """Return the judgement of all lines so far; more may follow."""
+        """Return the audit of all lines so far; more may follow."""
         found = [*self._done, *((session.figures(self._last_ms), session) for session in self._open.values())]
         found = [(figures, session) for figures, session in found if session.quoted_since is not None or session.fills]
         return Audit(
@@ -100,7 +97,7 @@ class Auditor:
     # --- lines -----------------------------------------------------------------------------------------
 
     def _run(self, _: dict[str, Any]) -> None:
-        # A new life of the venue: accounts, cash and books start afresh.
+        # A new run of the venue: accounts, cash and books begin anew.
         for session in self._open.values():
             self._done.append((session.figures(self._last_ms), session))
         self._open.clear()
@@ -114,7 +111,7 @@ class Auditor:
         self._cash = 0
 
     def _connection(self, line: dict[str, Any]) -> None:
-        # While nobody can be heard nothing can be cancelled: what must go has until a moment after the return.
+        # Without a connection nothing can be cancelled: the rules allow a second after the reconnection.
         if not self._ours(line["account"]):
             return
         if line["event"] == "up":
@@ -252,7 +249,7 @@ class Auditor:
         if line["cash_micros"] != self._cash:
             words = f"cash after {reason} is {line['cash_micros']} micro-dollars, {self._cash} by fills and fees"
             self._counts.broken("V2 conservation", t, market, words)
-            self._cash = line["cash_micros"]  # told once, not for every line from here on
+            self._cash = line["cash_micros"]  # reported once, not for every later line
 
     def _refused(self, line: dict[str, Any]) -> None:
         session = self._open.get(line["market"])
@@ -264,11 +261,11 @@ class Auditor:
             self._counts.broken("V9 price", line["t"], session, words)
 
     def _check_price(self, session: Session, price: float | None, t: int) -> None:
-        if price is None or not session.window or session.prints * 1000 != session.window:
+        if price is None or not session.window or session.fixings * 1000 != session.window:
             return
-        mean = session.printed / session.prints
+        mean = session.fixing_sum / session.fixings
         if abs(price - mean) > 1e-9 * mean:
-            words = f"settled at {price}, but the mean of its {session.prints} prints is {mean}"
+            words = f"settled at {price}, but the mean of its {session.fixings} fixings is {mean}"
             self._counts.broken("V10 settlement", t, session, words)
 
     def _resolve(self, session: Session, outcome: str, t: int) -> None:
@@ -285,7 +282,7 @@ class Auditor:
         self._done.append((session.figures(t), session))
 
     def _correct(self, name: str, outcome: str, revision: int, t: int) -> None:
-        # The venue has changed its mind: what is due now, less what was paid before, has moved, once.
+        # The difference between what is due now and what was paid has moved, once.
         session, before = self._paid[name]
         due, moved = _due(session, outcome), self._corrections.pop(name, 0)
         if moved != due - before:

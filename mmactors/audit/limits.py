@@ -1,7 +1,7 @@
-"""What a session is judged by: the strategy's key table, or a configuration file read here.
+"""The limits that a session is checked against: the strategy's key table, or a configuration file.
 
-Owns the rules' formulas (room, close, d2, N) and their parameters by market. It must not know the program's own schema:
-a configuration is a plain tree whose few keys are looked up.
+Owns the rules' formulas (position limit, close, d2, N) and their parameters by market. It must not know the program's
+schema: it looks up a few keys in a plain tree.
 """
 
 import json
@@ -18,7 +18,7 @@ CENT = 10_000
 
 
 class AuditError(Exception):
-    """The audit cannot be done; one line says why, `exit_code` how a command ends."""
+    """The audit is impossible; the text is one line for the user, `exit_code` the command's."""
 
     def __init__(self, line: str, exit_code: int) -> None:
         super().__init__(line)
@@ -27,7 +27,7 @@ class AuditError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The parameters of one market: contracts, micro-dollars, seconds, shares of the session; sigma is annual."""
+    """The limits of one market, in contracts, micro-dollars, seconds and shares of the session; sigma is annual."""
 
     max_position: int = 1000
     late_room: float = 0.03
@@ -43,16 +43,16 @@ class Limits:
     sigma: float = 0.50
 
     def position_limit(self, f: float) -> int:
-        """Return the largest |net| allowed with the share `f` of the session left, in contracts."""
+        """Return the largest |net| allowed with the share `f` of the session left, contracts."""
         share = min(max((f - LATE_F) / (EARLY_F - LATE_F), 0.0), 1.0)
         return math.floor(self.max_position * (self.late_room + (1.0 - self.late_room) * share) + 1e-9)
 
     def close_ms(self, duration_ms: int) -> float:
-        """Return the time left from which nothing may rest, in milliseconds."""
+        """Return the time before the end from which nothing may rest, milliseconds."""
         return min(self.close_threshold * 1000, max(1000.0, self.close_fraction * duration_ms))
 
     def d2(self, spot: float, strike: float, left_ms: float, sigma: float | None = None) -> float:
-        """Return ln(S/K) / (sigma sqrt(tau)), with these limits' sigma or a better known one; tau at least 1 ms."""
+        """Return ln(S/K) / (sigma sqrt(tau)), with the given sigma or that of the limits; tau is at least 1 ms."""
         return math.log(spot / strike) / ((sigma or self.sigma) * math.sqrt(max(left_ms, 1.0) / YEAR_MS))
 
 
@@ -67,13 +67,13 @@ _UNIT_S = {"S": 1, "M": 60, "H": 3600, "D": 86_400}
 
 
 class Rules:
-    """Gives every market its limits.
+    """The limits of every market.
 
     Args:
         tree: a configuration as nested mappings; the defaults are the strategy's key table.
 
     Raises:
-        AuditError: a value is no number where one is needed, or out of its range.
+        AuditError: a value is no number where a number is needed, or out of its range.
     """
 
     def __init__(self, tree: Mapping[str, Any] | None = None) -> None:
@@ -98,7 +98,7 @@ class Rules:
             _laid(base, _section(over, "inventory"))
 
     def limits(self, asset: str, duration_s: int) -> Limits:
-        """Return the limits of a session of this asset and length; the more particular override wins."""
+        """Return the limits of a session of this asset and length; the more specific override wins."""
         limits = self.base
         for over in self._overrides:
             if over.get("asset") in (None, asset) and _seconds(over.get("duration")) in (None, duration_s):
@@ -107,7 +107,7 @@ class Rules:
 
 
 def read_rules(path: Path) -> Rules:
-    """Read a configuration, JSON or YAML by its name's ending.
+    """Read a configuration file, JSON or YAML by its suffix.
 
     Raises:
         AuditError: it is missing (66) or cannot be used (78).

@@ -1,6 +1,6 @@
-"""The rules about orders: what may be accepted, and what may go on resting as time, prices and connections change.
+"""The rules about orders: which may be accepted, and which may rest as time, prices and connections change.
 
-Owns each rule's reading of the strategy and the age of prices. It books nothing: sessions are told to it as they are.
+Owns the reading of each rule and the age of prices. It must not change a session's books.
 """
 
 from collections.abc import Mapping
@@ -12,21 +12,21 @@ from mmactors.audit.session import DOLLAR, Resting, Session
 
 _DEAD_WITHIN_MS = 1000
 _SIGMA_MARGIN = 1.5
-"""How far the program's own sigma may be from the true one (in a log without it, from a fixed one) before what rests
-on the dead side is its fault."""
+"""Factor by which the program's sigma may differ from the true one (in a log without it, from a fixed one)."""
+
 _TRANSIT_MS = 500
-"""What a price's (or another end's) way to the program and the order's way to the venue may take together."""
+"""Time allowed for a price (or a new end) to reach the program and its order to reach the venue."""
 _GRACE_MS = 1000
-"""How long an order may outlive the reason for its cancel: a stale price, a room that shrank, a lost connection."""
+"""Time allowed to cancel an order after the reason: a stale price, a lower position limit, a lost connection."""
 
 
 class OrderRules:
-    """Holds one life of the venue to the rules.
+    """Checks the orders of one run of the venue.
 
     Attributes:
-        ticks: when each asset's price was last told to anybody, milliseconds; without one V4 is not judged.
-        away: whether no order session of the account stands: what must go cannot.
-        back: when one last came up.
+        last_published: when each asset's price was last published, milliseconds UTC; without it V4 is not checked.
+        disconnected: whether the account has no order session, so that nothing can be cancelled.
+        reconnected_ms: when an order session last came up, milliseconds UTC.
     """
 
     def __init__(self, counts: CheckCounts) -> None:
@@ -36,7 +36,7 @@ class OrderRules:
         self._counts = counts
 
     def advance(self, session: Session, t: int, spot: float | None) -> None:
-        """Judge what time alone brings about, before a line about the market is applied."""
+        """Check what time alone can break, before a line about the market is applied."""
         if t >= session.step_at:
             session.advance(t)
         if t > session.seen:
@@ -69,7 +69,7 @@ class OrderRules:
         line: dict[str, Any],
         open_sessions: Mapping[str, Session],
     ) -> None:
-        """Judge an order that was just accepted or replaced; `open_sessions` are all of the account."""
+        """Check an order that was just accepted or replaced; `open_sessions` are all of the account."""
         limits, t, direction = session.limits, line["t"], order.direction
         f = session.f_on_the_way(t, _TRANSIT_MS)
         price = line["price_ticks"] * session.tick
@@ -101,7 +101,7 @@ class OrderRules:
             words = f"{described(line)} with {(session.expires - t) / 1000:.3f} s left"
             self._counts.broken("V7 accepted", t, session, words)
         if before is not None and before.yes_ticks == order.yes_ticks and order.left <= before.left:
-            return  # a shrinking order takes exposure off, whatever rests beside it
+            return  # a smaller order lowers exposure, whatever else rests
         resting = session.resting[direction]
         worst = direction * session.net + resting
         limit = limits.position_limit(f)
@@ -109,7 +109,7 @@ class OrderRules:
             words = f"{described(line)}: net {session.net:+d}, {resting} resting that way, room {limit}"
             self._suspect("V5 room", direction, t, session, words)
         if worst <= 0:
-            return  # every order that way could fill and |net| would only fall
+            return  # if every order that way fills, |net| only falls
         exposure = sum(each.worst_loss() for each in open_sessions.values())
         if exposure > limits.max_exposure_micros:
             most = limits.max_exposure_micros / DOLLAR
@@ -135,7 +135,7 @@ class OrderRules:
             self._counts.broken("V4 resting", t, session, words)
 
     def check_position_limit(self, session: Session, t: int) -> None:
-        """Judge once a second what only time can break."""
+        """Check the position limit, once a second."""
         if self.unreachable(t) or t >= session.expires:
             return
         limit = session.limits.position_limit(session.f(t - _GRACE_MS))
@@ -147,7 +147,7 @@ class OrderRules:
             session.over_limit[direction] = worst > limit
 
     def unreachable(self, t: int) -> bool:
-        """Tell whether nobody could be told to cancel until a moment ago."""
+        """Return whether no cancel could reach the venue within the last second."""
         return self.disconnected or t - self.reconnected_ms <= _GRACE_MS
 
     def _check_dead_side(self, session: Session, t: int, spot: float) -> None:
@@ -172,7 +172,7 @@ class OrderRules:
                 self._counts.broken("dead side resting", t, session, words)
 
     def _count_lasting(self, session: Session) -> None:
-        """Count the suspects of the moment just past that outlived it."""
+        """Count the breaches of the last moment that are still there."""
         for name, direction in session.suspects:
             spread = session.ask - session.bid if session.bid and session.ask < session.ticks else session.ticks
             if name == "V5 room":

@@ -1,6 +1,6 @@
-"""Draws one session: the underlying against the strike, our quotes against the fair value, the net within its room.
+"""The picture of one session: the underlying and strike, our quotes and the fair value, the net and its limit.
 
-Owns the picture. It needs matplotlib (the research extra) and must not know how its figures came about.
+Owns the picture. It needs matplotlib (the research extra) and must not know how the figures are computed.
 """
 
 import math
@@ -19,7 +19,7 @@ def draw(session: Session, path: Path) -> None:
     try:
         import matplotlib as mpl
     except ImportError:
-        raise AuditError("--plot needs matplotlib: pip install 'mmactors[research]'", UNREADABLE) from None
+        raise AuditError("--plot needs matplotlib: make install-research", UNREADABLE) from None
     mpl.use("Agg")
     from matplotlib import pyplot
 

@@ -1,4 +1,4 @@
-"""The command: reads a log from a file and tells what the auditor found, as tables or JSON.
+"""The command `audit`: reads a log from a file and writes the result as tables or JSON.
 
 Owns reading and layout. It must not know the rules.
 """
@@ -31,16 +31,16 @@ def run(
     """Audit a log and write the findings; return 0 if no rule was broken, 1 otherwise.
 
     Args:
-        log: the simulator's truth log.
+        log: the venue's log.
         write: takes each line of the findings.
-        conf: where the limits are, JSON or YAML; the strategy's key table if not given.
-        account: whose orders; the one that is not the simulator's own if not given.
-        market: also tabulate this session: its id, or a beginning that only it has.
+        conf: configuration with the limits, JSON or YAML; the strategy's key table if not given.
+        account: the account; the only client account if not given.
+        market: also tabulate this session, by its id or a unique beginning of it.
         plot: draw that session, or the one with the most contracts, to this PNG.
         as_json: one JSON object instead of tables.
 
     Raises:
-        AuditError: something is missing (66), unreadable, no truth log with such an account (78), or `plot` is to be
+        AuditError: a file or session is missing (66), the log is unreadable or has no such account (78), or `plot` is
             no PNG (64).
     """
     if plot is not None and plot.suffix.lower() != ".png":
@@ -100,12 +100,12 @@ def _feed(auditor: Auditor, log: Path) -> bool:
     except AuditError as error:
         raise AuditError(f"{log}, line {number}: {error}", error.exit_code) from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
-        raise AuditError(f"{log}, line {number}: not a line of the simulator's truth log", UNREADABLE) from None
+        raise AuditError(f"{log}, line {number}: not a line of the venue's log", UNREADABLE) from None
     return False
 
 
 def _parsed(raw: bytes) -> Iterator[dict[str, Any]]:
-    """Give the line's object; none if it is broken. A killed venue's torn line is followed by the next run's first."""
+    """Yield the line's object, none if it is broken; after a killed run's torn line the next run's first may follow."""
     try:
         line = json.loads(raw)
     except ValueError:

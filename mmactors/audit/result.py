@@ -1,6 +1,6 @@
-"""What an audit says: the rules by name, how often each was broken with examples in words, and all sessions' totals.
+"""The result of an audit: the rules by name, how often each was broken, with examples, and the totals of all sessions.
 
-Owns counting and wording. It must not know when a rule is broken, nor where lines come from.
+Owns counting and wording. It must not know when a rule is broken, or where lines come from.
 """
 
 import math
@@ -37,7 +37,7 @@ _LASTING = frozenset(("V5 room", "V9 spread", "V9 self-cross", "V9 one per price
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule broken: which, when (milliseconds UTC), in which market, and the figures in words."""
+    """One breach of a rule: the check, the time (milliseconds UTC), the market, and the figures in words."""
 
     check: str
     t: int
@@ -49,8 +49,8 @@ class Violation:
 class Check:
     """How often a rule was broken, and the first examples.
 
-    `lasted`: of those, still so when the venue's clock next moved on; the others were undone by the same batch, within
-    which nobody else can trade. None where a rule's breach is a moment.
+    `lasted` of them were still there when the venue's clock next advanced; the others were undone by the same batch,
+    within which no other account can trade. It is None for a rule that is broken at a moment only.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All sessions together; dollars. Shares of time are weighted by time, the others by settled session."""
+    """All sessions together, in dollars. Shares of time are weighted by time, the others by settled session."""
 
     sessions: int
     settled: int
@@ -84,7 +84,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The judgement so far."""
+    """The audit so far."""
 
     account: str | None
     lines: int
@@ -94,15 +94,15 @@ class Audit:
     totals: Totals
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return the audit as an object for JSON."""
         return asdict(self)
 
 
 class CheckCounts:
-    """Counts broken rules and keeps the first examples.
+    """Counts breaches of the rules and keeps the first examples.
 
     Args:
-        tell: told of each at once.
+        on_violation: called with each violation at once.
     """
 
     def __init__(self, on_violation: Callable[[Violation], None] | None = None) -> None:
@@ -110,7 +110,7 @@ class CheckCounts:
         self._on_violation = on_violation
 
     def broken(self, name: str, t: int, where: Session | str | None, figures: str) -> None:
-        """Count a rule broken at `t` (milliseconds UTC) in a session, a market that is not open, or the account."""
+        """Count a breach at `t` (milliseconds UTC) in a session, in a market that is not open, or of the account."""
         check = self.checks[name]
         check.count += 1
         if self._on_violation is None and len(check.examples) == EXAMPLES:
@@ -125,7 +125,7 @@ class CheckCounts:
             self._on_violation(Violation(name, t, market, words))
 
     def lasted(self, name: str) -> None:
-        """Note that a breach outlived its moment."""
+        """Count a breach that is still there after its moment."""
         check = self.checks[name]
         check.lasted = (check.lasted or 0) + 1
 

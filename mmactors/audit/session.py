@@ -1,7 +1,7 @@
-"""One session as the venue saw it: what of ours rested and was held when, and the figures drawn from that.
+"""One session as the venue logged it: our orders and positions over time, and its figures.
 
-Owns the bookkeeping of a single market, in YES terms: a direction is +1 for what buys YES, -1 for what buys NO. It
-judges nothing and must not know the rest of the log.
+Owns the books of a single market, in YES terms: a direction is +1 for orders that buy YES, -1 for those that buy NO. It
+checks no rule and must not know the rest of the log.
 """
 
 import math
@@ -18,12 +18,12 @@ _TABULATED = {8: "0.8", 16: "0.6", 24: "0.4", 28: "0.3", 32: "0.2", 36: "0.1", 4
 _EARLY_F = 0.7
 
 Row = tuple[float, float | None, float | None, int | None, int | None, int, int]
-"""f, spot, N(d2), bid and ask in YES ticks (None without), net, room."""
+"""f, spot, N(d2), bid and ask in YES ticks (None without), net, position limit."""
 
 
 @dataclass(slots=True)
 class Resting:
-    """One order of ours; `left` contracts can still trade. An `ioc` never quotes."""
+    """One order of ours; `left` contracts can still trade. An `ioc` order never rests."""
 
     direction: int
     yes_ticks: int
@@ -33,11 +33,12 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class SessionFigures:
-    """What is told of one session. Dollars and seconds; nets signed, YES minus NO, None where the log does not reach.
+    """The figures of one session, in dollars and seconds; nets are YES minus NO, None where the log does not reach.
 
     `pnl` is None until the market has resolved. `mid_correlation` and `mid_difference` compare our mid with N(d2) at
     the true spot once a second while two-sided. `realised_sigma` is annual, from the true price each second.
-    `early_net` is the largest net held at f >= .7, `late_ms` how long after the close the last of ours went.
+    `early_net` is the largest net held at f >= .7, `late_ms` the time from the closing threshold to the end of our last
+    order.
     """
 
     market: str
@@ -64,7 +65,7 @@ class SessionFigures:
 
 @dataclass(slots=True)
 class Sums:
-    """Pairs of (our mid, N(d2)), summed."""
+    """Sums over pairs of (our mid, N(d2))."""
 
     n: int = 0
     x: float = 0.0
@@ -75,7 +76,7 @@ class Sums:
     apart: float = 0.0
 
     def add(self, x: float, y: float) -> None:
-        """Take one pair."""
+        """Add one pair."""
         self.n += 1
         self.x += x
         self.y += y
@@ -85,7 +86,7 @@ class Sums:
         self.apart += abs(x - y)
 
     def join(self, other: "Sums") -> None:
-        """Take all of another's pairs."""
+        """Add all pairs of another."""
         for name in ("n", "x", "y", "xx", "yy", "xy", "apart"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -101,11 +102,11 @@ class Sums:
 
 @dataclass(slots=True)
 class Session:
-    """The state of one market. Times in milliseconds; `begun` is when the log first named it.
+    """The state of one market. Times are milliseconds; `begun` is when the log first named it.
 
-    `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`. `sigma` is the true one, if the log tells it.
-    `window` is that of the average it settles on, 0 for the price at the end; `prints` counts the true prices in it so
-    far, one a second, `printed` is their sum.
+    `rows` and `track` (t, spot, bid, ask, net) are kept only if `keep`. `sigma` is the true one, if the log has it.
+    `window` is that of the average it settles on, 0 for the price at the end; `fixings` counts the true prices in it so
+    far, one a second, `fixing_sum` is their sum.
     """
 
     id: str
@@ -117,8 +118,8 @@ class Session:
     begun: int
     keep: bool = False
     window: int = 0
-    prints: int = 0
-    printed: float = 0.0
+    fixings: int = 0
+    fixing_sum: float = 0.0
     strike: float | None = None
     outcome: str | None = None
     rates: tuple[int, int] = (0, 0)
@@ -175,7 +176,7 @@ class Session:
         self.step_at = self.opens + self.step * self.duration / STEPS
 
     def end_at(self, expires: int, t: int) -> None:
-        """Take on another end at `t`: what is tabulated from here on is by the new length."""
+        """Change the end at `t`; rows from then on are at shares of the new length."""
         self.former = (t, self.expires, self.duration)
         self.expires = expires
         self.duration = expires - self.opens
@@ -188,7 +189,7 @@ class Session:
         return (self.expires - t) / self.duration
 
     def f_on_the_way(self, t: int, within_ms: int) -> float:
-        """Return the share left as whoever sent what arrives at `t` may have known it: an end moved just now or not."""
+        """Return the share left as known to the sender of an order that arrives at `t`, if the end has just moved."""
         f = self.f(t)
         if self.former is not None and t - self.former[0] <= within_ms:
             _, expires, duration = self.former
@@ -196,7 +197,7 @@ class Session:
         return f
 
     def advance(self, t: int) -> None:
-        """Note what stood at every fortieth of the session passed by now; to be called before anything changes."""
+        """Tabulate every fortieth of the session passed by now; to be called before anything changes."""
         while self.step_at <= t and self.step <= STEPS:
             f = 1.0 - self.step / STEPS
             if self.step in _TABULATED:
@@ -211,31 +212,31 @@ class Session:
             self.step_at = self.opens + self.step * self.duration / STEPS
 
     def note(self, t: int, spot: float) -> None:
-        """Take the true price of the second as a print, if it is one: whole seconds before expiry."""
+        """Add the true price of the second as a fixing, if it is one: at whole seconds before expiry."""
         if self.expires - self.window < t <= self.expires and (self.expires - t) % 1000 == 0:
-            self.prints += 1
-            self.printed += spot
+            self.fixings += 1
+            self.fixing_sum += spot
 
     def d2(self, t: float, spot: float, sigma: float | None = None) -> float:
-        """Return by how many standard deviations YES is ahead, with the limits' sigma or a better known one.
+        """Return by how many standard deviations YES is ahead, with the given sigma or that of the limits.
 
-        On an average: the prints to come must make up for those that are fixed. Of k, a second apart, the mean moves
-        as a price does in u + (k - 1)(2k - 1) / (6 k) seconds, u those to the next. 0 where the log lacks prints.
+        On an average, the fixings to come must make up for the past ones. The mean of k fixings a second apart moves as
+        a price does in u + (k - 1)(2k - 1) / (6 k) seconds, u those to the next. It is 0 where the log lacks fixings.
         """
         assert self.strike is not None
         if not self.window:
             return self.limits.d2(spot, self.strike, self.expires - t, sigma)
         count = self.window // 1000
         due = count - min(math.ceil((self.expires - t) / 1000), count)
-        if abs(due - self.prints) > 1:
+        if abs(due - self.fixings) > 1:
             return 0.0
-        k = max(count - self.prints, 1)
-        needed = max((count * self.strike - self.printed) / k, 1e-6 * spot)
+        k = max(count - self.fixings, 1)
+        needed = max((count * self.strike - self.fixing_sum) / k, 1e-6 * spot)
         left = max(self.expires - t - 1000 * (k - 1), 0) + 1000 * (k - 1) * (2 * k - 1) / (6 * k)
         return self.limits.d2(spot, needed, left, sigma)
 
     def sample(self, t: int, spot: float) -> None:
-        """Take the true price of the second; while two-sided, compare our mid with N(d2) at it."""
+        """Add the true price of the second; while two-sided, compare our mid with N(d2) at it."""
         if self.strike is None or t >= self.expires:
             return
         if self.sampled is not None:
@@ -248,7 +249,7 @@ class Session:
         self.sums.add(mid, normal_cdf(self.d2(t, spot)))
 
     def put(self, order_id: str, order: Resting, t: int) -> Resting | None:
-        """Let an order rest, or move it; return what it was before."""
+        """Add or replace an order; return what it was before."""
         self._accrue(t)
         before = self.orders.pop(order_id, None)
         if before is not None:
@@ -259,7 +260,7 @@ class Session:
         self._commit(order, order.left)
         if before is not None and not before.ioc:
             self._find_best()
-        elif not order.ioc:  # one more: it can only narrow the quote
+        elif not order.ioc:  # a new order can only narrow the quote
             if order.direction > 0:
                 self.bid = max(self.bid, order.yes_ticks)
             else:
@@ -267,7 +268,7 @@ class Session:
         return before
 
     def drop(self, order_id: str, t: int) -> None:
-        """Take an order off; an unknown one changes nothing."""
+        """Remove an order; an unknown one changes nothing."""
         self._accrue(t)
         order = self.orders.pop(order_id, None)
         if order is None:
@@ -303,16 +304,16 @@ class Session:
         return change
 
     def worst_loss(self) -> int:
-        """Return what is lost, in micro-dollars, by the worse outcome with all its loser's orders filled; least 0.
+        """Return the loss in micro-dollars by the worse outcome, with every order on the loser filled; at least 0.
 
-        Of the winner's orders none need fill: each costs less than the dollar it pays.
+        Orders on the winner need not fill: each costs less than the dollar that it pays.
         """
         if_yes = self.paid + self.cost[-1] - self.yes * DOLLAR
         if_no = self.paid + self.cost[1] - self.no * DOLLAR
         return max(if_yes, if_no, 0)
 
     def figures(self, now: int) -> SessionFigures:
-        """Return what there is to tell, up to `now`."""
+        """Return the figures up to `now`."""
         self._accrue(now)
         span = 0 if self.quoted_since is None else min(now, self.expires) - self.quoted_since
         return SessionFigures(

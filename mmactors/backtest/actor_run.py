@@ -8,54 +8,21 @@ real ones, so a run goes through the codec of both sides. Same configuration and
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from mmactors.actors import addresses, tree
 from mmactors.backtest.environment import START_NS, Environment
+from mmactors.backtest.journal_stand_in import JournalStandIn
 from mmactors.backtest.links import SOURCE, Deliver, VirtualCoinbaseFeed, VirtualFeed, VirtualLink
 from mmactors.config import Config
-from mmactors.core.ledger.session_stats import corrected
-from mmactors.messages import JournalSynced, MakerStarted, MakerStepped, MarketResolved, SessionReport, SyncJournal
+from mmactors.messages import SessionReport
 from mmactors.ops.event_log import EventLog
-from mmactors.runtime.actor import Actor
+from mmactors.runtime.actor import hosted
 from mmactors.runtime.deterministic import DeterministicRuntime, Observer
 from mmactors.runtime.lanes import Lane
-from mmactors.runtime.runtime import Runtime
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
 from mmactors.venue.port import Link
-
-
-class ResultsActor(Actor):
-    """Stands where the journal is: keeps the sessions' reports, and the event log if there is one; is never behind."""
-
-    drains = True
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        name: str,
-        incarnation: int,
-        *,
-        sessions: dict[str, SessionReport],
-        events: EventLog | None,
-    ) -> None:
-        super().__init__(runtime, name, incarnation)
-        self._sessions = sessions
-        self._events = events
-
-    def receive(self, message: Any) -> None:
-        if isinstance(message, SessionReport):
-            self._sessions[message.market] = message
-        elif isinstance(message, MarketResolved):
-            if (known := self._sessions.get(message.market.id)) and (new := corrected(known, message)):
-                self._sessions[new.market] = new
-        elif isinstance(message, SyncJournal):
-            self.tell(addresses.RISK, JournalSynced())
-        elif self._events is not None and isinstance(message, MakerStarted | MakerStepped):
-            self._events.add(message)
-            self._events.flush(self.clock.now())
 
 
 @dataclass
@@ -93,13 +60,13 @@ class ActorRun:
         self.stage = Environment(config, self.runtime, self.recorder, world=self.world)
         self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
         ports = self.stage.ports(
-            journal=partial(ResultsActor, sessions=self.sessions, events=self.events),
+            journal=partial(JournalStandIn, self.sessions, self.events),
             link=partial(self.link, self.stage),
             feeds={source: self._feed(source) for source in self.stage.exchanges},
             finished=lambda code, reason: self.ended.append((code, reason)),
             recorded=self.events is not None,
         )
-        self.runtime.spawn(addresses.SUPERVISOR, tree.root(config, ports))
+        self.runtime.spawn(addresses.SUPERVISOR, hosted(tree.root(config, ports)))
 
     def run(self, duration_s: float) -> None:
         """Let virtual time pass."""

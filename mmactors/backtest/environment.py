@@ -17,7 +17,7 @@ from mmactors.core.params import MakerParams
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
 from mmactors.runtime.clock import Clock
-from mmactors.runtime.runtime import ActorFactory
+from mmactors.runtime.role import RoleFactory
 from mmactors.simulator.prices.exchange import exchange
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.server.encoder import FrameEncoder
@@ -110,7 +110,7 @@ class Environment:
     def ports(
         self,
         *,
-        journal: ActorFactory,
+        journal: RoleFactory,
         link: Connect,
         feeds: Mapping[str, Callable[[Deliver], Socket]],
         finished: Callable[[int, str], None],

@@ -22,7 +22,6 @@ from mmactors.messages import (
     SpotTicked,
     VenueFill,
     VenueOrder,
-    VenueReport,
 )
 from mmactors.simulator.feeds.binance import Ticker
 from mmactors.simulator.server.encoder import encode
@@ -201,37 +200,10 @@ class ObjectCodec(FrameCodec[ObjectFrame]):
 
 
 class ObjectLink(SessionLink[ObjectFrame]):
-    """The link to a venue that writes with `ObjectEncoder`.
+    """The link to a hub that writes with `ObjectEncoder`."""
 
-    Args:
-        environment: where the venue is.
-        deliver: takes a report.
-        deliver_last: takes the last report of a frame.
-    """
-
-    def __init__(self, environment: Environment, deliver: port.Deliver, deliver_last: port.Deliver) -> None:
-        self._receiving = False
-        self._reports: list[VenueReport] = []
-        self._report, self._report_last = deliver, deliver_last
-        super().__init__(environment, self._collect, ObjectCodec(environment.config.venue.wire_asks))
-
-    def _collect(self, report: VenueReport) -> None:
-        if self._receiving:
-            self._reports.append(report)
-        else:
-            self._report(report)
-
-    def _reach_program(self, frame: ObjectFrame) -> None:
-        self._receiving = True
-        super()._reach_program(frame)
-        self._receiving = False
-        reports = self._reports
-        if reports:
-            last = reports.pop()
-            for report in reports:
-                self._report(report)
-            reports.clear()
-            self._report_last(last)
+    def __init__(self, environment: Environment, deliver: port.Deliver) -> None:
+        super().__init__(environment, deliver, ObjectCodec(environment.config.venue.wire_asks))
 
     def _put(self, frame: ObjectFrame) -> None:
         self._in.send(frame)

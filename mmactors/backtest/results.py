@@ -251,7 +251,7 @@ def _parquet(path: Path) -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        why = "Parquet needs the research extra (pip install 'mmactors[research]'); .csv needs nothing"
+        why = "Parquet needs the research extra (make install-research); .csv needs nothing"
         raise WriteError(f"{path}: {why}") from None
     return pa, pq
 

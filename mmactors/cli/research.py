@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmactors.cli.options import Group
 from mmactors.compiled import build
 from mmactors.ops.terminal import (
     BAD_CONFIG,
@@ -34,15 +35,23 @@ from mmactors.ops.terminal import (
 )
 
 
-def add(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the research commands to the parser's others."""
-    record = commands.add_parser("record", help="save what the price feeds say, for --prices")
+def add(commands: Group) -> None:
+    """Add the research commands to their group."""
+    record = commands.add(
+        "record",
+        "save what the price feeds say, for --prices",
+        "record conf/paper.yaml --out prices.parquet --stop-after 3600",
+    )
     record.add_argument("conf", type=conf, metavar="CONF", help="configuration; its feeds section says which")
     record.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .parquet or .csv file")
     record.add_argument("--stop-after", type=seconds, metavar="SECONDS", help="then end")
     record.set_defaults(command=_record)
 
-    backtest = commands.add_parser("backtest", help="run whole sessions of the program in virtual time, audited")
+    backtest = commands.add(
+        "backtest",
+        "run whole sessions of the program in virtual time, audited",
+        "backtest conf/sim.yaml --session 5M --sessions 20 --seed 11",
+    )
     backtest.add_argument("conf", type=conf, metavar="CONF", help="configuration; its simulator section is the world")
     backtest.add_argument("--session", metavar="LENGTH", help="back-to-back BTC sessions of 1M, 5M, 15M or 1H only")
     backtest.add_argument("--sessions", type=count, default=20, metavar="N", help="how many to settle (default 20)")
@@ -68,10 +77,18 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     backtest.add_argument("--json", action="store_true", help="as one JSON object, sessions included")
     backtest.set_defaults(command=_backtest, long=True)
 
-    compile_ = commands.add_parser("compile", help="make machine code of the program, for the long commands")
+    compile_ = commands.add(
+        "compile",
+        "make machine code of the program, for the long commands",
+        "compile",
+    )
     compile_.set_defaults(command=_compile)
 
-    calibrate = commands.add_parser("calibrate", help="score estimators of volatility on recorded prices and sessions")
+    calibrate = commands.add(
+        "calibrate",
+        "score estimators of volatility on recorded prices and sessions",
+        "calibrate --prices prices.parquet",
+    )
     calibrate.add_argument("--prices", type=Path, metavar="FILE", help="recorded prices (ts_ms, price)")
     calibrate.add_argument("--session", default="5M,15M", metavar="LENGTHS", help="of 1M, 5M, 15M, 1H (default 5M,15M)")
     calibrate.add_argument("--sessions", type=Path, metavar="FILE", help="recorded sessions, to compare with their mid")
@@ -80,7 +97,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     calibrate.add_argument("--json", action="store_true", help="as one JSON object")
     calibrate.set_defaults(command=_calibrate)
 
-    arena = commands.add_parser("arena", help="ours and the field's published strategies on identical paths")
+    arena = commands.add(
+        "arena",
+        "ours and the field's published strategies on identical paths",
+        "arena --session 5M --sessions 50 --save arena.json",
+    )
     arena.add_argument("conf", type=conf, nargs="?", default="conf/arena.yaml", metavar="CONF", help="the world")
     arena.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     arena.add_argument(
@@ -96,7 +117,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     arena.add_argument("--json", action="store_true", help="as one JSON object")
     arena.set_defaults(command=_arena, long=True)
 
-    report = commands.add_parser("report", help="draw a saved arena: one HTML page with its pictures in it, and PNGs")
+    report = commands.add(
+        "report",
+        "draw a saved arena: one HTML page with its pictures in it, and PNGs",
+        "report arena.json --out report",
+    )
     report.add_argument("arena", type=Path, metavar="ARENA", help="what arena --save FILE wrote")
     report.add_argument(
         "--calibration", type=Path, metavar="FILE", help="what calibrate --json wrote, to be drawn, too"
@@ -105,7 +130,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for report.html and the PNGs")
     report.set_defaults(command=_report)
 
-    ablate = commands.add_parser("ablate", help="what each term of the strategy is worth: the arena without it")
+    ablate = commands.add(
+        "ablate",
+        "what each term of the strategy is worth: the arena without it",
+        "ablate --session 5M --only terms",
+    )
     ablate.add_argument("conf", type=conf, nargs="?", default="conf/arena.yaml", metavar="CONF", help="the world")
     ablate.add_argument("--session", metavar="LENGTH", help="1M, 5M, 15M or 1H (default: the configuration's)")
     ablate.add_argument("--sessions", type=count, default=100, metavar="N", help="per variant and seed (default 100)")
@@ -115,7 +144,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     ablate.add_argument("--json", action="store_true", help="as one JSON object")
     ablate.set_defaults(command=_ablate, long=True)
 
-    sweep = commands.add_parser("sweep", help="search parameters over backtests in the same worlds, resumable")
+    sweep = commands.add(
+        "sweep",
+        "search parameters over backtests in the same worlds, resumable",
+        "sweep conf/sweep.yaml",
+    )
     sweep.add_argument("grid", type=conf, metavar="GRID", help="what to vary, such as conf/sweep.yaml")
     sweep.add_argument("--processes", type=count, metavar="N", help="at once (default: as many as there are cores)")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="an existing Dask cluster's instead, tcp://host:port")
@@ -123,7 +156,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     sweep.add_argument("--json", action="store_true", help="as one JSON object")
     sweep.set_defaults(command=_sweep, long=True)
 
-    replay = commands.add_parser("replay", help="prove that a run's makers decide the same again (exit 1: they do not)")
+    replay = commands.add(
+        "replay",
+        "prove that a run's makers decide the same again (exit 1: they do not)",
+        "replay var/sim/run-00001",
+    )
     replay.add_argument("log", type=Path, metavar="LOG", help="events.mmlog of a run, or the run's folder")
     replay.add_argument("--market", metavar="ID", help="only this market; a beginning only it has will do")
     replay.add_argument("--config", type=conf, metavar="FILE", help="show what this configuration would have quoted")
@@ -235,7 +272,7 @@ def _calibrate(args: argparse.Namespace) -> int:
     if args.prices is None and args.sessions is None:
         raise UsageError("calibrate needs --prices FILE, --sessions FILE, or both", USAGE)
     if find_spec("scipy") is None:
-        raise UsageError("calibrate needs scipy: pip install 'mmactors[research]'", BAD_CONFIG)
+        raise UsageError("calibrate needs scipy: make install-research", BAD_CONFIG)
     from mmactors.config import DURATIONS
     from mmactors.research.arena.league_table import as_json
     from mmactors.research.calibration import calibrate, market_mid

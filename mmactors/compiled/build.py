@@ -33,8 +33,16 @@ MODULES = (
     "core/**/*",
     "runtime/lanes",
     "runtime/event_loop",
+    "runtime/role",
     "actors/addresses",
+    "actors/feed",
+    "actors/gateway",
+    "actors/market",
+    "actors/reference",
+    "actors/risk",
     "actors/routing",
+    "actors/supervisor",
+    "actors/tree",
     "venue/degen/batches",
     "venue/degen/capabilities",
     "venue/degen/codec",
@@ -60,6 +68,7 @@ MODULES = (
     "backtest/audit_tap",
     "backtest/core_run",
     "backtest/environment",
+    "backtest/journal_stand_in",
     "backtest/links",
     "backtest/object_links",
     "backtest/session_metrics",
@@ -72,6 +81,7 @@ MODULES = (
 """What takes the time of a run, and what that calls."""
 
 BASES = {
+    "runtime/role": ("Out", "Role"),
     "simulator/venue/matching": ("Recorder",),
     "simulator/venue/simulation": ("SpotRecorder",),
     "backtest/links": ("VirtualFeed",),
@@ -152,7 +162,7 @@ def build() -> Path:
     if not SETTINGS.exists():
         raise CompileError("this is an installed package: compile in a checkout of the project")
     if find_spec("mypyc") is None or find_spec("setuptools") is None:
-        raise CompileError("mypy and setuptools are needed for it: run `make install`")
+        raise CompileError("mypy and setuptools are needed for it: run `make compile`")
     if shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) is None:
         raise CompileError("a C compiler is needed for it: install gcc, as by `apt-get install gcc`")
     wanted = PLACE / digest()

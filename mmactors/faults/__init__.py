@@ -1,1 +1,1 @@
-"""Faults on the ways between program and venue, and the search for what they break."""
+"""Faults between program and venue, and the search for what they break."""

@@ -1,8 +1,8 @@
-"""Faults for the deterministic twin: the ways to the world that suffer what a schedule says.
+"""Links of a run in virtual time that suffer the faults of a schedule.
 
-Owns what a fault does to the order session, the venue's REST interface and the feed. The client's conversation
-and the venue's floor are the real ones; what a broken connection does to them is done here as `venue/session.py` does
-it live. What the program should make of it is the oracle's and the auditor's to say.
+Owns what a fault does to the order session, to REST and to the feed. The client's protocol and the venue's hub are the
+real ones; a broken connection has the effects that `venue/degen/session.py` has live. It must not know what the program
+should do about a fault.
 """
 
 from collections import deque
@@ -45,19 +45,19 @@ from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
 OVERLAP = 50
-"""A page of fills begins so far before what was asked for, as a careless venue's does."""
+"""A page of fills begins so many fills too early, as a careless venue's does."""
 
 RECONNECT_S = (0.1, 0.6)
 REST_FAILS = 0.7
 REST_TAKES_S = (0.3, 3.0)
-"""How long an answer over REST is on its way when that is slow; less than what we wait for it."""
+"""Delay of an answer over slow REST, seconds; less than the client's timeout."""
 
 _Call = SendCancelAll | FetchFills | FetchOrder | FetchMarkets | MergePairs
 _FLAWED = {"code": "INTERNAL", "message": "injected"}
 
 
 class _FaultyChannel:
-    """One direction of a connection, in order and late; closed, it loses what is on it."""
+    """One direction of a connection: in order, late, and with the loss of what is on it when the connection breaks."""
 
     def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
         self.waiting: deque[Any] = deque()
@@ -77,7 +77,7 @@ class _FaultyChannel:
 
 
 class _Calls:
-    """REST calls, one after the other as the real worker makes them; they fail or take long when REST does."""
+    """REST calls, one after the other as in the real worker; slow while a fault says so."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Calls:
 
 
 class _Sender:
-    """What the venue's socket says things through."""
+    """Sends the frames of the venue's socket."""
 
     def __init__(self, put: Callable[[str], None]) -> None:
         self.closing = False
@@ -138,12 +138,12 @@ class _Sender:
 
 
 class FaultyLink:
-    """The port's `Link` with everything that can happen to it; its connections come and go."""
+    """The port's `Link` under faults."""
 
     def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: port.Deliver) -> None:
         """Args:
-        schedule: what goes wrong.
-        environment, deliver: as `VirtualLink` has them.
+        schedule: the faults.
+        environment, deliver: as in `VirtualLink`.
         """
         config = environment.config
         self._schedule = schedule
@@ -168,19 +168,19 @@ class FaultyLink:
         self._stopped = False
 
     def start(self) -> None:
-        """Connect, and be cut off when the time comes."""
+        """Connect, and break the connection at every cut of the schedule."""
         for fault in self._schedule.faults:
             if fault.kind == "cut":
                 self._timeline.call_at(fault.from_ns, partial(self._break, "connection reset"))
         self._connect()
 
     def stop(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._stopped = True
         self._protocol = None
 
     def submit(self, request: VenueRequest) -> None:
-        """Take a request; what cannot leave comes back as not sent, as from the real link."""
+        """Send a request; one that cannot be sent is reported as not sent, as by the real link."""
         now = self._timeline.clock.now()
         protocol = self._protocol if self._protocol is not None and self._protocol.up else None
         match request:
@@ -228,7 +228,7 @@ class FaultyLink:
         if protocol is None or self._stopped:
             return
         self._protocol = None
-        if self._schedule.random.random() < 0.5:  # the venue still reads what was on its way; its answers reach nobody
+        if self._schedule.random.random() < 0.5:  # the venue reads the last frames; its answers are lost
             for frame in self._out.waiting:
                 self._reach_socket(frame)
         self._out.waiting.clear()
@@ -251,7 +251,7 @@ class FaultyLink:
         except SessionOverError as over:
             self._break(over.reason)
         else:
-            self._timeline.call_at(due + MILLISECOND, partial(self._run_timers, protocol))  # as the real session's wait
+            self._timeline.call_at(due + MILLISECOND, partial(self._run_timers, protocol))  # as the real session waits
 
     # --- frames -------------------------------------------------------------------------------------
 
@@ -290,7 +290,7 @@ class FaultyLink:
                 self._break(over.reason)
 
     def _answer(self, request: _Call) -> list[VenueReport]:
-        """What the venue answers over REST, or what comes of asking."""
+        """Return the reports of a REST call: the venue's answer, or the failure."""
         flaky = self._schedule.now("no_rest", self._timeline.clock.now()) is not None
         down = flaky and self._schedule.random.random() < REST_FAILS
         self._hub.simulation.advance(self._hub.clock.now_ms())
@@ -332,7 +332,7 @@ class FaultyLink:
 
 
 class FaultyFeed(VirtualFeed):
-    """The feed's socket, silent at times though it stands."""
+    """The feed's socket, silent during a fault though connected."""
 
     def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
         super().__init__(environment, deliver)

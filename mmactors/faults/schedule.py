@@ -1,6 +1,6 @@
-"""The schedule of a fault search: what can go wrong, for how long, and what of it a seed draws.
+"""The schedule of a fault search: the kinds of faults, how long each lasts, and how a seed draws them.
 
-Owns the kinds and the times; what suffers them is `faults.py`, which alone knows how a fault is done.
+Owns kinds and times. It must not know how a fault is done (`links.py`).
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,18 @@ from typing import Literal
 from mmactors.units import nanos
 
 Kind = Literal["cut", "late", "lost_acks", "lost_news", "errors", "silent", "no_rest", "slow_rest"]
-"""What can go wrong.
+"""The kinds of faults.
 
-cut: the order session's connection breaks and cannot be had again. late: what the venue says arrives after the fault.
-lost_acks: batches are carried out and never answered. lost_news: nor are they told of on the stream of orders, which
-goes on after a gap. errors: batches are answered with a server error, carried out or not. silent: the feed's connection
-stands and says nothing. no_rest: most of what is asked over REST fails. slow_rest: it is answered after seconds, with
-what was so when it was asked.
+cut: the order session's connection breaks, and no new one is possible. late: the venue's frames arrive after the fault.
+lost_acks: batches are carried out and never answered. lost_news: the stream of orders is lost, too, and goes on after a
+gap. errors: batches are answered with a server error, carried out or not. silent: the feed is connected and publishes
+nothing. no_rest: most REST calls fail. slow_rest: REST answers after seconds, with the state at the time of the call.
 """
 ORDERS: tuple[Kind, ...] = ("late", "lost_acks", "lost_news", "errors")
-"""What leaves orders in doubt while the connection stands."""
+"""Faults that leave orders unconfirmed while the connection is up."""
 
 REST: tuple[Kind, ...] = ("no_rest", "slow_rest")
-"""What keeps the doubts from being settled; comes beside those."""
+"""Faults that keep orders unconfirmed; drawn beside those of orders."""
 
 KINDS: tuple[Kind, ...] = ("cut", *ORDERS, "silent")
 LENGTHS_S: dict[Kind, tuple[float, float]] = {
@@ -38,15 +37,15 @@ LENGTHS_S: dict[Kind, tuple[float, float]] = {
 }
 FIRST_S = 6.0
 PAUSE_S = (7.0, 15.0)
-"""Nothing goes wrong before the program is up, nor for so long after each fault: then all must be well again."""
+"""No fault comes before `FIRST_S`, while the program starts, nor for so long after each fault, while it recovers."""
 
 RELAPSES = 0.6
-"""How often what empties the book is followed by trouble with the orders that fill it again."""
+"""How often a fault that empties the book is followed by one of the orders that fill it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong between two times, nanoseconds."""
+    """One fault between two times, nanoseconds."""
 
     kind: Kind
     from_ns: int
@@ -54,30 +53,30 @@ class Fault:
 
 
 class FaultSchedule:
-    """A schedule of faults, in order of time; `random` is for what they leave to chance."""
+    """The faults of a run, in order of time; `random` decides what a fault leaves to chance."""
 
     def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: fault.from_ns))
         self.random = Random(f"{seed}:trouble")  # noqa: S311  reproducible from the seed
 
     def now(self, kind: Kind, now: int) -> Fault | None:
-        """Return the fault of a kind that is on, if any."""
+        """Return the active fault of a kind, if any."""
         for fault in self.faults:
             if fault.kind == kind and fault.from_ns <= now < fault.until_ns:
                 return fault
         return None
 
     def quiet(self, now: int, for_ns: int, *, besides: Kind | None = None) -> bool:
-        """Tell whether nothing has gone wrong for so long, one kind of fault apart."""
+        """Return whether no fault, one kind apart, was active in the last `for_ns` nanoseconds."""
         faults = (fault for fault in self.faults if fault.kind != besides)
         return not any(fault.from_ns <= now < fault.until_ns + for_ns for fault in faults)
 
 
 def draw(seed: int, start_ns: int, length_s: float, kinds: Sequence[Kind] = KINDS) -> FaultSchedule:
-    """Draw the faults of a run: one after the other, of these kinds; REST is often away or slow beside a lost answer.
+    """Draw the faults of a run, one after the other, of these kinds; REST often fails or is slow beside a lost answer.
 
-    What empties the book is often followed at once by what leaves orders in doubt: everybody comes back when we do.
-    Then the orders in doubt are new ones; otherwise nearly all are replaces of orders that are known to rest.
+    A fault that empties the book is often followed at once by one that leaves orders unconfirmed: then these are new
+    orders; otherwise nearly all are replaces of orders known to rest.
     """
     random = Random(f"{seed}:faults")  # noqa: S311  reproducible from the seed
     about_orders = [kind for kind in kinds if kind in ORDERS]

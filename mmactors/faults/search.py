@@ -1,8 +1,7 @@
-"""The oracle: runs the twin under faults and says what, if anything, came out wrong.
+"""The fault search: runs the program in virtual time under faults and reports the first thing that is wrong.
 
-Owns the comparison of the program's ledger with the venue's own while nothing goes wrong: V1, V2 and V3 of the list of
-invariants; the auditor watches all others at every event. It judges by the venue's books, never by the program's word
-on itself.
+Owns the comparison of the program's books with the venue's while no fault is active: invariants V1, V2 and V3; the
+auditor checks all others at every event. It judges by the venue's books and must not rely on the program's own reports.
 """
 
 import time
@@ -26,18 +25,18 @@ from mmactors.units import MILLISECOND, SECOND, Nanos, dollars, nanos
 
 CHECK_EVERY_S = 0.25
 BY_DESIGN = frozenset(("V9 one per price",))
-"""Not judged under faults: an order in doubt is left alone and counted, so the ladder beside it may meet its price."""
+"""Checks that do not count under faults: an unconfirmed order is left alone, and the ladder may meet its price."""
 
 OUTLASTING = frozenset(("V4 resting", "V5 resting", "V7 resting", "V7 market_closed", "dead side resting"))
-"""Their clock starts when the venue answers again: what it refuses to cancel, or is in doubt meanwhile, still rests."""
+"""Checks that count only when the venue answers again: an order that cannot be cancelled, or is unconfirmed, rests."""
 
 PATIENCE_NS = 5 * SECOND
-"""How long a difference may last, counted from the last fault's end."""
+"""How long a difference may last after the last fault, nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a run found: the rule, in words, and after how much virtual and CPU time; no rule if all was well."""
+    """The result of a run: the broken rule (None if all is well), in words, and the virtual and CPU time until then."""
 
     seed: int
     rule: str | None
@@ -47,7 +46,7 @@ class Finding:
 
 
 class Ledgers:
-    """Compares the program's books with the venue's. Its `saw` observes the runtime."""
+    """Compares the program's books with the venue's; `observe` is the runtime's observer."""
 
     def __init__(self, program: ActorRun, schedule: FaultSchedule) -> None:
         self._program = program
@@ -56,12 +55,12 @@ class Ledgers:
         self._since: dict[tuple[str, str], int] = {}
 
     def observe(self, _now: Nanos, name: str, message: object) -> None:
-        """Note what the journal is told."""
+        """Count the fills that the journal receives."""
         if name == addresses.JOURNAL and isinstance(message, OrderFilled):
             self._journal[message.fill_id] += 1
 
     def differs(self) -> tuple[str, str] | None:
-        """Return the rule and the words of a difference that has lasted too long."""
+        """Return the rule and the words of a difference that has lasted too long; None if there is none."""
         now = self._program.runtime.clock.now()
         if not self._schedule.quiet(now, 0):
             self._since.clear()
@@ -94,7 +93,7 @@ class Ledgers:
             held = desk.account.position(market)
             if (held.yes, held.no) != (position.yes, position.no):
                 words = f"the desk holds {held.yes} YES, {held.no} NO of {market}"
-                found["V2 ledger", market] = f"{words}, the venue says {position.yes}, {position.no}"
+                found["V2 ledger", market] = f"{words}, the venue has {position.yes}, {position.no}"
         return found
 
 
@@ -106,13 +105,13 @@ def run(
     kinds: Sequence[Kind] = KINDS,
     interleaving: int | None = None,
 ) -> Finding:
-    """Run the program under the seed's faults until something is wrong or the time is over.
+    """Run the program under the seed's faults until a rule is broken or the time is over.
 
     Args:
-        config: what to run; its simulator section is the world.
+        config: the configuration; its simulator section is the world.
         seed: of the faults.
-        duration_s: virtual time.
-        kinds: what may go wrong.
+        duration_s: virtual time, seconds.
+        kinds: the faults to draw from.
         interleaving: seed of a random legal order of events, None for the canonical one.
     """
     began = time.process_time()
@@ -159,7 +158,7 @@ def run(
     if rule is None and statistics.died + statistics.abandoned:
         rule, words = "deaths", f"{statistics.died} actors died, {statistics.abandoned} were given up"
     if rule is None and statistics.dead_letters[Lane.MONEY]:
-        rule, words = "dead letters", f"{statistics.dead_letters[Lane.MONEY]} messages about money reached nobody"
+        rule, words = "dead letters", f"{statistics.dead_letters[Lane.MONEY]} messages about money were not delivered"
     virtual_s = (program.runtime.clock.now() - START_NS) / SECOND
     program.end()
     return Finding(seed, rule, words, virtual_s, time.process_time() - began)

@@ -48,7 +48,7 @@ class _Parquet:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
-            why = "Parquet needs the research extra (pip install 'mmactors[research]'); .csv needs nothing"
+            why = "Parquet needs the research extra (make install-research); .csv needs nothing"
             raise RecordingError(f"{path}: {why}") from None
         types = (pa.int64(), pa.float64(), pa.string(), pa.string(), pa.string())
         self._schema = pa.schema(list(zip(COLUMNS, types, strict=True)))

@@ -46,7 +46,7 @@ class SettlementRule:
     tie: Outcome = Outcome.NO
 
     @property
-    def prints(self) -> int:
+    def fixings(self) -> int:
         """How many prints' mean decides; 0 if the last one does."""
         return self.window_s if self.kind == "avg" else 0
 

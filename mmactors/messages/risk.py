@@ -75,14 +75,14 @@ class FairMoved:
 class AssetExposed:
     """What all sessions of an asset gain together per basis point that it rises (risk -> gateway, supervisor).
 
-    `share` is that in units of `risk.max_asset_delta`; `barred` the direction in which no order may add any more:
+    `share` is that in units of `risk.max_asset_delta`; `blocked` the direction in which no order may add any more:
     1 for buying the asset's rise (YES), -1 for its fall (NO), 0 for neither.
     """
 
     asset: str
     dollars_per_bp: float
     share: float
-    barred: int
+    blocked: int
 
 
 @value

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from loguru import logger
 
 from mmactors.config.errors import without_tokens
-from mmactors.ops.terminal import WHO, fitted
+from mmactors.ops.terminal import WHO, fitted, in_colour
 from mmactors.runtime import thread_logging
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ def set_up_logs(folder: Path, level: str, *, secrets: Collection[str] = (), cons
     hide = redactor(secrets)
     folder.mkdir(parents=True, exist_ok=True)
     logger.remove(thread_logging.open_logbook(stream))
-    thread_logging.add_sink(
-        stream, level=level, format=_formatter(hide, brief=True, terminal=stream.isatty()), colorize=False
-    )
+    shown = _formatter(hide, brief=True, terminal=stream.isatty(), colour=in_colour(stream))
+    thread_logging.add_sink(stream, level=level, format=shown, colorize=False)
     thread_logging.add_sink(
         _RunLog(folder / RUN_LOG, stream),
         level="DEBUG",
@@ -95,7 +94,9 @@ def redactor(secrets: Collection[str]) -> Callable[[str], str]:
     return hide
 
 
-def _formatter(hide: Callable[[str], str], *, brief: bool, terminal: bool = False) -> "Callable[[Record], str]":
+def _formatter(
+    hide: Callable[[str], str], *, brief: bool, terminal: bool = False, colour: bool = False
+) -> "Callable[[Record], str]":
     def form(record: "Record") -> str:
         level = record["level"].name
         time = record["time"].astimezone(UTC).strftime("%H:%M:%S.%f" if brief else "%Y-%m-%d %H:%M:%S.%f")[:-3]
@@ -114,7 +115,7 @@ def _formatter(hide: Callable[[str], str], *, brief: bool, terminal: bool = Fals
             text = text.split("\n", 1)[0]
             if terminal:
                 text = head + fitted(text.removeprefix(head), len(head))
-        if terminal and level in _COLOURS:
+        if colour and level in _COLOURS:
             text = f"{_COLOURS[level]}{text}\x1b[0m"
         # loguru formats what this returns: the text goes in as a value, so that its braces stay.
         record["extra"]["_text"] = text

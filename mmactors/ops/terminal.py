@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from mmactors.config import Config, ConfigError
@@ -119,6 +119,11 @@ def fitted(text: str, hang: int = 0) -> str:
     if len(text) <= room:
         return text
     return ("\n" + " " * hang).join(textwrap.wrap(text, room, break_on_hyphens=False))
+
+
+def in_colour(stream: TextIO) -> bool:
+    """Say whether a stream shows colours: a terminal does, unless NO_COLOR is set or TERM is dumb."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def say(line: str) -> None:

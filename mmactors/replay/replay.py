@@ -1,6 +1,6 @@
-"""Replay: a run's event log fed back into fresh Makers, every answer held against the recorded one, byte for byte.
+"""Replay: a run's event log goes through new Makers, and every answer is compared with the recorded one, byte for byte.
 
-Owns that comparison, its figures and their words, and which records are meant. Knows no runtime and no actors: a Maker
+Owns the comparison, its figures and words, and the choice of records. It must not know a runtime or actors: a Maker
 needs none.
 """
 
@@ -36,17 +36,17 @@ Progress = Callable[[str], None]
 
 PROGRESS_EVERY_S = 5.0
 NOISE = 1e-9
-"""Floats that differ by no more than this, relatively or in all, are the same but for their last digits."""
+"""Floats that differ by no more than this, relatively or absolutely, differ in their last digits only."""
 
 LONGEST_EVENT = 400
-"""How much of an event is shown."""
+"""Characters of an event that are shown."""
 
 _ORDER_EVENTS = get_args(OrderEvent)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first step of one Maker whose answer was not the recorded one; the rest of its life proves nothing."""
+    """The first step of one Maker whose answer differs from the recorded one; its later steps are not compared."""
 
     market: str
     incarnation: int
@@ -60,10 +60,10 @@ class Difference:
 
 @dataclass(slots=True)
 class Replay:
-    """What `prove` found.
+    """The result of `prove`.
 
-    `rounded` counts the steps that decided the same, but whose figures differ in their last digits: another machine's
-    mathematics. `cut` says where the log breaks off, if it does.
+    `rounded` counts steps whose decision is the same and whose figures differ in their last digits, as on another
+    machine. `cut` is where the log breaks off, if it does.
     """
 
     log: str
@@ -84,7 +84,7 @@ class Replay:
         return not self.differences and not self.rounded
 
     def figures(self) -> dict[str, Any]:
-        """Return what was compared and what differs; steps behind a Maker's first difference are not counted."""
+        """Return what was compared and what differs; steps after a Maker's first difference are not counted."""
         first = self.differences[0] if self.differences else None
         return {
             "log": self.log,
@@ -104,7 +104,7 @@ class Replay:
         }
 
     def lines(self) -> list[str]:
-        """Return the same for a console."""
+        """Return the same as lines for a console."""
         found = [
             f"run {self.header.run}, recorded by mmactors {self.header.program} and replayed by {__version__}:"
             f" {self.steps} steps, {self.commands} commands ({self.ladder_changes} ladder changes) of {self.makers}"
@@ -132,14 +132,14 @@ class Replay:
 
 @dataclass(slots=True)
 class _Replayed:
-    """One Maker's replay; `maker` is None once it has decided otherwise."""
+    """One Maker in the replay; `maker` is None after its first difference."""
 
     maker: Maker | None
     steps: int = 0
 
 
 def prove(path: Path, *, market: str | None = None, progress: Progress = lambda _line: None) -> Replay:
-    """Feed a log back into fresh Makers and compare every answer.
+    """Feed a log to new Makers and compare every answer.
 
     Raises:
         EventLogError: it cannot be read, has no steps, or no such market.
@@ -173,7 +173,7 @@ def _step(found: Replay, state: _Replayed, step: RecordedStep) -> None:
     found.steps += 1
     try:
         decision = state.maker.handle(step.event, step.at_ns)
-    except Exception as error:  # noqa: BLE001 - a recorded death is to be repeated like any other answer
+    except Exception as error:  # noqa: BLE001 - a recorded death must be repeated like any other answer
         died = f"died: {type(error).__name__}: {error}"
         answer = encoded_answer(None, False)
     else:
@@ -225,7 +225,7 @@ def _tree(answer: bytes) -> Any:
 
 
 def _where(expected: Any, got: Any, path: str = "") -> str:
-    """Say where two trees differ first, the last digits of floats aside."""
+    """Return where two trees first differ, the last digits of floats aside; empty if nowhere."""
     if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         expected, got = dict(enumerate(expected)), dict(enumerate(got))
     if isinstance(expected, dict) and isinstance(got, dict) and expected.keys() == got.keys():
@@ -247,7 +247,7 @@ def _where(expected: Any, got: Any, path: str = "") -> str:
 
 
 def open_log(path: Path, market: str | None) -> tuple[EventLogReader, str | None]:
-    """Return the log, and the full name of the market that is meant (None: all).
+    """Return the log, and the full name of the market whose name begins so; None for all markets.
 
     Raises:
         EventLogError: it cannot be read, or no such market.
@@ -266,7 +266,7 @@ def open_log(path: Path, market: str | None) -> tuple[EventLogReader, str | None
 
 
 def records(reader: EventLogReader, market: str | None, progress: Progress) -> Iterator[RecordedMaker | RecordedStep]:
-    """Return the records of one market, or of all; `progress` hears of it every few seconds."""
+    """Yield the records of one market, or of all; `progress` is called every few seconds."""
     reported_s = time.perf_counter()
     for count, record in enumerate(reader):
         name = record.market.id if isinstance(record, RecordedMaker) else record.market
@@ -278,7 +278,7 @@ def records(reader: EventLogReader, market: str | None, progress: Progress) -> I
 
 
 def state_of(replayed: dict[tuple[str, int], T], step: RecordedStep, path: Path) -> T:
-    """Return what is kept of the Maker whose step this is.
+    """Return the state kept for the Maker of a step.
 
     Raises:
         EventLogError: its beginning is not in the log.

@@ -1,8 +1,8 @@
 """Contrast: what another configuration would have quoted on the events that a run recorded.
 
-The recorded parameters and the others run side by side. Other quotes would have met other fills, which nobody knows:
-both sides keep the recorded ones, and both have their orders acknowledged at once, so that all that differs is the
-configuration.
+Owns the two sides, recorded and other parameters, and their comparison. Which fills other quotes would have had is
+unknown: both sides keep the recorded fills and have their orders acknowledged at once, so that only the configuration
+differs.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class _Alone:
         self.asks: tuple[tuple[int, int], ...] = ()
 
     def take(self, event: object, now: Nanos) -> bool:
-        """Handle an event; return whether the ladder was changed."""
+        """Handle an event; return whether the ladder changed."""
         changed = False
         for command in self._maker.handle(event, now).commands:
             if isinstance(command, QuoteIntent):
@@ -57,8 +57,8 @@ class _Alone:
 class MarketContrast:
     """One market under the recorded and under another configuration.
 
-    `moments` counts the steps at which either changed its ladder; `differing` those after which the ladders differed.
-    Distances are in ticks, summed over the moments at which both had that side.
+    `moments` counts the steps at which either changed its ladder, `differing` those after which the ladders differ.
+    Distances are in ticks, summed over the moments at which both quoted that side.
     """
 
     market: str
@@ -72,7 +72,7 @@ class MarketContrast:
     two_sided: list[int] = field(default_factory=lambda: [0, 0])
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures: shares in 0..1, distances in ticks; the recorded parameters' first where two."""
+        """Return the figures: shares in 0..1, distances in ticks; of two, the recorded parameters' first."""
         return {
             "market": self.market,
             "ladder_changes": self.changes,
@@ -84,7 +84,7 @@ class MarketContrast:
         }
 
     def add(self, sides: tuple[_Alone, _Alone], changed: tuple[bool, bool]) -> None:
-        """Look at the two after a step at which one of them changed its ladder."""
+        """Compare the two after a step at which one of them changed its ladder."""
         for index, side in enumerate(sides):
             self.changes[index] += changed[index]
             self.two_sided[index] += changed[index] and bool(side.bids) and bool(side.asks)
@@ -101,7 +101,7 @@ class MarketContrast:
 
 @dataclass(slots=True)
 class Contrast:
-    """What `contrast` found, market by market."""
+    """The result of `contrast`, by market."""
 
     log: str
     header: LogHeader
@@ -121,7 +121,7 @@ class Contrast:
         }
 
     def lines(self) -> list[str]:
-        """Return a table for a console, and what it cannot know."""
+        """Return a table for a console, with the assumptions behind it."""
         width = max(map(len, self.markets))
         rows = [
             f"{'market':<{width}}  changes: recorded   other  ladders differ  |bid| ticks  |ask| ticks  two-sided: "
@@ -140,7 +140,7 @@ class Contrast:
             *rows,
             *([] if self.cut is None else [self.cut]),
             f"{self.steps} steps of run {self.header.run}, under the recorded parameters and under the other ones.",
-            "Other quotes would have met other fills, which nobody knows: both keep the recorded fills, and have their",
+            "Other quotes would have met other fills, which are unknown: both keep the recorded fills, and have their",
             "orders acknowledged at once.",
         ]
 
@@ -148,7 +148,7 @@ class Contrast:
 def contrast(
     path: Path, config: Config, *, market: str | None = None, progress: Progress = lambda _line: None
 ) -> Contrast:
-    """Show what another configuration would have quoted on the same events.
+    """Compare what another configuration would have quoted on the same events.
 
     Raises:
         EventLogError: the log cannot be read, has no steps, or no such market.

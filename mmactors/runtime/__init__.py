@@ -3,9 +3,10 @@
 Knows which messages are money and which are prices, and nothing of what actors do with them.
 """
 
-from mmactors.runtime.actor import Actor
+from mmactors.runtime.actor import Actor, hosted
 from mmactors.runtime.clock import Clock, SystemClock, VirtualClock
 from mmactors.runtime.mailbox import Timer
+from mmactors.runtime.role import Out, Role, RoleFactory
 from mmactors.runtime.runtime import ActorFactory, ActorStatistics, Hung, Runtime, RuntimeStatistics
 from mmactors.runtime.supervision import Escalate, Forget, Restart, RestartPolicy, SupervisionRules
 from mmactors.runtime.threaded import ThreadedRuntime
@@ -18,8 +19,11 @@ __all__ = [
     "Escalate",
     "Forget",
     "Hung",
+    "Out",
     "Restart",
     "RestartPolicy",
+    "Role",
+    "RoleFactory",
     "Runtime",
     "RuntimeStatistics",
     "SupervisionRules",
@@ -27,4 +31,5 @@ __all__ = [
     "ThreadedRuntime",
     "Timer",
     "VirtualClock",
+    "hosted",
 ]

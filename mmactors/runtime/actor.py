@@ -8,8 +8,10 @@ the `Runtime` it is given, so the same class runs on a thread of its own or unde
 import abc
 import sys
 import traceback
-from collections import Counter, defaultdict, deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pykka
 from loguru import logger
@@ -17,6 +19,7 @@ from pykka._envelope import Envelope
 
 from mmactors.messages import ActorReady
 from mmactors.runtime.mailbox import STOP, Lanes, Timer, refuse
+from mmactors.runtime.role import Out, Role, RoleFactory, new_counters
 from mmactors.units import Nanos
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class Actor(pykka.ThreadingActor):
     """
 
     use_daemon_thread = True
-    drains: ClassVar[bool] = False
+    drains = False
 
     def __init__(self, runtime: "Runtime", name: str, incarnation: int) -> None:
         self.runtime = runtime
@@ -43,7 +46,8 @@ class Actor(pykka.ThreadingActor):
         super().__init__()
         self.name = name
         self.incarnation = incarnation
-        self.counters: dict[str, int] = defaultdict(int)
+        self.kind = type(self).__name__
+        self.counters = new_counters()
         self.handled = 0
         self.busy: tuple[object, Nanos] | None = None
         self.abandoned = False
@@ -183,6 +187,65 @@ class Actor(pykka.ThreadingActor):
         self.runtime.directory.bury(self.name, messages)
         kinds = Counter(type(message).__name__ for message in messages)
         return ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "nothing"
+
+
+class RoleActor(Actor):
+    """The Pykka host of a role: its life on a thread of its own or under virtual time."""
+
+    def __init__(self, runtime: "Runtime", name: str, incarnation: int, *, make: RoleFactory) -> None:
+        super().__init__(runtime, name, incarnation)
+        self.role: Role = make()
+        self.drains = self.role.drains
+        self.kind = type(self.role).__name__
+        self._out = ActorOut(self)
+        self._receive = self.role.receive
+        self._now = self.clock.now
+
+    def on_begin(self) -> None:
+        self.role.begin(self._out)
+
+    def on_end(self) -> None:
+        self.role.end(self._out)
+
+    def receive(self, message: Any) -> None:
+        self._receive(message, self._now(), self._out)
+
+
+class ActorOut(Out):
+    """What a role may do by means of its actor."""
+
+    def __init__(self, actor: RoleActor) -> None:
+        super().__init__(actor.name, actor.incarnation, actor.notes, actor.counters)
+        self._actor = actor
+
+    def now(self) -> Nanos:
+        return self._actor.clock.now()
+
+    def tell(self, to: str, message: object) -> None:
+        self._actor.tell(to, message)
+
+    def after(self, delay_ns: int, message: object) -> None:
+        self._actor.after(delay_ns, message)
+
+    def every(self, period_ns: int, message: object) -> None:
+        self._actor.every(period_ns, message)
+
+    def spawn(self, name: str, make: RoleFactory) -> None:
+        self._actor.runtime.spawn(name, hosted(make))
+
+    def stop(self, name: str) -> None:
+        self._actor.runtime.stop(name)
+
+    def incarnation_of(self, name: str) -> int | None:
+        return self._actor.runtime.incarnation(name)
+
+    def abandon_hung(self, limit_ns: int) -> None:
+        self._actor.runtime.abandon_hung(limit_ns, besides=self.name)
+
+
+def hosted(make: RoleFactory) -> Callable[["Runtime", str, int], Actor]:
+    """Return the factory of actors with this role."""
+    return partial(RoleActor, make=make)
 
 
 def name_of(doing: tuple[object, Nanos] | None) -> str:

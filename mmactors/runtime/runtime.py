@@ -21,7 +21,7 @@ from mmactors.runtime.clock import Clock
 from mmactors.runtime.directory import Directory
 from mmactors.runtime.lanes import Lane
 from mmactors.runtime.mailbox import Lanes
-from mmactors.units import Nanos
+from mmactors.units import SECOND, Nanos
 
 ActorFactory = Callable[["Runtime", str, int], Actor]
 """Makes an actor from its runtime, name and incarnation: a class, or a `functools.partial` of one."""
@@ -177,6 +177,12 @@ class Runtime(abc.ABC):
                 found.append(Hung(actor.name, actor.incarnation, name_of(busy), Nanos(age_ns)))
         return found
 
+    def abandon_hung(self, limit_ns: int, *, besides: str) -> None:
+        """Give up the actors that hang, all but one."""
+        for each in self.hung(limit_ns):
+            if each.name != besides:
+                self.abandon(each.name, f"it has been at {each.doing} for {each.age_ns / SECOND:.0f} s")
+
     def alive(self, name: str) -> bool:
         """Say whether an actor of that name lives."""
         return self.directory.alive(name)
@@ -199,7 +205,7 @@ class Runtime(abc.ABC):
                 ActorStatistics(
                     name=actor.name,
                     incarnation=actor.incarnation,
-                    kind=type(actor).__name__,
+                    kind=actor.kind,
                     handled=actor.handled,
                     depth=mailbox.depth,
                     max_depth=mailbox.max_depth,

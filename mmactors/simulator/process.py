@@ -1,6 +1,7 @@
-"""The embedded simulator as a child process: started, watched and ended by the program that trades on it.
+"""The embedded simulator as a child process of the program that trades on it.
 
-The child reads a pipe and ends when that closes, so that it cannot outlive its parent, however that dies.
+Owns its start, watch and end. The child ends when its standard input closes, so it cannot outlive its parent. It must
+not know what the simulator does.
 """
 
 import json
@@ -14,9 +15,9 @@ from pathlib import Path
 
 
 class SimulatorError(Exception):
-    """The simulator did not start. `exit_code` is what the program should end with.
+    """The simulator did not start; `exit_code` is the program's own then.
 
-    The message is empty if the simulator itself has said why.
+    The text is empty if the simulator has written the reason itself.
     """
 
     def __init__(self, message: str, exit_code: int = 69) -> None:
@@ -25,7 +26,7 @@ class SimulatorError(Exception):
 
 
 EXPLAINED = (66, 69, 70, 78)
-"""With these exit codes it has said why."""
+"""Exit codes with which the simulator has written the reason itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class Address:
 
 
 class SimulatorProcess:
-    """One simulator, in a session of its own (a Ctrl-C meant for the program does not reach it)."""
+    """One simulator, in a process session of its own: a Ctrl-C for the program does not reach it."""
 
     def __init__(
         self, conf: Path, *, prices: Path | None, log: Path, environ: Mapping[str, str], start_timeout_s: float = 20.0
     ) -> None:
-        """Start it and wait until it listens.
+        """Start the simulator and wait until it listens.
 
         Raises:
             SimulatorError: it ended first, or did not listen in time.
@@ -80,12 +81,12 @@ class SimulatorProcess:
             raise SimulatorError(f"the embedded simulator {_ended(code)} before it listened") from None
 
     def ended(self) -> str | None:
-        """Say how the simulator ended, or None while it runs."""
+        """Return how the simulator ended, in words; None while it runs."""
         code = self._process.poll()
         return None if code is None else _ended(code)
 
     def stop(self, timeout_s: float = 5.0) -> int:
-        """End it, its log written; kill it if it does not listen. Returns its exit code."""
+        """End the simulator, or kill it after `timeout_s` seconds; return its exit code."""
         if self._process.poll() is None:
             self._process.terminate()
             try:

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from mmactors.actors import addresses
-from mmactors.actors.journal import JournalActor
-from mmactors.actors.risk import RiskActor
+from mmactors.actors.journal import JournalRole
+from mmactors.actors.risk import RiskRole
 from mmactors.core.params import RiskParams
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import OrderAccepted, TradingState, TradingStateChanged
@@ -16,7 +16,7 @@ from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.market_log import MarketLogs
-from mmactors.runtime import Actor, ThreadedRuntime
+from mmactors.runtime import Actor, ThreadedRuntime, hosted
 from mmactors.units import Nanos
 
 WAIT_S = 20
@@ -47,7 +47,7 @@ def test_a_commit_that_hangs_reduces_until_it_is_done(store, tmp_path):
     states = queue.SimpleQueue()
     runtime = ThreadedRuntime()
     journal = functools.partial(
-        JournalActor,
+        JournalRole,
         store=store,
         console=ConsoleReporter(lambda line: None),
         logs=MarketLogs(tmp_path / "markets", 1),
@@ -56,9 +56,9 @@ def test_a_commit_that_hangs_reduces_until_it_is_done(store, tmp_path):
     )
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")  # the journal's next commit waits for this to end
-    runtime.spawn(addresses.JOURNAL, journal)
+    runtime.spawn(addresses.JOURNAL, hosted(journal))
     runtime.spawn(addresses.GATEWAY, functools.partial(Gateway, states=states))
-    runtime.spawn(addresses.RISK, functools.partial(RiskActor, rules=RiskRules(RiskParams())))
+    runtime.spawn(addresses.RISK, hosted(functools.partial(RiskRole, rules=RiskRules(RiskParams()))))
     runtime.tell(addresses.JOURNAL, OrderAccepted("m", "c", "o"))
     try:
         assert states.get(timeout=WAIT_S) is TradingState.REDUCING

@@ -131,7 +131,7 @@ def test_a_market_actor_that_dies_mid_window_knows_the_prints_again(monkeypatch)
     (name,) = [each for each in twin.runtime.names() if each.startswith("market:")]
     before = twin.runtime.incarnation(name)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.target", lambda *_: 1 / 0)
         twin.run(0.2)
     watch.off.clear()
     watch.told_past.clear()

@@ -19,7 +19,7 @@ import pykka
 import pytest
 
 from mmactors.actors import addresses
-from mmactors.actors.journal import JournalActor
+from mmactors.actors.journal import JournalRole
 from mmactors.backtest.actor_run import ActorRun
 from mmactors.backtest.environment import START_NS
 from mmactors.cli.main import main
@@ -32,6 +32,7 @@ from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import LOCK_EXIT, JournalStore
 from mmactors.ops.market_log import MarketLogs
+from mmactors.runtime.actor import hosted
 from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.venue_log import VenueLog
 from mmactors.units import MILLISECOND
@@ -250,13 +251,15 @@ class Recorded:
         )
         self.program.runtime.spawn(
             SCRIBE,
-            partial(
-                JournalActor,
-                store=store,
-                console=ConsoleReporter(lambda _line: None),
-                logs=MarketLogs(folder / "markets", run),
-                events=EventLog(folder / "scribe.mmlog", run=run, config="{}"),
-                sessions={},
+            hosted(
+                partial(
+                    JournalRole,
+                    store=store,
+                    console=ConsoleReporter(lambda _line: None),
+                    logs=MarketLogs(folder / "markets", run),
+                    events=EventLog(folder / "scribe.mmlog", run=run, config="{}"),
+                    sessions={},
+                )
             ),
         )
         play(self)

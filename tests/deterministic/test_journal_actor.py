@@ -5,8 +5,8 @@ import pytest
 from loguru import logger
 
 from mmactors.actors import addresses
-from mmactors.actors.journal import JournalActor
-from mmactors.actors.risk import RiskActor
+from mmactors.actors.journal import JournalRole
+from mmactors.actors.risk import RiskRole
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import (
@@ -28,7 +28,7 @@ from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import JournalStore
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import Retention
-from mmactors.runtime import Actor
+from mmactors.runtime import Actor, hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks
 from tests.unit.ops.test_journal import market
@@ -49,14 +49,15 @@ class Stage:
         self.runtime = DeterministicRuntime(START)
         self.runtime.spawn(
             addresses.JOURNAL,
-            lambda *life: JournalActor(
-                *life,
-                store=self.store,
-                console=ConsoleReporter(self.lines.append),
-                logs=MarketLogs(folder / "markets", run),
-                events=EventLog(folder / "events.mmlog", run=run, config="{}"),
-                sessions=self.sessions,
-                retention=retention,
+            hosted(
+                lambda: JournalRole(
+                    store=self.store,
+                    console=ConsoleReporter(self.lines.append),
+                    logs=MarketLogs(folder / "markets", run),
+                    events=EventLog(folder / "events.mmlog", run=run, config="{}"),
+                    sessions=self.sessions,
+                    retention=retention,
+                )
             ),
         )
 
@@ -127,13 +128,14 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
     sink = logger.add(lines.append, format="{message}", level="ERROR")
     runtime.spawn(
         addresses.JOURNAL,
-        lambda *life: JournalActor(
-            *life,
-            store=store,
-            console=ConsoleReporter(lambda line: None),
-            logs=MarketLogs(tmp_path / "markets", 1),
-            events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
-            sessions={},
+        hosted(
+            lambda: JournalRole(
+                store=store,
+                console=ConsoleReporter(lambda line: None),
+                logs=MarketLogs(tmp_path / "markets", 1),
+                events=EventLog(tmp_path / "events.mmlog", run=1, config="{}"),
+                sessions={},
+            )
         ),
     )
     for second in range(1, 4):
@@ -182,7 +184,7 @@ def recorder(runtime, name):
 
 
 def risk(runtime):
-    runtime.spawn(addresses.RISK, lambda *life: RiskActor(*life, rules=RiskRules(RiskParams())))
+    runtime.spawn(addresses.RISK, hosted(lambda: RiskRole(rules=RiskRules(RiskParams()))))
 
 
 def states(heard):

@@ -294,7 +294,7 @@ def test_a_market_that_ends_before_its_actor_knows_it_is_settled_and_retired(mon
     market = scene.market
     name = f"market:{market.id}"
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.target", lambda *_: 1 / 0)
         scene.twin.run(0.2)
     scene.alter(market, "void")
     scene.twin.run(10)

@@ -70,7 +70,7 @@ def a_network_error_is_not_found(patch: Patch) -> None:
 
 
 def a_timeout_is_a_rejection(patch: Patch) -> None:
-    doubt = Reconciliation._doubt
+    doubt = Reconciliation._mark_unconfirmed
 
     def planted(self, order, reason, now, step):
         if order.order_id is None:
@@ -78,7 +78,7 @@ def a_timeout_is_a_rejection(patch: Patch) -> None:
         else:
             doubt(self, order, reason, now, step)
 
-    patch.setattr(Reconciliation, "_doubt", planted)
+    patch.setattr(Reconciliation, "_mark_unconfirmed", planted)
 
 
 def a_failed_cancel_ends_the_tracking(patch: Patch) -> None:
@@ -151,14 +151,14 @@ def an_unconfirmed_order_is_rejected_after_retries(patch: Patch) -> None:
 
 
 def a_standing_connection_is_a_living_price(patch: Patch) -> None:
-    tick = Reference.tick
+    tick = Reference.on_timer
 
     def planted(self, now):
         for source in self._sources.values():
             self._lives(source, now)
         return tick(self, now)
 
-    patch.setattr(Reference, "tick", planted)
+    patch.setattr(Reference, "on_timer", planted)
 
 
 def fills_of_cross_matches_are_missed(patch: Patch) -> None:

@@ -7,7 +7,7 @@ import pykka
 import pytest
 
 from mmactors.actors import addresses
-from mmactors.actors.reference import ReferenceActor
+from mmactors.actors.reference import ReferenceRole
 from mmactors.core.params import VolatilityParams
 from mmactors.messages import (
     FeedWentStale,
@@ -17,7 +17,7 @@ from mmactors.messages import (
     SpotTicked,
     SubscribeReference,
 )
-from mmactors.runtime import Actor
+from mmactors.runtime import Actor, hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, YEAR_S, nanos
 
@@ -46,7 +46,7 @@ class Stage:
         for name, heard in (("supervisor", []), (addresses.JOURNAL, self.journal), ("market", self.market)):
             self.runtime.spawn(name, lambda *life, heard=heard: Recorder(*life, heard))
         self.runtime.spawn(
-            NAME, lambda *life: ReferenceActor(*life, asset="BTC", params=VolatilityParams(), stale_after_ns=nanos(2))
+            NAME, hosted(lambda: ReferenceRole(asset="BTC", params=VolatilityParams(), stale_after_ns=nanos(2)))
         )
         self.runtime.tell(NAME, SubscribeReference("market"))
 

@@ -124,7 +124,7 @@ def test_the_golden_logs_are_worth_replaying():
 
 PLANTED = {
     "lean_weight": lambda right: lambda f: right(f) * 1.000_001,
-    "room": lambda right: lambda f, params: right(f, params) - 1,
+    "position_limit": lambda right: lambda f, params: right(f, params) - 1,
     "close_at_ns": lambda right: lambda duration_ns, params: right(duration_ns, params) + 100_000_000,
 }
 """Changes of the schedule, each too small for most of the other tests."""
@@ -287,7 +287,7 @@ def test_a_wider_spread_would_have_quoted_further_away(tmp_path, capsys):
     assert main(["replay", str(golden("busy")), "--config", str(conf)]) == 0
     shown = capsys.readouterr().out
     assert market["market"] in shown
-    assert "Other quotes would have met other fills, which nobody knows" in shown
+    assert "Other quotes would have met other fills, which are unknown" in shown
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The order of a timeline is the canonical order of the deterministic runtime, whatever is told to whom."""
+"""The order of the event loop is the canonical order of the deterministic runtime, whatever is told to whom."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pykka
@@ -18,10 +19,12 @@ from mmactors.messages import (
     SpotTicked,
     TimePassed,
 )
-from mmactors.runtime.actor import Actor
+from mmactors.runtime.actor import hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
-from mmactors.runtime.event_loop import LoopMailbox, Timeline
+from mmactors.runtime.event_loop import EventLoop
 from mmactors.runtime.lanes import Lane
+from mmactors.runtime.role import Out, Role
+from mmactors.units import Nanos
 
 STEP = 10_000_000
 MESSAGES: tuple[object, ...] = (
@@ -36,13 +39,15 @@ MESSAGES: tuple[object, ...] = (
 )
 NODES = 3
 TELLING = st.tuples(st.integers(0, NODES - 1), st.integers(0, len(MESSAGES) - 1))
-SCRIPT = st.lists(st.lists(TELLING, max_size=3), max_size=12)
-"""What a node tells whom after its nth message; nothing once the script is over."""
+DOING = st.tuples(st.integers(0, NODES - 1), st.integers(0, len(MESSAGES) + 1))
+SCRIPT = st.lists(st.lists(DOING, max_size=3), max_size=12)
+"""What a node tells whom after its nth message, or whom it stops or spawns; nothing once the script is over."""
 
 PLAN = st.fixed_dictionaries(
     {
         "scripts": st.lists(SCRIPT, min_size=NODES, max_size=NODES),
         "periods": st.lists(st.lists(st.integers(1, 3), max_size=2), min_size=NODES, max_size=NODES),
+        "once": st.lists(st.lists(st.integers(0, 3), max_size=2), min_size=NODES, max_size=NODES),
         "outside": st.lists(st.tuples(st.integers(0, 6), st.lists(TELLING, min_size=1, max_size=3)), max_size=6),
         "closing": st.none() | st.tuples(st.integers(0, 5), st.integers(0, NODES - 1)),
     }
@@ -51,28 +56,56 @@ TIMERS = (TimePassed(), MarketHeartbeat("m", 1), TimePassed())
 Log = list[tuple[int, int, object]]
 
 
-class Node(Actor):
-    def __init__(self, runtime: Any, name: str, incarnation: int, *, number: int, plan: dict[str, Any], log: Log):
-        super().__init__(runtime, name, incarnation)
+class Node(Role):
+    def __init__(self, number: int, plan: dict[str, Any], log: Log) -> None:
         self.number, self.plan, self.log, self.count = number, plan, log, 0
 
-    def on_begin(self) -> None:
+    def begin(self, out: Out) -> None:
         for kind, period in enumerate(self.plan["periods"][self.number]):
-            self.every(period * STEP, TIMERS[kind])
+            out.every(period * STEP, TIMERS[kind])
+        for delay in self.plan["once"][self.number]:
+            out.after(delay * STEP, BookChanged("o", 7, 8))
 
-    def receive(self, message: Any) -> None:
-        self.log.append((self.clock.now(), self.number, message))
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        self.log.append((now, self.number, message))
         script = self.plan["scripts"][self.number]
         for to, what in script[self.count] if self.count < len(script) else ():
-            self.tell(str(to), MESSAGES[what])
+            if what == len(MESSAGES):
+                out.stop(str(to))
+            elif what > len(MESSAGES):
+                name = f"{self.number}.{self.count}"
+                if out.incarnation_of(name) is None:
+                    out.spawn(name, partial(Child, name, self.log))
+                    out.tell(name, MESSAGES[to])
+            else:
+                out.tell(str(to), MESSAGES[what])
         self.count += 1
+
+
+class Child(Role):
+    """Tells what it hears of, and of its beginning and end."""
+
+    def __init__(self, name: str, log: Log) -> None:
+        self.name, self.log = name, log
+
+    def begin(self, out: Out) -> None:
+        self.log.append((out.now(), out.incarnation, "begins"))
+        out.tell("0", MESSAGES[1])
+
+    def receive(self, message: Any, now: Nanos, out: Out) -> None:
+        self.log.append((now, out.incarnation, message))
+        out.stop(self.name)
+
+    def end(self, out: Out) -> None:
+        self.log.append((out.now(), out.incarnation, "ends"))
+        out.tell("1", MESSAGES[0])
 
 
 def with_actors(plan: dict[str, Any]) -> tuple[Log, int]:
     log: Log = []
     runtime = DeterministicRuntime(0, trace=False)
     for number in range(NODES):
-        runtime.spawn(str(number), lambda *of, number=number: Node(*of, number=number, plan=plan, log=log))
+        runtime.spawn(str(number), hosted(partial(Node, number, plan, log)))
     for at, tellings in plan["outside"]:
         runtime.call_at(
             at * STEP, lambda tellings=tellings: [runtime.tell(str(to), MESSAGES[what]) for to, what in tellings]
@@ -87,57 +120,34 @@ def with_actors(plan: dict[str, Any]) -> tuple[Log, int]:
     return found
 
 
-def with_posts(plan: dict[str, Any]) -> tuple[Log, int]:
+def in_a_loop(plan: dict[str, Any]) -> tuple[Log, int]:
     log: Log = []
-    timeline = Timeline(0)
-    posts: list[LoopMailbox] = []
-
-    def node(number: int) -> LoopMailbox:
-        count = 0
-
-        def begin() -> None:
-            for kind, period in enumerate(plan["periods"][number]):
-                posts[number].every(period * STEP, TIMERS[kind])
-
-        def receive(message: Any, now: int) -> None:
-            nonlocal count
-            log.append((now, number, message))
-            script = plan["scripts"][number]
-            tellings = script[count] if count < len(script) else []
-            count += 1
-            tell(tellings)
-
-        return LoopMailbox(timeline, begin, receive)
-
-    def tell(tellings: list[tuple[int, int]]) -> None:
-        for to, what in tellings[:-1]:
-            posts[to].tell(MESSAGES[what])
-        for to, what in tellings[-1:]:
-            posts[to].tell_last(MESSAGES[what])
-
-    posts += [node(number) for number in range(NODES)]
+    loop = EventLoop(0)
+    for number in range(NODES):
+        loop.spawn(str(number), partial(Node, number, plan, log))
     for at, tellings in plan["outside"]:
-        timeline.call_at(at * STEP, lambda tellings=tellings: tell(tellings))
+        loop.call_at(at * STEP, lambda tellings=tellings: [loop.tell(str(to), MESSAGES[what]) for to, what in tellings])
     if plan["closing"] is not None:
         at, closed = plan["closing"]
-        timeline.call_at(at * STEP, posts[closed].close)
-    timeline.run_until(7 * STEP)
-    return log, timeline.dead_letters
+        loop.call_at(at * STEP, lambda: loop.stop(str(closed)))
+    loop.run_until(Nanos(7 * STEP))
+    return log, loop.dead_letters
 
 
 @settings(max_examples=300, deadline=None)
 @given(PLAN)
 def test_the_order_is_that_of_the_actors(plan):
-    assert with_posts(plan) == with_actors(plan)
+    assert in_a_loop(plan) == with_actors(plan)
 
 
-@pytest.mark.parametrize("run", [with_actors, with_posts])
+@pytest.mark.parametrize("run", [with_actors, in_a_loop])
 def test_a_timer_that_is_due_queues_before_what_comes_of_the_messages_before_it(
     run: Callable[[dict[str, Any]], tuple[Log, int]],
 ):
     plan = {
         "scripts": [[[(0, 1)]], [], []],  # its first message makes node 0 tell itself another
         "periods": [[1], [], []],
+        "once": [[], [], []],
         "outside": [(1, [(0, 0)])],
         "closing": None,
     }

@@ -114,7 +114,7 @@ def test_a_market_actor_that_dies_starts_again_and_its_session_goes_on(monkeypat
     (name,) = [name for name in twin.runtime.names() if name.startswith("market:")]
     before = twin.runtime.incarnation(name)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.quoting.maker.Quoter.aim", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.quoting.maker.Quoter.target", lambda *_: 1 / 0)
         twin.run(0.2)
     twin.run(5)
     assert twin.runtime.incarnation(name) != before
@@ -129,7 +129,7 @@ def test_a_reference_that_dies_is_followed_again(monkeypatch):
     twin = ActorRun(config(5))
     twin.run(20)
     with monkeypatch.context() as patch:
-        patch.setattr("mmactors.core.reference.reference.Reference.tick", lambda *_: 1 / 0)
+        patch.setattr("mmactors.core.reference.reference.Reference.on_timer", lambda *_: 1 / 0)
         twin.run(0.2)
     twin.run(5)
     assert twin.runtime.incarnation("reference:BTC") is not None

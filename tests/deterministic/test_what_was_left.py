@@ -10,9 +10,9 @@ import pytest
 from loguru import logger
 
 from mmactors.actors import addresses
-from mmactors.actors.gateway import GatewayActor
-from mmactors.actors.journal import JournalActor
-from mmactors.actors.risk import RiskActor
+from mmactors.actors.gateway import GatewayRole
+from mmactors.actors.journal import JournalRole
+from mmactors.actors.risk import RiskRole
 from mmactors.core.desk.desk import OrderDesk
 from mmactors.core.params import MakerParams, RiskParams
 from mmactors.core.risk.trading_state import RiskRules
@@ -40,6 +40,7 @@ from mmactors.ops.console import ConsoleReporter
 from mmactors.ops.event_log import EventLog
 from mmactors.ops.journal import DAY_NS, JournalStore, Settlement
 from mmactors.ops.market_log import MarketLogs
+from mmactors.runtime.actor import hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks, nanos
 
@@ -98,13 +99,14 @@ class Life:
         self.runtime = DeterministicRuntime(NOW)
         self.runtime.spawn(
             addresses.JOURNAL,
-            lambda *life: JournalActor(
-                *life,
-                store=self.store,
-                console=ConsoleReporter(self.said.append),
-                logs=MarketLogs(folder / f"markets{self.run}", self.run),
-                events=EventLog(folder / f"events{self.run}", run=self.run, config="{}"),
-                sessions=self.sessions,
+            hosted(
+                lambda: JournalRole(
+                    store=self.store,
+                    console=ConsoleReporter(self.said.append),
+                    logs=MarketLogs(folder / f"markets{self.run}", self.run),
+                    events=EventLog(folder / f"events{self.run}", run=self.run, config="{}"),
+                    sessions=self.sessions,
+                )
             ),
         )
 
@@ -120,13 +122,13 @@ class Life:
         """Connect to a venue, and let a minute pass."""
         desk = OrderDesk(lambda _: MakerParams(), prefix=f"r{self.run}", ack_timeout_ns=nanos(2))
         settled = [PastSettlement(each.market, each.resolution, each.yes, each.no) for each in self.store.settlements()]
-        desk.recall(settled, self.left)
+        desk.restore(settled, self.left)
         day = NOW // DAY_NS
         rules = RiskRules(RiskParams(), earned_before=self.store.day_pnl(day), day=day)
-        self.runtime.spawn(addresses.RISK, lambda *life: RiskActor(*life, rules=rules))
+        self.runtime.spawn(addresses.RISK, hosted(lambda: RiskRole(rules=rules)))
         self.runtime.spawn(
             addresses.GATEWAY,
-            lambda *life: GatewayActor(*life, desk=desk, connect=venue.connect, latencies_us=deque()),
+            hosted(lambda: GatewayRole(desk=desk, connect=venue.connect, latencies_us=deque())),
         )
         self.wait(60)
         return rules

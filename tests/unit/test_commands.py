@@ -1,10 +1,12 @@
 """What a command says of its own arguments: each by the name that was typed."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from mmactors.cli.main import main
+from mmactors.cli.main import main, parser
 
 CONF = Path(__file__).parents[2] / "conf" / "sim.yaml"
 ARENA = CONF.with_name("arena.yaml")
@@ -67,3 +69,28 @@ def test_a_variable_of_the_users_own_keeps_its_name(capsys, monkeypatch):
     assert line.endswith(
         "got '8M'; allowed: one of 1M, 5M, 15M, 1H [set by --session, MM__simulator__sessions__0__duration]"
     )
+
+
+@pytest.mark.parametrize("command", parser().commands.values(), ids=parser().commands)
+def test_every_command_is_listed_and_has_an_example_that_it_takes(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(CONF.parents[1])
+    args = parser().parse_args(shlex.split(command.example.split(" > ")[0]))
+    assert f"mmactors {command.example}\n" in command.format_help()
+    assert command.prog == f"mmactors {shlex.split(command.example)[0]}"
+    assert command.what in parser().format_help()
+    assert callable(args.command)
+
+
+def test_help_lists_the_commands_by_groups():
+    text = parser().format_help()
+    assert text.index("\ntrading:\n") < text.index("  run ") < text.index("\nresearch:\n") < text.index("  arena ")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shells_completion_knows_every_command(shell, capsys):
+    assert main(["completion", shell]) == 0
+    written = capsys.readouterr().out
+    assert all(name in written for name in parser().commands)
+    if shell == "bash":
+        assert subprocess.run(["bash", "-n"], input=written, text=True, capture_output=True).returncode == 0

@@ -9,7 +9,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mmactors import __version__
+
 ROOT = Path(__file__).parents[2]
+UNIT = ("systemd", "mmactors@.service")
 LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "requirements").glob("*.txt"))}
 
 
@@ -97,3 +100,28 @@ def test_every_pin_has_digests_and_no_lock_says_where_from():
             assert re.match(r"[\w.-]+==\S+ .*\\\n(    --hash=sha256:[0-9a-f]{64}( \\)?\n)+", pin), (part, pin[:80])
         assert "://" not in text
         assert not re.search(r"^-", text, re.MULTILINE)
+
+
+def test_the_image_and_the_service_install_from_the_lock_and_run_what_make_runs():
+    image, unit, make = (ROOT.joinpath(*at).read_text() for at in (["Dockerfile"], UNIT, ["Makefile"]))
+    run = re.search(r"^run: install\n\t@exec \$\(BIN\)/python (.*)$", make, re.MULTILINE)[1]
+    assert re.search(r"^install:\n\t@\$\(PYTHON\) install\.py$", make, re.MULTILINE)
+    assert "\nRUN python3 install.py\n" in image
+    assert "`python3 install.py`" in unit
+    python = "/opt/mmactors/.venv/bin/python"
+    assert f'ENTRYPOINT ["{python}", "{run.split()[0]}"]\nCMD ["{run.split()[1]}"]\n' in image
+    assert f"ExecStart={python} {run.split()[0]} conf/%i.yaml\n" in unit
+
+
+def test_the_image_has_what_its_commands_need():
+    image, wanted = (ROOT / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text().splitlines()
+    copied = [name for line in re.findall(r"^COPY (.*) \S+$", image, re.MULTILINE) for name in line.split()]
+    assert sorted(copied) == sorted(line[1:] for line in wanted if line.startswith("!"))
+    assert all((ROOT / name).exists() for name in copied)
+    lowest = tuple(map(int, re.search(r"python_requires = >=(\d+)\.(\d+)", (ROOT / "setup.cfg").read_text()).groups()))
+    assert tuple(map(int, re.search(r"^FROM python:(\d+)\.(\d+)-slim$", image, re.MULTILINE).groups())) >= lowest
+
+
+def test_the_version_has_its_changes():
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## {re.escape(__version__)}\b", changes, re.MULTILINE)

@@ -34,15 +34,15 @@ from mmactors.value import value
 class Conditions:
     """What the gate must know of the account as a whole at this moment. `offset_ns`: the venue's clock minus ours.
 
-    `barred` is the direction in which the market's asset may not be added to.
+    `blocked` is the direction in which the market's asset may not be added to.
     """
 
     now: Nanos
     offset_ns: Nanos
     state: TradingState
-    pulse_age_ns: int
+    heartbeat_age_ns: int
     synced: bool
-    barred: int = 0
+    blocked: int = 0
 
 
 class Denial(NamedTuple):
@@ -88,7 +88,7 @@ class Admission:
             order = orders.get(replace.client_id)
             if order is None or order.final or order.market != market.id:
                 continue
-            denial = self._denied_move(context, replace, order)
+            denial = self._denied_replace(context, replace, order)
             if denial is None:
                 self._portfolio.replace(replace, now)
                 replaces.append(replace)
@@ -123,7 +123,7 @@ class Admission:
         if cancels or replaces or places:
             self._entry.send(market, cancels, replaces, places, step)
 
-    def _denied_move(self, context: "_Context", move: ReplaceOrder, order: WorkingOrder) -> Denial | None:
+    def _denied_replace(self, context: "_Context", move: ReplaceOrder, order: WorkingOrder) -> Denial | None:
         if order.cancelling:
             return Denial("cancelling", "it is being cancelled")
         if order.unknown:
@@ -143,29 +143,29 @@ class Admission:
         remaining = item.size - (0 if order is None else order.filled)
         contracts, ticks = remaining, remaining * item.ticks
         if order is not None:
-            contracts, ticks = order.cost_of_move(item.ticks, remaining)
+            contracts, ticks = order.cost_of_replace(item.ticks, remaining)
         cost = with_fees(market, ticks * market.tick_micros, contracts)
         objection = gate(
             OrderCheck(
-                market,
-                context.params,
-                outcome,
-                item.ticks,
-                item.size,
-                remaining,
-                portfolio.account.position(market.id).net,
-                self._table.committed(market.id, outcome, besides=name),
-                self._opposing_ticks(context, outcome),
-                market.expires_venue_ns - (conditions.now + conditions.offset_ns),
-                conditions.now - context.intent.priced_ns,
-                portfolio.free_cash(besides=name),
-                cost,
-                portfolio.worst_loss(market.id, outcome, cost, besides=name),
-                context.intent.reason.d2,
-                conditions.state,
-                conditions.pulse_age_ns,
-                conditions.synced,
-                conditions.barred,
+                market=market,
+                params=context.params,
+                outcome=outcome,
+                ticks=item.ticks,
+                size=item.size,
+                remaining=remaining,
+                net=portfolio.account.position(market.id).net,
+                same=self._table.committed(market.id, outcome, besides=name),
+                opposing_ticks=self._opposing_ticks(context, outcome),
+                venue_tau_ns=market.expires_venue_ns - (conditions.now + conditions.offset_ns),
+                priced_age_ns=conditions.now - context.intent.priced_ns,
+                cash_free=portfolio.free_cash(besides=name),
+                cost=cost,
+                exposure_after=portfolio.worst_loss(market.id, outcome, cost, besides=name),
+                d2=context.intent.reason.d2,
+                state=conditions.state,
+                heartbeat_age_ns=conditions.heartbeat_age_ns,
+                synced=conditions.synced,
+                blocked=conditions.blocked,
             )
         )
         if objection is not None:

@@ -116,30 +116,30 @@ class OrderDesk:
             self.portfolio, self.entry, prefix=prefix, ack_timeout_ns=ack_timeout_ns, counters=self.counters
         )
         self.state = TradingState.ACTIVE
-        self.barred: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
+        self.blocked: dict[str, int] = {}  # by asset, the direction in which its exposure may not grow
         self.offset_ns = Nanos(0)
         self._offset_trip_ns: Nanos | None = None
         self.account_name = ""
         self._params_of = params_of
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
         self._incarnations: dict[str, int] = {}
-        self._heard_ns: dict[str, Nanos] = {}
+        self._last_heartbeat_ns: dict[str, Nanos] = {}
         self._waiting: dict[str, None] = {}  # market actors that began and are not told yet where they stand
         self._posts_only = True
         self._books_due: dict[str, int] = {}  # by market, when to begin to follow its book, on the venue's clock
-        self._pulse_ns = Nanos(0)
+        self._risk_heartbeat_ns = Nanos(0)
         self._patience_ns = min(CANCEL_AGAIN_NS, ASK_AGAIN_NS, ack_timeout_ns)
         self._cancel_all_at: Nanos | None = None
-        self._markets_looked_ns = self._markets_asked_ns = Nanos(0)
+        self._markets_checked_ns = self._markets_asked_ns = Nanos(0)
         self._given_up: set[str] = set()
         self._unresolved: dict[str, Market] = {}
         self._merge_below = merge_below
         self._can_merge = False
-        self._cash_told = Micros(0)
+        self._published_cash = Micros(0)
         self._merge_again_ns = Nanos(0)
-        self._looks_back = False
-        self._past = Recovery(self.account)
-        self._stopping = self._stop_acked = self._stop_told = False
+        self._asks_back = False
+        self._recovery = Recovery(self.account)
+        self._stopping = self._stop_acked = self._stop_reported = False
         self._stop_op = 0
 
     @property
@@ -152,16 +152,16 @@ class OrderDesk:
         """Where in the venue's stream this run began."""
         return self.reconciliation.start_seq
 
-    def recall(self, settled: Iterable[PastSettlement], left: Iterable[PastHolding] = ()) -> None:
+    def restore(self, settled: Iterable[PastSettlement], orphaned: Iterable[PastHolding] = ()) -> None:
         """Know again what earlier runs did, before the first report.
 
-        What they saw settled, the venue may correct yet; what they `left`, it settled while none was there, or will.
+        What they saw settled, the venue may correct yet; what they left `orphaned`, it settled meanwhile, or will.
         """
         for each in settled:
-            self.account.recall(each)
-            self._looks_back = True
-        for holding in left:
-            self._past.recall(holding)
+            self.account.restore(each)
+            self._asks_back = True
+        for holding in orphaned:
+            self._recovery.restore(holding)
 
     # --- what the program tells -------------------------------------------------------------------
 
@@ -173,14 +173,14 @@ class OrderDesk:
                 self._intend(message, now, step)
             case MarketReady():
                 self._incarnations[message.market] = message.incarnation
-                self._heard_ns[message.market] = now
+                self._last_heartbeat_ns[message.market] = now
                 self._waiting[message.market] = None
-                self._past.tend(message.market)
+                self._recovery.claim(message.market)
                 self._cancel_market(message.market, now, step)
             case MarketHeartbeat() if self._incarnations.get(message.market) == message.incarnation:
-                self._heard_ns[message.market] = now
+                self._last_heartbeat_ns[message.market] = now
             case RiskHeartbeat():
-                self._pulse_ns = now
+                self._risk_heartbeat_ns = now
             case TradingStateChanged() if not self._stopping:
                 self.state = message.state
                 if message.state in (TradingState.HALTED, TradingState.TRAPPED):
@@ -188,16 +188,16 @@ class OrderDesk:
                 elif message.state is TradingState.REDUCING:
                     self.entry.cancel(self.portfolio.adding(), now, step)
             case AssetExposed():
-                if message.barred and self.barred.get(message.asset, 0) != message.barred:
-                    self.entry.cancel(self._adding_to(message.asset, message.barred), now, step)
-                self.barred[message.asset] = message.barred
+                if message.blocked and self.blocked.get(message.asset, 0) != message.blocked:
+                    self.entry.cancel(self._adding_to(message.asset, message.blocked), now, step)
+                self.blocked[message.asset] = message.blocked
             case CancelAll() if message.market is not None:
                 self._cancel_market(message.market, now, step)
             case CancelAll():
-                self._stopping, self._stop_acked, self._stop_told = True, False, False
+                self._stopping, self._stop_acked, self._stop_reported = True, False, False
                 self.state = TradingState.HALTED
                 self._stop_op = self._cancel_everything(now, step)
-                self._tell_status(step)
+                self._publish_status(step)
             case _:
                 pass
         return self._finish(step)
@@ -206,45 +206,53 @@ class OrderDesk:
         """Let time pass: ask about what went unanswered, cancel for silent markets, report when all is cancelled."""
         step = Step()
         self.entry.budget.refill(now)
-        owed, patient_ns, tended = False, now - self._patience_ns, self._tended(now)
+        missing_fills, patient_ns, live = False, now - self._patience_ns, self._live_markets(now)
         due = []
         for order in self.table.orders.values():
-            owed = owed or order.final
+            missing_fills = missing_fills or order.final
             if order.since_ns >= patient_ns:
                 continue  # nothing is due so soon after the last request
-            if order.in_flight or order.market not in tended or self.reconciliation.strangers:
+            if order.in_flight or order.market not in live or self.reconciliation.foreign:
                 due.append(order)
         for order in due:
-            if self._orphaned(order, tended, now):
+            if self._unattended(order, live, now):
                 self.entry.cancel([order], now, step)
             elif order.in_flight:
-                self.reconciliation.chase(order, now, step, ask=self.synced or self._stopping)
-        self.reconciliation.chase_fills(now, step, owed=owed)
+                self.reconciliation.requery(order, now, step, ask=self.synced or self._stopping)
+        self.reconciliation.requery_fills(now, step, missing_fills=missing_fills)
         for name, due_ns in list(self._books_due.items()):
             if now + self.offset_ns >= due_ns:
                 del self._books_due[name]
                 step.requests.append(WatchBook(name, on=True))
-        if now - self._markets_looked_ns >= OVERDUE_NS:
-            self._markets_looked_ns = now
+        if now - self._markets_checked_ns >= OVERDUE_NS:
+            self._markets_checked_ns = now
             if self._overdue(now, step):
                 self._markets_asked_ns = now
                 step.requests.append(FetchMarkets("RESOLVED"))
-            if self._past:
-                self._past.check(self._unresolved, now, step)
-        if self.account.cash_micros != self._cash_told and self.account.cash_micros < self._merge_below and self.synced:
-            self._tell_status(step)  # short of cash, ladders must be cut to what there is
+            if self._recovery:
+                self._recovery.check(self._unresolved, now, step)
+        if (
+            self.account.cash_micros != self._published_cash
+            and self.account.cash_micros < self._merge_below
+            and self.synced
+        ):
+            self._publish_status(step)  # short of cash, ladders must be cut to what there is
         if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
             self._merge(now, step)
-        if self._cancel_all_at is not None and now - self._cancel_all_at > self.ack_timeout_ns and not self._stop_told:
+        if (
+            self._cancel_all_at is not None
+            and now - self._cancel_all_at > self.ack_timeout_ns
+            and not self._stop_reported
+        ):
             self._cancel_everything(now, step)
-        if self._stop_acked and not self._stop_told and len(self.table) == 0:
-            self._stop_told = True
+        if self._stop_acked and not self._stop_reported and len(self.table) == 0:
+            self._stop_reported = True
             step.events.append(AllCancelled(0))
         return self._finish(step)
 
     def forget(self, market: str) -> None:
         """Drop what is kept for a market actor that has retired."""
-        self._heard_ns.pop(market, None)
+        self._last_heartbeat_ns.pop(market, None)
         self._incarnations.pop(market, None)
         self._waiting.pop(market, None)
         self._books_due.pop(market, None)
@@ -280,21 +288,21 @@ class OrderDesk:
                     step.events.append(report)
                 self.entry.disconnected()
                 self.reconciliation.disconnect(step)
-                self._tell_status(step)
+                self._publish_status(step)
             case ClockMeasured():
                 self._measured(report)
-                self._tell_status(step)
+                self._publish_status(step)
             case AccountSnapshot():
                 self.reconciliation.snapshot(report, now, step)
-                for event in step.events if self._past else ():
+                for event in step.events if self._recovery else ():
                     if isinstance(event, VenuePosition):
-                        self._past.hold(event)
-            case FillsFetched() if self._past and report.since_seq < self.start_seq:
-                self._past.fetched(report, now, step)
+                        self._recovery.hold(event)
+            case FillsFetched() if self._recovery and report.since_seq < self.start_seq:
+                self._recovery.fetched(report, now, step)
             case FillsFetched():
                 if self.reconciliation.fills(report, now, step):
-                    self._tell_status(step)
-                    self._look_back(now, step)
+                    self._publish_status(step)
+                    self._ask_back(now, step)
             case StreamGapped():
                 self.reconciliation.gap()
             case AccountReported():
@@ -303,7 +311,7 @@ class OrderDesk:
                     self.account.cash_micros = report.cash_micros
                 elif report.reason == "merge":
                     self.reconciliation.merged(report, step)
-                self._tell_status(step)
+                self._publish_status(step)
             case MergeReported() if report.error is not None:
                 self.counters["merges_failed"] += 1
                 self._merge_again_ns = Nanos(now + MERGE_REFUSED_NS)
@@ -317,17 +325,17 @@ class OrderDesk:
                 self.reconciliation.fetched(report, now, step)
             case MarketReported():
                 self._market(report.market, report.event, step)
-                if self._past and report.market.status is MarketStatus.RESOLVED:
-                    self._past.resolved(report.market, now, step)
+                if self._recovery and report.market.status is MarketStatus.RESOLVED:
+                    self._recovery.resolved(report.market, now, step)
         return self._finish(step)
 
-    def _look_back(self, now: Nanos, step: Step) -> None:
+    def _ask_back(self, now: Nanos, step: Step) -> None:
         """Ask the venue, once, about what earlier runs settled or left."""
-        if self._past:
-            self._past.begin(self.start_seq, now, step)
-        elif self._looks_back:
+        if self._recovery:
+            self._recovery.begin(self.start_seq, now, step)
+        elif self._asks_back:
             step.requests.append(FetchMarkets("RESOLVED"))
-        self._looks_back = False
+        self._asks_back = False
 
     def _market(self, market: Market, event: str, step: Step) -> None:
         known = self.markets.get(market.id)
@@ -350,7 +358,7 @@ class OrderDesk:
                 if again and event == "snapshot" and known is None:  # the cash that was adopted has it already
                     self.account.cash_micros = Micros(self.account.cash_micros - change)
                 step.events.append(MarketResolved(market, market.resolution, change if again else Micros(0)))
-                self._tell_status(step)
+                self._publish_status(step)
                 if known is not None:
                     step.requests.append(WatchBook(market.id, on=False))
         elif known is None:
@@ -401,16 +409,16 @@ class OrderDesk:
         if self._incarnations.get(intent.market) != intent.incarnation:
             self.counters["fenced_intents"] += 1
             return
-        self._heard_ns[intent.market] = now
+        self._last_heartbeat_ns[intent.market] = now
         market = self.markets.get(intent.market)
         if market is None:
             self.counters["intents_for_unknown_markets"] += 1
             for place in intent.places:
                 step.events.append(OrderDenied(intent.market, place.client_id, "market", "the venue lists none such"))
             return
-        pulse_age_ns = now - self._pulse_ns
+        heartbeat_age_ns = now - self._risk_heartbeat_ns
         conditions = Conditions(
-            now, self.offset_ns, self.state, pulse_age_ns, self.synced, self.barred.get(market.asset, 0)
+            now, self.offset_ns, self.state, heartbeat_age_ns, self.synced, self.blocked.get(market.asset, 0)
         )
         self._admission.admit(intent, market, conditions, step)
 
@@ -419,14 +427,15 @@ class OrderDesk:
         there = {name for name, market in self.markets.items() if market.asset == asset}
         return [order for order in self.portfolio.adding() if order.outcome is outcome and order.market in there]
 
-    def _tended(self, now: Nanos) -> set[str]:
+    def _live_markets(self, now: Nanos) -> set[str]:
         """The markets whose actors are there to cancel their orders."""
         since_ns = now - MARKET_SILENCE_NS
-        return {name for name, heard_ns in self._heard_ns.items() if heard_ns >= since_ns and name not in self._waiting}
+        heartbeats = self._last_heartbeat_ns
+        return {name for name, at_ns in heartbeats.items() if at_ns >= since_ns and name not in self._waiting}
 
-    def _orphaned(self, order: WorkingOrder, tended: set[str], now: Nanos) -> bool:
+    def _unattended(self, order: WorkingOrder, live: set[str], now: Nanos) -> bool:
         """Whether it is time to cancel an order for want of anybody else who would."""
-        if order.market in tended and not self.reconciliation.is_stranger(order.client_id):
+        if order.market in live and not self.reconciliation.is_foreign(order.client_id):
             return False
         return not (order.final or order.cancelling) and now - order.since_ns > CANCEL_AGAIN_NS
 
@@ -447,10 +456,10 @@ class OrderDesk:
     def _finish(self, step: Step) -> Step:
         if self._waiting and self.synced:
             self._hydrate(step)
-        if self._past:
+        if self._recovery:
             for event in step.events:
                 if isinstance(event, OrderFilled):
-                    self._past.fill(event)
+                    self._recovery.fill(event)
         return step
 
     def _hydrate(self, step: Step) -> None:
@@ -492,7 +501,7 @@ class OrderDesk:
             return None
         return market.expires_venue_ns - round((limits.cross_f + BOOK_BEFORE_F) * market.duration_ns)
 
-    def _tell_status(self, step: Step) -> None:
+    def _publish_status(self, step: Step) -> None:
         there = self.synced and not self._stopping
-        self._cash_told = self.account.cash_micros
+        self._published_cash = self.account.cash_micros
         step.events.append(VenueStatus(there, self.offset_ns, self.entry.latency_s, self.account.cash_micros))

@@ -112,17 +112,17 @@ class OrderEntry:
     ) -> None:
         """Send a market's admitted changes, already entered in the table and paid for, as one batch."""
         orders = self._table.orders
-        moves = []
+        replace_items = []
         for replace in replaces:
             order_id = orders[replace.client_id].order_id
             assert order_id is not None  # what is not known to rest is not admitted
             price = Micros(replace.ticks * market.tick_micros)
-            moves.append(ReplaceItem(replace.client_id, order_id, price, replace.size))
+            replace_items.append(ReplaceItem(replace.client_id, order_id, price, replace.size))
         step.requests.append(
             SendBatch(
                 self._next_op(),
                 tuple(CancelItem(client_id, orders[client_id].order_id) for client_id in cancels),
-                tuple(moves),
+                tuple(replace_items),
                 tuple(
                     PlaceItem(
                         place.client_id,

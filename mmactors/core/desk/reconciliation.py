@@ -39,7 +39,7 @@ from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 ASK_AGAIN_NS = Nanos(2 * SECOND)
 """How long an unknown order, or a fill that is owed, waits before it is asked about again."""
 
-MOST_QUESTIONS = 2
+MOST_QUERIES = 2
 """Asked about so often without an answer, an order in doubt is cancelled as well: the session may stand while REST is
 away, and what nobody can move rests at a price of long ago."""
 
@@ -82,11 +82,11 @@ class Reconciliation:
         self._held: tuple[int, VenuePosition] | None = None  # what a snapshot says is held where a merge is in doubt
         self._since_held: Counter[Outcome] = Counter()  # contracts bought there after it
         self._missing: frozenset[str] | None = None  # rested, but not in the snapshot: gone once the fills are in
-        self._strangers: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
+        self._foreign: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
         self._absent: set[str] = set()  # places that the venue did not know when it was asked once
         self._lost: set[str] = set()  # places given up for lost; one that turns up after all is cancelled
         self._vanished: dict[str, int] = {}  # rested, but the venue knows them no more: gone at this page of fills
-        self._pages_asked = self._pages_heard = self._page_needed = 0  # they are answered in order
+        self._pages_asked = self._pages_received = self._page_needed = 0  # they are answered in order
         self._fills_asked_ns = Nanos(0)
 
     # --- the connection ---------------------------------------------------------------------------
@@ -133,14 +133,14 @@ class Reconciliation:
             if position.market == self.merging:
                 self._held = snapshot.seq, position
                 self._since_held.clear()
-        strangers = []
+        foreign = []
         for venue_order in snapshot.orders:
             order = self._table.orders.get(_name(venue_order))
             if order is None:
-                strangers.append(self._stranger(venue_order, snapshot.seq, now))
+                foreign.append(self._adopt_foreign(venue_order, snapshot.seq, now))
             elif order.unknown or not order.in_flight:  # what is in flight on this connection is answered on it
                 self._align(order, venue_order, step)
-        self._entry.cancel(strangers, now, step)
+        self._entry.cancel(foreign, now, step)
         resting = {_name(venue_order) for venue_order in snapshot.orders}
         self._missing = frozenset(
             order.client_id for order in self._table if order.order_id is not None and order.client_id not in resting
@@ -150,20 +150,20 @@ class Reconciliation:
 
     def fills(self, report: FillsFetched, now: Nanos, step: Step) -> bool:
         """Book a page of fills, and end the orders that waited for it; return whether that puts us in step."""
-        self._pages_heard = min(self._pages_heard + 1, self._pages_asked)
+        self._pages_received = min(self._pages_received + 1, self._pages_asked)
         if report.error is not None:
-            self._counters["fills_fetch_failed"] += 1  # `chase_fills` asks again
+            self._counters["fills_fetch_failed"] += 1  # `requery_fills` asks again
             return False
         for fill in report.fills:
             self.fill(fill, step)
             self.seq = max(self.seq, fill.seq)
         for name, page in list(self._vanished.items()):
-            if page <= self._pages_heard:
+            if page <= self._pages_received:
                 del self._vanished[name]
                 order = self._table.orders.get(name)
                 if order is not None and order.unknown:
                     self._end(order, order.filled, "gone", step)
-        if self._missing is None or self._pages_heard < self._page_needed:
+        if self._missing is None or self._pages_received < self._page_needed:
             return False
         for order in self._table:
             if order.client_id in self._missing:
@@ -189,7 +189,7 @@ class Reconciliation:
             self._since_held[fill.outcome] += fill.size
         if fill.client_id not in self._table.orders:
             self._counters["fills_of_finished_orders"] += 1
-        if fill.seq <= self._strangers.get(fill.client_id, -1):
+        if fill.seq <= self._foreign.get(fill.client_id, -1):
             step.events.append(event)
         else:
             self._happened(event, step)
@@ -223,7 +223,7 @@ class Reconciliation:
         order = self._table.orders.get(name)
         if order is None:
             if report.order.status in LIVE and (name in self._lost or not name.startswith(self._prefix)):
-                self._entry.cancel([self._stranger(report.order, report.seq, now)], now, step)
+                self._entry.cancel([self._adopt_foreign(report.order, report.seq, now)], now, step)
             return
         if report.reason == "reject":  # the answer to its batch says why
             return
@@ -241,16 +241,16 @@ class Reconciliation:
         if error is None and result.order is not None:
             self._done(order, result.action, result.order, step)
         elif error is None:
-            self._doubt(order, "an answer without the order", now, step)
-        elif error.code == "ORDER_NOT_FOUND" and name in self._strangers:
+            self._mark_unconfirmed(order, "an answer without the order", now, step)
+        elif error.code == "ORDER_NOT_FOUND" and name in self._foreign:
             self._end(order, order.filled, error.code, step)
         elif error.kind == "unknown" or error.code == "ORDER_NOT_FOUND":
-            self._doubt(order, error.code, now, step)
+            self._mark_unconfirmed(order, error.code, now, step)
         elif result.original_cancelled or (result.order is not None and result.order.status not in LIVE):
             filled = result.order.filled if result.order is not None else order.filled
             self._end(order, filled, error.code, step)
         elif error.code == "ORDER_NOT_OPEN":  # without the word on how it ended
-            self._doubt(order, error.code, now, step)
+            self._mark_unconfirmed(order, error.code, now, step)
         elif result.action == "place":
             self._counters[f"rejected_{error.code}"] += 1
             self._happened(OrderRejected(market, name, error.code, error.message, error.retry_after_ms), step)
@@ -270,7 +270,7 @@ class Reconciliation:
         elif order.order_id is not None:  # not found is not final by itself: fills first
             self._ask_fills(now, step)
             self._vanished[order.client_id] = self._pages_asked
-        elif order.client_id not in self._absent:  # it may still be on its way: `chase` asks again
+        elif order.client_id not in self._absent:  # it may still be on its way: `requery` asks again
             self._absent.add(order.client_id)
         else:
             self._absent.discard(order.client_id)
@@ -280,41 +280,41 @@ class Reconciliation:
 
     # --- what is not answered ---------------------------------------------------------------------
 
-    def chase(self, order: WorkingOrder, now: Nanos, step: Step, *, ask: bool) -> None:
+    def requery(self, order: WorkingOrder, now: Nanos, step: Step, *, ask: bool) -> None:
         """Doubt an order that went unanswered; ask again about one in doubt, if `ask`, and in the end cancel it."""
         waited = now - order.since_ns
-        if order.final:  # it is owed fills, see `chase_fills`
+        if order.final:  # it is owed fills, see `requery_fills`
             return
         if order.unknown:
             if ask and waited > ASK_AGAIN_NS:
                 self._ask(order, now, step)
-                if order.questions > MOST_QUESTIONS and self.connected:
+                if order.queries > MOST_QUERIES and self.connected:
                     self._entry.cancel_again(order, now, step)
         elif order.in_flight and waited > self._ack_timeout_ns:
-            self._doubt(order, "no answer", now, step)
+            self._mark_unconfirmed(order, "no answer", now, step)
 
-    def chase_fills(self, now: Nanos, step: Step, *, owed: bool) -> None:
+    def requery_fills(self, now: Nanos, step: Step, *, missing_fills: bool) -> None:
         """Ask again for fills that a finished order is owed, or that keep us out of step."""
         behind = self.connected and self._missing is not None
-        if (owed or behind) and now - self._fills_asked_ns > ASK_AGAIN_NS:
+        if (missing_fills or behind) and now - self._fills_asked_ns > ASK_AGAIN_NS:
             self._ask_fills(now, step)
 
     @property
-    def strangers(self) -> bool:
+    def foreign(self) -> bool:
         """Whether any order that may still fill was not placed by this run."""
-        return bool(self._strangers)
+        return bool(self._foreign)
 
-    def is_stranger(self, client_id: str) -> bool:
+    def is_foreign(self, client_id: str) -> bool:
         """Whether the order was not placed by this run."""
-        return client_id in self._strangers
+        return client_id in self._foreign
 
     # --- events and questions ---------------------------------------------------------------------
 
-    def _stranger(self, venue_order: VenueOrder, seq: int, now: Nanos) -> WorkingOrder:
+    def _adopt_foreign(self, venue_order: VenueOrder, seq: int, now: Nanos) -> WorkingOrder:
         """Take an order that is not ours into the table, so that it counts, and is kept at until it is gone."""
         self._counters["strangers_cancelled"] += 1
         name = _name(venue_order)
-        self._strangers[name] = seq
+        self._foreign[name] = seq
         return self._portfolio.adopt_order(name, venue_order, now)
 
     def _done(self, order: WorkingOrder, action: str, venue_order: VenueOrder, step: Step) -> None:
@@ -342,10 +342,10 @@ class Reconciliation:
         order.version = venue_order.version
         if order.cancelling:
             self._happened(OrderUnchanged(market, name, "cancel", "ALIVE", "still rests"), step)
-        while len(order.moves) > 1:
+        while len(order.pending_replaces) > 1:
             self._happened(OrderUnchanged(market, name, "replace", "SETTLED", "settled by query"), step)
         ticks = self._portfolio.ticks(market, venue_order.price_micros)
-        if order.unknown or order.moves or (order.ticks, order.size) != (ticks, venue_order.size):
+        if order.unknown or order.pending_replaces or (order.ticks, order.size) != (ticks, venue_order.size):
             self._replaced(order, venue_order, step)
 
     def _replaced(self, order: WorkingOrder, venue_order: VenueOrder, step: Step) -> None:
@@ -356,19 +356,19 @@ class Reconciliation:
         if not order.final:
             self._happened(OrderCancelled(order.market, order.client_id, Contracts(filled), reason), step)
 
-    def _doubt(self, order: WorkingOrder, reason: str, now: Nanos, step: Step) -> None:
+    def _mark_unconfirmed(self, order: WorkingOrder, reason: str, now: Nanos, step: Step) -> None:
         if not order.unknown:
             self._happened(OrderUnknown(order.market, order.client_id, reason), step)
         order.since_ns = now
-        if not self.is_stranger(order.client_id):
+        if not self.is_foreign(order.client_id):
             self._ask(order, now, step)
 
     def _ask(self, order: WorkingOrder, now: Nanos, step: Step) -> None:
         order.since_ns = now
-        if self.is_stranger(order.client_id):  # it may have no client id to be asked for by, and cancelling is safe
+        if self.is_foreign(order.client_id):  # it may have no client id to be asked for by, and cancelling is safe
             self._entry.send_cancels([order], step)
         else:
-            order.questions += 1
+            order.queries += 1
             step.requests.append(FetchOrder(order.client_id))
 
     def _ask_fills(self, now: Nanos, step: Step) -> None:
@@ -379,7 +379,7 @@ class Reconciliation:
     def _happened(self, event: OrderEvent, step: Step) -> None:
         self._portfolio.apply(event)
         if event.client_id not in self._table.orders:
-            self._strangers.pop(event.client_id, None)
+            self._foreign.pop(event.client_id, None)
         step.events.append(event)
 
 

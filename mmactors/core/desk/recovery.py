@@ -40,7 +40,7 @@ GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
 class _OrphanedHolding:
     """One market.
 
-    `held`: it was not paid when this run began, so what it pays is booked as any other's. `tended`: it has an actor of
+    `held`: it was not paid when this run began, so what it pays is booked as any other's. `claimed`: it has an actor of
     this run, which reports it.
     """
 
@@ -49,8 +49,8 @@ class _OrphanedHolding:
     inventory: Inventory = field(default_factory=Inventory)
     end: Market | None = None
     held: bool = False
-    tended: bool = False
-    told: bool = False
+    claimed: bool = False
+    reported: bool = False
 
     def add(self, fill: OrderFilled) -> bool:
         """Take in a fill; False if it is known."""
@@ -75,42 +75,43 @@ class Recovery:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._left: dict[str, _OrphanedHolding] = {}
+        self._orphaned: dict[str, _OrphanedHolding] = {}
         self._start_seq = 0
         self._began_ns: Nanos | None = None
         self._asked_ns = Nanos(0)
         self._fills_due = self._fills_in = False
 
     def __bool__(self) -> bool:
-        return bool(self._left)
+        return bool(self._orphaned)
 
-    def recall(self, holding: PastHolding) -> None:
+    def restore(self, holding: PastHolding) -> None:
         """Take in what the journal knows of one market."""
-        left = self._left[holding.market] = _OrphanedHolding(holding.pairs)
+        orphan = self._orphaned[holding.market] = _OrphanedHolding(holding.pairs)
         for fill in holding.fills:
-            left.add(fill)
-        left.merge()
+            orphan.add(fill)
+        orphan.merge()
 
     def hold(self, position: VenuePosition) -> None:
         """Note that the venue still has the position; its session's result is with the fees and merges of before."""
-        left = self._left.get(position.market)
-        if left is not None and (position.yes or position.no):
-            left.held = True
+        orphan = self._orphaned.get(position.market)
+        if orphan is not None and (position.yes or position.no):
+            orphan.held = True
             inventory = self._account.position(position.market)
-            inventory.fees_micros, inventory.merged_micros = left.inventory.fees_micros, left.inventory.merged_micros
+            inventory.fees_micros = orphan.inventory.fees_micros
+            inventory.merged_micros = orphan.inventory.merged_micros
 
-    def tend(self, market: str) -> None:
+    def claim(self, market: str) -> None:
         """Note that an actor of this run has taken the market up."""
-        if market in self._left:
-            self._left[market].tended = True
+        if market in self._orphaned:
+            self._orphaned[market].claimed = True
 
     def begin(self, start_seq: int, now: Nanos, step: Step) -> None:
         """Ask the venue, now that it is there; fills up to `start_seq` are those of earlier runs."""
-        if self._left and self._began_ns is None:
+        if self._orphaned and self._began_ns is None:
             self._began_ns, self._start_seq = now, start_seq
             if start_seq == 0:  # an account to which nothing ever happened
                 self._complete(now, step)
-            if self._left:
+            if self._orphaned:
                 self._ask(now, step)
 
     def check(self, going_on: Container[str], now: Nanos, step: Step) -> None:
@@ -118,17 +119,17 @@ class Recovery:
         if self._began_ns is None:
             return
         given_up = now - self._began_ns > GIVEN_UP_NS
-        missing = [name for name, left in self._left.items() if left.end is None and name not in going_on]
+        missing = [name for name, orphan in self._orphaned.items() if orphan.end is None and name not in going_on]
         if now - self._asked_ns > (GIVEN_UP_ASK_NS if given_up else ASK_AGAIN_NS) and (missing or not self._fills_in):
             self._ask(now, step)
         if not given_up:
             return
-        for name, left in self._left.items():
-            due = name in missing or (left.end is not None and not self._fills_in)
-            if due and left.fills and not left.tended and not left.told:
-                left.told = True
+        for name, orphan in self._orphaned.items():
+            due = name in missing or (orphan.end is not None and not self._fills_in)
+            if due and orphan.fills and not orphan.claimed and not orphan.reported:
+                orphan.reported = True
                 why = "how it ended" if self._fills_in else "of its fills"
-                step.events.append(_unknown(name, left.inventory, f"the venue does not tell {why}"))
+                step.events.append(_unknown(name, orphan.inventory, f"the venue does not tell {why}"))
 
     def fetched(self, report: FillsFetched, now: Nanos, step: Step) -> None:
         """Take in the venue's fills since ever, and tell of those that are not written down."""
@@ -136,24 +137,24 @@ class Recovery:
         if report.error is not None:
             return
         for fill in report.fills:
-            left = self._left.get(fill.market)
-            if left is not None and fill.seq <= self._start_seq:
+            orphan = self._orphaned.get(fill.market)
+            if orphan is not None and fill.seq <= self._start_seq:
                 event = filled(fill)
-                if left.add(event):
+                if orphan.add(event):
                     step.events.append(FillMissed(event))
         self._complete(now, step)
 
     def fill(self, fill: OrderFilled) -> None:
         """Take in a fill of this run."""
-        if fill.market in self._left:
-            self._left[fill.market].add(fill)
+        if fill.market in self._orphaned:
+            self._orphaned[fill.market].add(fill)
 
     def resolved(self, market: Market, now: Nanos, step: Step) -> None:
         """Take in how a market ended."""
-        left = self._left.get(market.id)
-        if left is not None:
-            left.end = market
-            self._settle(market.id, left, now, step)
+        orphan = self._orphaned.get(market.id)
+        if orphan is not None:
+            orphan.end = market
+            self._settle(market.id, orphan, now, step)
 
     def _ask(self, now: Nanos, step: Step) -> None:
         self._asked_ns = now
@@ -165,32 +166,33 @@ class Recovery:
     def _complete(self, now: Nanos, step: Step) -> None:
         """Go by what is known now: there are no more fills."""
         self._fills_in = True
-        for name, left in list(self._left.items()):
-            left.merge()
-            if not left.fills and not left.held:
-                del self._left[name]  # orders rested, and none filled
+        for name, orphan in list(self._orphaned.items()):
+            orphan.merge()
+            if not orphan.fills and not orphan.held:
+                del self._orphaned[name]  # orders rested, and none filled
             else:
-                self._settle(name, left, now, step)
+                self._settle(name, orphan, now, step)
 
-    def _settle(self, name: str, left: _OrphanedHolding, now: Nanos, step: Step) -> None:
-        if not self._fills_in or left.end is None or left.end.resolution is None:
+    def _settle(self, name: str, orphan: _OrphanedHolding, now: Nanos, step: Step) -> None:
+        if not self._fills_in or orphan.end is None or orphan.end.resolution is None:
             return
-        del self._left[name]
-        if left.tended:
+        del self._orphaned[name]
+        if orphan.claimed:
             return
-        if left.held:
+        if orphan.held:
             position = self._account.position(name)
-            if left.inventory.net != position.net:
+            if orphan.inventory.net != position.net:
                 step.events.append(_unknown(name, position, "its fills are not all known"))
                 return
-            left.merged = Contracts(max(0, left.inventory.yes - position.yes))  # of the last moments, or of this run
-            left.merge()
-        report = past_report(left.end, left.inventory, left.fills, left.end.resolution)
-        if left.held:
+            # Of the last moments, or of this run.
+            orphan.merged = Contracts(max(0, orphan.inventory.yes - position.yes))
+            orphan.merge()
+        report = past_report(orphan.end, orphan.inventory, orphan.fills, orphan.end.resolution)
+        if orphan.held:
             step.events.append(report)
             return
-        self._account.recall(PastSettlement(name, report.outcome, report.yes, report.no))
-        step.events.append(SettledAway(report, min(now, left.end.expires_venue_ns)))
+        self._account.restore(PastSettlement(name, report.outcome, report.yes, report.no))
+        step.events.append(SettledAway(report, min(now, orphan.end.expires_venue_ns)))
 
 
 def _unknown(market: str, held: Inventory, reason: str) -> EndUnknown:

@@ -9,7 +9,7 @@ from collections import Counter
 from mmactors.messages import OrderAccepted, OrderDenied, OrderRejected, OrderReplaced, OrderUnknown
 from mmactors.units import SECOND, Nanos
 
-TELL_AFTER_NS = Nanos(10 * SECOND)
+REPORT_AFTER_NS = Nanos(10 * SECOND)
 FEWEST = 10
 """Refusals: fewer may be one market that has reached its room."""
 
@@ -20,9 +20,9 @@ class StallDetector:
     def __init__(self) -> None:
         self._since_ns: Nanos | None = None
         self._why: Counter[str] = Counter()
-        self._told = False
+        self._reported = False
 
-    def hear(self, event: object, now: Nanos) -> None:
+    def on_event(self, event: object, now: Nanos) -> None:
         """Take in what became of an order; other events are nothing to it."""
         match event:
             case OrderAccepted() | OrderReplaced():
@@ -35,17 +35,17 @@ class StallDetector:
             case OrderUnknown():
                 self._refused(f"their fate is unknown: {event.reason}", now)
 
-    def look(self, now: Nanos) -> str | None:
+    def evaluate(self, now: Nanos) -> str | None:
         """Return what is to be told, once for each standstill and once for its end; mostly nothing is."""
         if self._since_ns is None:
-            told, self._told = self._told, False
-            return "orders are taken again" if told else None
+            reported, self._reported = self._reported, False
+            return "orders are taken again" if reported else None
         refused = self._why.total()
-        if self._told or refused < FEWEST or now - self._since_ns < TELL_AFTER_NS:
+        if self._reported or refused < FEWEST or now - self._since_ns < REPORT_AFTER_NS:
             return None
-        self._told = True
+        self._reported = True
         ((why, _),) = self._why.most_common(1)
-        return f"nothing is quoted: of {refused:,} orders in {TELL_AFTER_NS // SECOND} s none was taken; {why}"
+        return f"nothing is quoted: of {refused:,} orders in {REPORT_AFTER_NS // SECOND} s none was taken; {why}"
 
     def _refused(self, why: str, now: Nanos) -> None:
         self._why[why] += 1

@@ -45,7 +45,7 @@ class Account:
             no_cost_micros=position.no_cost_micros,
         )
 
-    def recall(self, settled: PastSettlement) -> None:
+    def restore(self, settled: PastSettlement) -> None:
         """Know again what an earlier run held in a market when it was settled and paid; cash stays as it is."""
         self.positions[settled.market] = Inventory(yes=settled.yes, no=settled.no, resolution=settled.resolution)
         self._paid[settled.market] = self._value(settled.market, settled.resolution)

@@ -65,16 +65,16 @@ class SessionRecord:
     two_sided_ns: int = 0
     open_ns: int = 0
     order_messages: int = 0
-    looked_ns: int = 0
+    counted_ns: int = 0
 
-    def look(self, now: Nanos, running: bool, two_sided: bool) -> None:
+    def count_time(self, now: Nanos, running: bool, two_sided: bool) -> None:
         """Count the time since the last look, if the session runs, as two-sided if both sides rest now."""
-        since = now - self.looked_ns
-        if running and since > 0 and self.looked_ns:
+        since = now - self.counted_ns
+        if running and since > 0 and self.counted_ns:
             self.open_ns += since
             if two_sided:
                 self.two_sided_ns += since
-        self.looked_ns = now
+        self.counted_ns = now
 
     def fill(self, size: int, net: int) -> None:
         """Note a fill and the net it led to."""

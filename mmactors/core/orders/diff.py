@@ -10,7 +10,7 @@ from mmactors.messages import CancelOrder, ReplaceOrder
 from mmactors.units import Contracts, Ticks
 from mmactors.value import value
 
-MOST_MOVES = 3
+MOST_PENDING_REPLACES = 3
 """Replaces of one order that may be in flight at once; the venue applies them in order."""
 
 
@@ -51,7 +51,7 @@ def diff(ladder: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
     outward: list[ReplaceOrder] = []
     inward: list[ReplaceOrder] = []
     for order in ladder:
-        ticks, total = order.moves[-1] if order.moves else (order.ticks, order.size)
+        ticks, total = order.pending_replaces[-1] if order.pending_replaces else (order.ticks, order.size)
         size = wanted.get(ticks)
         if size is None:
             spare.append(order)
@@ -61,7 +61,7 @@ def diff(ladder: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
             outward.append(ReplaceOrder(order.client_id, ticks, Contracts(order.filled + size)))
         elif left > size:
             cancels.append(CancelOrder(order.client_id))
-        elif 2 * left < size and order.order_id is not None and not order.moves:
+        elif 2 * left < size and order.order_id is not None and not order.pending_replaces:
             inward.append(ReplaceOrder(order.client_id, ticks, Contracts(order.filled + size)))
         del wanted[ticks]
     if not (wanted or spare or cancels or outward or inward):
@@ -77,7 +77,7 @@ def diff(ladder: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
         else:
             move = ReplaceOrder(order.client_id, best[0], Contracts(order.filled + best[1]))
             away = best[0] < ticks or order.filled + best[1] < total
-            if away or len(order.moves) < MOST_MOVES:
+            if away or len(order.pending_replaces) < MOST_PENDING_REPLACES:
                 (outward if away else inward).append(move)
             del missing[0]
     return Changes(tuple(cancels), tuple(outward), tuple(inward), tuple(missing))

@@ -38,11 +38,15 @@ class OrderState(StrEnum):
 
 @dataclass(slots=True)
 class WorkingOrder:
-    """One order. `size` is the total with fills, `moves` the replaces in flight, `since_ns` the last request's time.
+    """One order; what may still come of it is its own to say, whether it may leave is not.
 
-    `owed` counts contracts that the venue reports as filled on a finished order before the fills themselves arrive;
-    `version` is the newest of the venue's versions of it that has been seen, 0 where it tells none; `questions` counts
-    how often the venue was asked about it in this doubt.
+    Attributes:
+        size: total contracts, fills included.
+        since_ns: when the last request about it left.
+        pending_replaces: price and total size of every replace in flight, oldest first.
+        missing_fills: contracts that the venue reports as filled on a finished order before the fills themselves come.
+        version: the newest of the venue's versions of it that was seen; 0 where the venue numbers none.
+        queries: how often the venue was asked about it since it became unconfirmed.
     """
 
     client_id: str
@@ -54,13 +58,13 @@ class WorkingOrder:
     immediate: bool = False
     order_id: str | None = None
     filled: int = 0
-    moves: list[tuple[Ticks, int]] = field(default_factory=list)
+    pending_replaces: list[tuple[Ticks, int]] = field(default_factory=list)
     cancelling: bool = False
     unknown: bool = False
     final: bool = False
-    owed: int = 0
+    missing_fills: int = 0
     version: int = 0
-    questions: int = 0
+    queries: int = 0
     counted: tuple[int, int, int, bool] = field(default=(0, 0, 0, False), repr=False, compare=False)
     """Its part of its side's sums, as `SideOrders.recount` left it."""
 
@@ -75,25 +79,27 @@ class WorkingOrder:
             return OrderState.CANCELLING
         if self.order_id is None:
             return OrderState.PENDING
-        return OrderState.REPLACING if self.moves else OrderState.OPEN
+        return OrderState.REPLACING if self.pending_replaces else OrderState.OPEN
 
     @property
     def in_flight(self) -> bool:
         """Whether an answer of the venue is awaited."""
-        return not self.final and (self.order_id is None or bool(self.moves) or self.cancelling or self.unknown)
+        return not self.final and (
+            self.order_id is None or bool(self.pending_replaces) or self.cancelling or self.unknown
+        )
 
     @property
     def target(self) -> tuple[Ticks, int]:
         """Price and total size once everything in flight has happened."""
-        return self.moves[-1] if self.moves else (self.ticks, self.size)
+        return self.pending_replaces[-1] if self.pending_replaces else (self.ticks, self.size)
 
     @property
     def worst_remaining(self) -> int:
         """Contracts that may still fill."""
         if self.final:
-            return self.owed
+            return self.missing_fills
         largest = self.size
-        for _, size in self.moves:
+        for _, size in self.pending_replaces:
             if size > largest:
                 largest = size
         return largest - self.filled if largest > self.filled else 0
@@ -102,12 +108,12 @@ class WorkingOrder:
     def worst_ticks(self) -> int:
         """The highest price at which it may still fill."""
         highest = self.ticks
-        for ticks, _ in self.moves:
+        for ticks, _ in self.pending_replaces:
             if ticks > highest:
                 highest = ticks
         return highest
 
-    def cost_of_move(self, ticks: int, remaining: int) -> tuple[int, int]:
+    def cost_of_replace(self, ticks: int, remaining: int) -> tuple[int, int]:
         """Return how many contracts may fill, at most, once a move is on its way, and what they may cost, in ticks.
 
         What rests may fill at its old price before the move arrives, and only the rest at the new one.
@@ -215,7 +221,7 @@ class OrderTable:
     def replace(self, order: ReplaceOrder, now: Nanos) -> None:
         """Note a replace that is on its way out."""
         working = self.orders[order.client_id]
-        working.moves.append((order.ticks, order.size))
+        working.pending_replaces.append((order.ticks, order.size))
         working.since_ns = now
         self._recount(working)
 
@@ -233,7 +239,7 @@ class OrderTable:
             return
         match event:
             case OrderReplaced():
-                del order.moves[:1]
+                del order.pending_replaces[:1]
                 order.ticks, order.size, order.unknown = event.ticks, event.size, False
             case OrderAccepted():
                 order.order_id = event.order_id
@@ -241,23 +247,24 @@ class OrderTable:
             case OrderFilled():
                 order.filled += event.size
                 if order.final:
-                    order.owed = max(0, order.owed - event.size)
+                    order.missing_fills = max(0, order.missing_fills - event.size)
             case OrderCancelled():
                 order.final = True
-                order.owed = max(0, event.filled - order.filled)
-                order.moves.clear()
+                order.missing_fills = max(0, event.filled - order.filled)
+                order.pending_replaces.clear()
             case OrderUnchanged(action="cancel"):
                 order.cancelling = False
-            case OrderUnchanged() if order.moves:  # the venue answers in order; what was denied was the last request
-                order.moves.pop(-1 if event.denied else 0)
+            case OrderUnchanged() if order.pending_replaces:
+                # The venue answers in order; what was denied was the last request.
+                order.pending_replaces.pop(-1 if event.denied else 0)
             case OrderRejected() | OrderDenied():
                 order.final = True
             case OrderUnknown():
-                order.unknown, order.questions = True, 0
-        if not order.final and order.filled >= order.size and not order.moves:
+                order.unknown, order.queries = True, 0
+        if not order.final and order.filled >= order.size and not order.pending_replaces:
             order.final = True
         self._recount(order)
-        if order.final and order.owed == 0:
+        if order.final and order.missing_fills == 0:
             self._drop(order)
 
     def side(self, market: str, outcome: Outcome) -> SideOrders:
@@ -305,5 +312,5 @@ def movable(order: WorkingOrder) -> bool:
 
 
 def _target_ticks(order: WorkingOrder) -> Ticks:
-    moves = order.moves
-    return moves[-1][0] if moves else order.ticks
+    pending_replaces = order.pending_replaces
+    return pending_replaces[-1][0] if pending_replaces else order.ticks

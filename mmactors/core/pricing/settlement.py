@@ -131,7 +131,7 @@ class MeanOfFixings(Settlement):
 
 def settlement_of(rule: SettlementRule) -> Settlement:
     """Return the class that prices and decides by a rule."""
-    return MeanOfFixings(rule) if rule.prints else LastPrint(rule)
+    return MeanOfFixings(rule) if rule.fixings else LastPrint(rule)
 
 
 def mean_to_come(strike: float, fixings: int, tau_s: float, total: float, count: int) -> tuple[float, float]:

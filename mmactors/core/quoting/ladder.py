@@ -4,8 +4,8 @@ Owns the formula of the quotes in integer ticks and the words for why they are w
 no diff, no account. A YES ask at p leaves as a NO buy at 1 - p: both sides of a ladder are purchases.
 
 The formula has three parts: the `TargetQuote` (prices, from the underlying), the `SideCapacity` (contracts, from time
-and position), and the levels that follow from both. The first two are cheap and change at every look; the third is not
-and seldom does, see `standing`.
+and position), and the levels that follow from both. The first two are cheap and change at every evaluation; the third
+is not and seldom does, see `ladder_cache`.
 """
 
 import math
@@ -63,7 +63,7 @@ class QuoteInputs:
     yes_committed: int
     no_committed: int
     cash_micros: Micros
-    room_tau_ns: Nanos
+    limit_tau_ns: Nanos
     previous_bid: Ticks | None = None
     previous_ask: Ticks | None = None
     reduce_only: bool = False
@@ -76,14 +76,14 @@ class QuoteInputs:
 class TargetQuote:
     """Where the best prices should be, before they are whole ticks (dollars unless named otherwise).
 
-    `raw_bid` and `raw_ask` are in ticks; `weight` is how far the lean has ramped in; `uncertainty` as in the inputs;
-    `left_s` the seconds that the underlying's deviation is of: those to expiry, less of them for an average.
+    `raw_bid` and `raw_ask` are in ticks; `lean_weight` is how far the lean has ramped in, 0 to 1; `uncertainty` as
+    in the inputs; `left_s` the seconds that the underlying's deviation is of: to expiry, or fewer for an average.
     """
 
     d2: float
     fair: float
     f: float
-    weight: float
+    lean_weight: float
     lean: float
     half_bid: float
     half_ask: float
@@ -103,7 +103,7 @@ class SideCapacity:
     """How many contracts either side may yet have resting, and why."""
 
     phase: Phase
-    room: int
+    position_limit: int
     reduce_only: bool
     dead: Outcome | None
     yes_left: int
@@ -122,31 +122,31 @@ class Ladder:
     best_bid: Ticks
     best_ask: Ticks
     short_of_cash: bool
-    aim: TargetQuote
-    allowed: SideCapacity
+    target: TargetQuote
+    capacity: SideCapacity
     net: int
 
     @property
     def why(self) -> str:
         """What holds the ladder where it is, in words."""
-        aim, allowed = self.aim, self.allowed
-        if allowed.phase is Phase.CLOSED:
+        target, capacity = self.target, self.capacity
+        if capacity.phase is Phase.CLOSED:
             return "closed"
-        if allowed.dead is not None:
-            said = f"dead side {allowed.dead}"
-        elif allowed.phase is Phase.REDUCE_ONLY:
-            said = f"reduce-only, net {self.net:+d}"
+        if capacity.dead is not None:
+            text = f"dead side {capacity.dead}"
+        elif capacity.phase is Phase.REDUCE_ONLY:
+            text = f"reduce-only, net {self.net:+d}"
         else:
-            said = f"lean {aim.lean * 100:+.1f}c, room {allowed.room}"
-            if aim.weight > 0.0 and self.net:
-                said += f", flattening net {self.net:+d}"
-            if allowed.yes_left == 0:
-                said += ", no room for YES"
-            if allowed.no_left == 0:
-                said += ", no room for NO"
-        if aim.uncertainty > 0.0:
-            said += f", sources apart: price +-${aim.uncertainty:.2f}"
-        return said + ", short of cash" if self.short_of_cash else said
+            text = f"lean {target.lean * 100:+.1f}c, room {capacity.position_limit}"
+            if target.lean_weight > 0.0 and self.net:
+                text += f", flattening net {self.net:+d}"
+            if capacity.yes_left == 0:
+                text += ", no room for YES"
+            if capacity.no_left == 0:
+                text += ", no room for NO"
+        if target.uncertainty > 0.0:
+            text += f", sources apart: price +-${target.uncertainty:.2f}"
+        return text + ", short of cash" if self.short_of_cash else text
 
 
 class Quoter:
@@ -189,7 +189,7 @@ class Quoter:
         self._lean_early = limits.lean_early
         self._lean_more = limits.lean_late - limits.lean_early
         self._max_position = limits.max_position
-        self._give, self._give_full = limits.give, limits.give_full
+        self._concession, self._concession_full = limits.give, limits.give_full
         self.cross_f = limits.cross_f if limits.cross else -1.0
         self._late_f = max(limits.reduce_only_f, limits.dead_f)
         # From here on the phase is looked up, above it is only early or flattening.
@@ -199,7 +199,7 @@ class Quoter:
         """Whether these figures make a price."""
         return self._sound and tau_ns > 0 and 0.0 < spot < math.inf and 0.0 < sigma < math.inf
 
-    def aim(self, inputs: QuoteInputs) -> TargetQuote:
+    def target(self, inputs: QuoteInputs) -> TargetQuote:
         """Return where the best prices should be.
 
         Raises:
@@ -235,11 +235,11 @@ class Quoter:
             half_ask = self._least
         net = inputs.net
         f = schedule.f(inputs.tau_ns, self.duration_ns)
-        weight = schedule.lean_weight(f)
-        lean = (self._lean_early + self._lean_more * weight) * net / self._max_position
-        give = (self._give + self._give_full * abs(net) / self._max_position) * weight
-        highest = fair + give if net < 0 else fair
-        lowest = fair - give if net > 0 else fair
+        lean_weight = schedule.lean_weight(f)
+        lean = (self._lean_early + self._lean_more * lean_weight) * net / self._max_position
+        concession = (self._concession + self._concession_full * abs(net) / self._max_position) * lean_weight
+        highest = fair + concession if net < 0 else fair
+        lowest = fair - concession if net > 0 else fair
         raw_bid = min(fair - lean - half_bid, highest) * self.per_dollar
         raw_ask = max(fair - lean + half_ask, lowest) * self.per_dollar
         # What reduces is not driven off the scale while its last tick costs no more than that.
@@ -249,20 +249,20 @@ class Quoter:
         elif net < 0 and raw_bid < 1 <= highest * self.per_dollar:
             raw_bid, raw_ask = 1.0, max(raw_ask, 1 + 2 * self._least * self.per_dollar)
         halves = half_bid, half_ask
-        return TargetQuote(deviations, fair, f, weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty, tau_s)
+        return TargetQuote(deviations, fair, f, lean_weight, lean, *halves, raw_bid, raw_ask, inputs.uncertainty, tau_s)
 
-    def allowance(self, inputs: QuoteInputs) -> SideCapacity:
+    def capacity(self, inputs: QuoteInputs) -> SideCapacity:
         """Return how many contracts either side may have resting."""
         limits, net = self.params.inventory, inputs.net
-        f_room = schedule.f(inputs.room_tau_ns, self.duration_ns)
-        room = schedule.room(f_room, limits)
-        yes_left = room - net - inputs.yes_committed
-        no_left = room + net - inputs.no_committed
+        f_limit = schedule.f(inputs.limit_tau_ns, self.duration_ns)
+        position_limit = schedule.position_limit(f_limit, limits)
+        yes_left = position_limit - net - inputs.yes_committed
+        no_left = position_limit + net - inputs.no_committed
         reduce_only, dead = inputs.reduce_only, None
         f = schedule.f(inputs.tau_ns, self.duration_ns)
-        if reduce_only or f_room <= self._late_f:
-            reduce_only = reduce_only or f_room <= limits.reduce_only_f
-            dead = self._dead_side(inputs, f_room)
+        if reduce_only or f_limit <= self._late_f:
+            reduce_only = reduce_only or f_limit <= limits.reduce_only_f
+            dead = self._dead_side(inputs, f_limit)
             if reduce_only or dead is Outcome.YES:
                 cut = 0 if dead is Outcome.YES and limits.dead_side == "zero" else -net - inputs.yes_committed
                 yes_left = min(yes_left, cut)
@@ -279,20 +279,20 @@ class Quoter:
         elif reduce_only:
             phase = Phase.REDUCE_ONLY
         return SideCapacity(
-            phase, room, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0
+            phase, position_limit, reduce_only, dead, yes_left if yes_left > 0 else 0, no_left if no_left > 0 else 0
         )
 
-    def ladder(self, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity) -> Ladder:
-        """Return the ladder for these inputs, of which `aim` and `allowed` are made."""
-        bid, ask = self.with_hysteresis(aim.raw_bid, aim.raw_ask, inputs.previous_bid, inputs.previous_ask)
-        bids = self._levels(bid, -self._spacing, allowed.yes_left)
-        asks = self._levels(ask, self._spacing, allowed.no_left)
+    def ladder(self, inputs: QuoteInputs, target: TargetQuote, capacity: SideCapacity) -> Ladder:
+        """Return the ladder for these inputs, of which `target` and `capacity` are made."""
+        bid, ask = self.with_hysteresis(target.raw_bid, target.raw_ask, inputs.previous_bid, inputs.previous_ask)
+        bids = self._levels(bid, -self._spacing, capacity.yes_left)
+        asks = self._levels(ask, self._spacing, capacity.no_left)
         short_of_cash = inputs.cash_micros < self._dearest and (
             self._cost(bids, Outcome.YES) + self._cost(asks, Outcome.NO) > inputs.cash_micros
         )
         if short_of_cash:
             bids, asks = self._within_cash(bids, asks, inputs)
-        return Ladder(bids, asks, bid, ask, short_of_cash, aim, allowed, inputs.net)
+        return Ladder(bids, asks, bid, ask, short_of_cash, target, capacity, inputs.net)
 
     def with_hysteresis(
         self, raw_bid: float, raw_ask: float, previous_bid: Ticks | None, previous_ask: Ticks | None
@@ -320,11 +320,11 @@ class Quoter:
         low, high = self.bid_range(-ask, None if previous is None else -previous)
         return -high, -low
 
-    def crossing(
+    def taker_order(
         self,
         inputs: QuoteInputs,
-        aim: TargetQuote,
-        allowed: SideCapacity,
+        target: TargetQuote,
+        capacity: SideCapacity,
         best_bid: Ticks | None,
         best_ask: Ticks | None,
     ) -> tuple[Outcome, Ticks, Contracts] | None:
@@ -336,14 +336,14 @@ class Quoter:
         """
         market, limits = self.market, self.params.inventory
         excess = abs(inputs.net) - self._flat_enough
-        if aim.f > self.cross_f or allowed.phase is Phase.CLOSED or excess <= 0:
+        if target.f > self.cross_f or capacity.phase is Phase.CLOSED or excess <= 0:
             return None
         if inputs.net < 0:
-            outcome, ticks, fair, committed = Outcome.YES, best_ask, aim.fair, inputs.yes_committed
+            outcome, ticks, fair, committed = Outcome.YES, best_ask, target.fair, inputs.yes_committed
         else:
-            outcome, fair, committed = Outcome.NO, 1.0 - aim.fair, inputs.no_committed
+            outcome, fair, committed = Outcome.NO, 1.0 - target.fair, inputs.no_committed
             ticks = None if best_bid is None else Ticks(self.per_dollar - best_bid)
-        if ticks is None or (allowed.dead is outcome and limits.dead_side == "zero"):
+        if ticks is None or (capacity.dead is outcome and limits.dead_side == "zero"):
             return None
         price = ticks * market.tick_micros / DOLLAR
         if price - fair + market.taker_bps * 1e-4 * price > limits.cross_edge + _EPSILON:
@@ -352,11 +352,11 @@ class Quoter:
         size = min(excess - committed, market.max_size, affordable)
         return (outcome, ticks, Contracts(size)) if size >= market.min_size else None
 
-    def _dead_side(self, inputs: QuoteInputs, f_room: float) -> Outcome | None:
+    def _dead_side(self, inputs: QuoteInputs, f_limit: float) -> Outcome | None:
         limits = self.params.inventory
-        if f_room > limits.dead_f:
+        if f_limit > limits.dead_f:
             return None
-        ahead_ns = max(inputs.tau_ns - inputs.room_tau_ns, 0)
+        ahead_ns = max(inputs.tau_ns - inputs.limit_tau_ns, 0)
         strike, tau_s = self.settlement.as_spot(inputs.strike, inputs.spot, inputs.tau_ns, inputs.realised, ahead_ns)
         then = d2(inputs.spot, strike, inputs.sigma, max(tau_s, _LEAST_TAU_S))
         if abs(then) < limits.dead_d2:

@@ -37,33 +37,33 @@ class LadderCache:
         self.asks: tuple[Level, ...] = tuple([(Ticks(per_dollar - ticks), size) for ticks, size in ladder.asks])
         self._ladder, self._quoter = ladder, quoter
         self._net, self._cash, self._full = inputs.net, inputs.cash_micros, full
-        self._yes_left = min(ladder.allowed.yes_left, full)
-        self._no_left = min(ladder.allowed.no_left, full)
+        self._yes_left = min(ladder.capacity.yes_left, full)
+        self._no_left = min(ladder.capacity.no_left, full)
         self._beside: tuple[Ticks | None, Ticks | None] | None = None  # the book's ladder that the ranges are for
 
-    def holds(self, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity) -> bool:
+    def is_valid(self, inputs: QuoteInputs, target: TargetQuote, capacity: SideCapacity) -> bool:
         """Whether the quoter would make the same levels of these."""
         full = self._full
         if (
             # More than the whole ladder needs is as good as any more.
-            self._yes_left != (allowed.yes_left if allowed.yes_left < full else full)
-            or self._no_left != (allowed.no_left if allowed.no_left < full else full)
+            self._yes_left != (capacity.yes_left if capacity.yes_left < full else full)
+            or self._no_left != (capacity.no_left if capacity.no_left < full else full)
             or self._net != inputs.net
             or self._cash != inputs.cash_micros
         ):
             return False
         if self._beside != (inputs.previous_bid, inputs.previous_ask):
             self._bound(inputs)
-        return self._low_bid < aim.raw_bid < self._high_bid and self._low_ask < aim.raw_ask < self._high_ask
+        return self._low_bid < target.raw_bid < self._high_bid and self._low_ask < target.raw_ask < self._high_ask
 
     def _bound(self, inputs: QuoteInputs) -> None:
         """Find the raw prices that lead to these levels while those of `inputs` are in the book."""
         ladder, quoter = self._ladder, self._quoter
         self._beside = inputs.previous_bid, inputs.previous_ask
         bids = asks = _ANY  # a side that may have nothing resting has nothing at any price
-        if ladder.allowed.yes_left >= quoter.market.min_size:
+        if ladder.capacity.yes_left >= quoter.market.min_size:
             bids = quoter.bid_range(ladder.best_bid, inputs.previous_bid)
-        if ladder.allowed.no_left >= quoter.market.min_size:
+        if ladder.capacity.no_left >= quoter.market.min_size:
             asks = quoter.ask_range(ladder.best_ask, inputs.previous_ask)
         self._low_bid, self._high_bid = bids
         self._low_ask, self._high_ask = asks

@@ -56,10 +56,10 @@ from mmactors.value import value
 LOOK_AHEAD_NS = Nanos(400 * MILLISECOND)
 """Limits are judged as of this much later (plus the order's delay), so that they hold when the orders arrive."""
 
-CROSS_EVERY_NS = Nanos(500 * MILLISECOND)
+TAKE_EVERY_NS = Nanos(500 * MILLISECOND)
 """Least time between two orders that take liquidity."""
 
-LOOK_EVERY_NS = Nanos(100 * MILLISECOND)
+EVALUATE_EVERY_NS = Nanos(100 * MILLISECOND)
 """A price, a fill or a refusal is looked at when it comes; the time alone only after so long without any."""
 
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
@@ -67,7 +67,7 @@ MARK_EVERY_NS = Nanos(250 * MILLISECOND)
 
 
 Command = QuoteIntent | FairMoved | SessionReport
-Taking = tuple[Outcome, Ticks, Contracts]
+TakerOrder = tuple[Outcome, Ticks, Contracts]
 """An immediate purchase that flattens."""
 
 
@@ -85,7 +85,7 @@ class Decision:
 
 
 NOTHING = Decision()
-LOOK_AGAIN = Decision(requote=True)
+REQUOTE = Decision(requote=True)
 
 
 class Maker:
@@ -115,9 +115,9 @@ class Maker:
         self._yes = Side(market, Outcome.YES, self.table)
         self._no = Side(market, Outcome.NO, self.table)
         self._lost = "no reference price yet"
-        self._looked_ns = self._sent_ns = self._crossed_ns = self._marked_ns = self._frozen_until = 0
+        self._evaluated_ns = self._sent_ns = self._took_ns = self._marked_ns = self._frozen_until = 0
         self._quoter: Quoter | None = None  # what follows from the market, the venue's clock and the orders, kept:
-        self._standing: LadderCache | None = None
+        self._cache: LadderCache | None = None
         self._runs_until = self._look_ahead_ns = 0
         self._two_sided = False
         self._fixings: Fixings | None = None  # of a market that settles on an average
@@ -125,7 +125,7 @@ class Maker:
 
     def handle(self, event: object, now: Nanos) -> Decision:
         """Take in one event and decide what to change."""
-        self.record.look(now, now < self._runs_until, self._two_sided)
+        self.record.count_time(now, now < self._runs_until, self._two_sided)
         origin: Nanos | None = None
         match event:
             case ReferenceMoved():
@@ -133,7 +133,7 @@ class Maker:
                 if self._prices is not None:
                     self._prices.add(event.price_ns, event.price)
             case TimePassed():
-                if now - self._looked_ns < LOOK_EVERY_NS:
+                if now - self._evaluated_ns < EVALUATE_EVERY_NS:
                     return NOTHING
             case RequoteDue():
                 pass
@@ -170,13 +170,13 @@ class Maker:
                 self._fill(event, now)
                 if self.inventory.resolution is not None and self.market is not None:
                     return self._settle(self.market, self.inventory.resolution)
-                return LOOK_AGAIN
+                return REQUOTE
             case OrderRejected() | OrderDenied() | OrderUnchanged() | OrderCancelled():
                 order = self.table.orders.get(event.client_id)
                 if order is not None:
                     self._side(order.outcome).refused(order, event, now)
                     self._apply(event)
-                return LOOK_AGAIN
+                return REQUOTE
             case _:
                 return NOTHING
         return self._requote(now, origin)
@@ -189,7 +189,7 @@ class Maker:
     # --- quoting ----------------------------------------------------------------------------------
 
     def _requote(self, now: Nanos, origin: Nanos | None) -> Decision:
-        self._looked_ns = now
+        self._evaluated_ns = now
         quoter, reference = self._quoter, self.reference
         if quoter is None or self.inventory.resolution is not None:
             return NOTHING
@@ -198,43 +198,43 @@ class Maker:
         ladder: Ladder | None = None
         bids: tuple[Level, ...] = ()
         asks: tuple[Level, ...] = ()
-        taking: Taking | None = None
+        taker: TakerOrder | None = None
         mark: FairMoved | None = None
-        room, net = 0, self.inventory.yes - self.inventory.no
+        position_limit, net = 0, self.inventory.yes - self.inventory.no
         if reference is not None and quoter.prices(reference.price, reference.sigma, tau):
             realised = self._realised(reference, tau, now)
             if realised is not None:
                 inputs = self._inputs(quoter, reference, tau, net, realised, now)
         obstacle = self._obstacle(quoter, tau, now, priced=inputs is not None)
         if inputs is not None:
-            aim, allowed = quoter.aim(inputs), quoter.allowance(inputs)
-            self.record.price(aim.f, aim.fair, net, tau <= quoter.close_ns)
+            target, capacity = quoter.target(inputs), quoter.capacity(inputs)
+            self.record.price(target.f, target.fair, net, tau <= quoter.close_ns)
             if obstacle is None:
-                room = 0 if allowed.reduce_only else allowed.room
-                standing = self._standing
-                if standing is None or not standing.holds(inputs, aim, allowed):
-                    ladder = quoter.ladder(inputs, aim, allowed)
-                    self._standing = standing = LadderCache(ladder, inputs, quoter)
-                bids, asks = self._yes.below_cap(standing.bids, now), self._no.below_cap(standing.asks, now)
-                if aim.f <= quoter.cross_f:
-                    taking = self._crossing(quoter, inputs, aim, allowed, now)
-                if taking is not None:
-                    bids, asks, taking = self._beside(taking, bids, asks, net, quoter.market.min_size, now)
+                position_limit = 0 if capacity.reduce_only else capacity.position_limit
+                cache = self._cache
+                if cache is None or not cache.is_valid(inputs, target, capacity):
+                    ladder = quoter.ladder(inputs, target, capacity)
+                    self._cache = cache = LadderCache(ladder, inputs, quoter)
+                bids, asks = self._yes.below_cap(cache.bids, now), self._no.below_cap(cache.asks, now)
+                if target.f <= quoter.cross_f:
+                    taker = self._taker_order(quoter, inputs, target, capacity, now)
+                if taker is not None:
+                    bids, asks, taker = self._beside_taker(taker, bids, asks, net, quoter.market.min_size, now)
             if now - self._marked_ns >= MARK_EVERY_NS:
-                mark = self._mark(quoter.market, inputs, aim, now)
-        yes = self._yes.changes(bids, room - net, now)
-        no = self._no.changes(asks, room + net, now)
-        unchanged = yes is NO_CHANGES and no is NO_CHANGES and taking is None
-        if unchanged or not self._worth_sending(yes, no, taking, now):
+                mark = self._mark(quoter.market, inputs, target, now)
+        yes = self._yes.changes(bids, position_limit - net, now)
+        no = self._no.changes(asks, position_limit + net, now)
+        unchanged = yes is NO_CHANGES and no is NO_CHANGES and taker is None
+        if unchanged or not self._worth_sending(yes, no, taker, now):
             return NOTHING if mark is None else Decision((mark,))
         if inputs is not None and ladder is None:
-            ladder = quoter.ladder(inputs, aim, allowed)
-        reason = self._reason(quoter, ladder, obstacle, bids, asks, tau, taking is not None)
-        intent = self._intent(yes, no, taking, reason, now, origin)
+            ladder = quoter.ladder(inputs, target, capacity)
+        reason = self._reason(quoter, ladder, obstacle, bids, asks, tau, taker is not None)
+        intent = self._intent(yes, no, taker, reason, now, origin)
         return Decision((intent,) if mark is None else (mark, intent), reason)
 
-    def _worth_sending(self, yes: Changes, no: Changes, taking: Taking | None, now: Nanos) -> bool:
-        if taking is not None or yes.urgent or no.urgent:
+    def _worth_sending(self, yes: Changes, no: Changes, taker: TakerOrder | None, now: Nanos) -> bool:
+        if taker is not None or yes.urgent or no.urgent:
             return True
         return bool(yes or no) and now - self._sent_ns >= self.params.quoting.refresh_ns
 
@@ -290,41 +290,41 @@ class Maker:
             return "prints of the average not known"
         return None if priced else "the figures make no price"
 
-    def _crossing(
-        self, quoter: Quoter, inputs: QuoteInputs, aim: TargetQuote, allowed: SideCapacity, now: Nanos
-    ) -> Taking | None:
+    def _taker_order(
+        self, quoter: Quoter, inputs: QuoteInputs, target: TargetQuote, capacity: SideCapacity, now: Nanos
+    ) -> TakerOrder | None:
         bid, ask = self._book.bid_ticks, self._book.ask_ticks
         others_bid = None if bid is None or self._yes.reaches(bid) else bid
         others_ask = None if ask is None or self._no.reaches(quoter.per_dollar - ask) else ask
-        taking = quoter.crossing(inputs, aim, allowed, others_bid, others_ask)
-        return None if taking is None or self._side(taking[0]).paused(now) else taking
+        taker = quoter.taker_order(inputs, target, capacity, others_bid, others_ask)
+        return None if taker is None or self._side(taker[0]).paused(now) else taker
 
-    def _beside(
+    def _beside_taker(
         self,
-        taking: Taking,
+        taker: TakerOrder,
         bids: tuple[Level, ...],
         asks: tuple[Level, ...],
         net: int,
         min_size: int,
         now: Nanos,
-    ) -> tuple[tuple[Level, ...], tuple[Level, ...], Taking | None]:
+    ) -> tuple[tuple[Level, ...], tuple[Level, ...], TakerOrder | None]:
         """What may rest beside a purchase, and what of it may be made now: together they must not go beyond flat."""
-        side, flat = self._side(taking[0]).orders, abs(net)
-        left = flat - side.outside - taking[2]
-        if taking[0] is Outcome.YES:
+        side, flat = self._side(taker[0]).orders, abs(net)
+        left = flat - side.outside - taker[2]
+        if taker[0] is Outcome.YES:
             bids = _at_most(bids, left, min_size)
         else:
             asks = _at_most(asks, left, min_size)
         # Nor may the purchase go beyond flat with all that may still fill beside it.
-        if now - self._crossed_ns < CROSS_EVERY_NS or side.committed + taking[2] > flat:
+        if now - self._took_ns < TAKE_EVERY_NS or side.committed + taker[2] > flat:
             return bids, asks, None
-        return bids, asks, taking
+        return bids, asks, taker
 
     def _intent(
         self,
         yes: Changes,
         no: Changes,
-        taking: Taking | None,
+        taker: TakerOrder | None,
         reason: QuoteReason,
         now: Nanos,
         origin: Nanos | None,
@@ -337,9 +337,9 @@ class Maker:
             for outcome, changes in ((Outcome.YES, yes), (Outcome.NO, no))
             for ticks, size in changes.places
         ]
-        if taking is not None:
-            self._crossed_ns = now
-            places.insert(0, PlaceOrder(self._next_id(), *taking, post_only=False, immediate=True))
+        if taker is not None:
+            self._took_ns = now
+            places.insert(0, PlaceOrder(self._next_id(), *taker, post_only=False, immediate=True))
         for cancel in cancels:
             self.table.cancel(cancel.client_id, now)
         for replace in replaces:
@@ -362,28 +362,37 @@ class Maker:
         bids: tuple[Level, ...],
         asks: tuple[Level, ...],
         tau: Nanos,
-        taking: bool,
+        taker: bool,
     ) -> QuoteReason:
         market = quoter.market
         why = obstacle or (ladder.why if ladder is not None else "")
-        if taking:
+        if taker:
             why += ", taking to flatten"
         strike = market.strike if market.strike is not None else math.nan
         spot, sigma = (math.nan, math.nan) if self.reference is None else (self.reference.price, self.reference.sigma)
         f = schedule.f(tau, market.duration_ns) if market.duration_ns > 0 else 0.0
-        net, offered = self.inventory.net, tuple([(quoter.per_dollar - ticks, size) for ticks, size in asks])
-        if ladder is None:
-            nan = math.nan
-            return QuoteReason(why, spot, strike, f, nan, 0.0, nan, 0.0, nan, 0, net, bids, offered, "CLOSED")
-        aim, allowed = ladder.aim, ladder.allowed
-        figures = sigma, aim.d2, aim.fair, aim.lean, aim.half_spread, allowed.room, net
-        phase = "CLOSED" if obstacle == "closing" else allowed.phase
-        return QuoteReason(why, spot, strike, f, *figures, bids, offered, phase)
+        phase = "CLOSED" if ladder is None or obstacle == "closing" else ladder.capacity.phase
+        return QuoteReason(
+            why=why,
+            spot=spot,
+            strike=strike,
+            f=f,
+            sigma=math.nan if ladder is None else sigma,
+            d2=0.0 if ladder is None else ladder.target.d2,
+            fair=math.nan if ladder is None else ladder.target.fair,
+            lean=0.0 if ladder is None else ladder.target.lean,
+            half_spread=math.nan if ladder is None else ladder.target.half_spread,
+            room=0 if ladder is None else ladder.capacity.position_limit,
+            net=self.inventory.net,
+            bids=bids,
+            asks=tuple([(quoter.per_dollar - ticks, size) for ticks, size in asks]),
+            phase=phase,
+        )
 
-    def _mark(self, market: Market, inputs: QuoteInputs, aim: TargetQuote, now: Nanos) -> FairMoved:
+    def _mark(self, market: Market, inputs: QuoteInputs, target: TargetQuote, now: Nanos) -> FairMoved:
         self._marked_ns = now
-        delta = delta_per_dollar(aim.d2, inputs.spot, inputs.sigma, max(aim.left_s, 0.5))
-        return FairMoved(self.name, market.asset, aim.fair, delta, inputs.net, inputs.spot)
+        delta = delta_per_dollar(target.d2, inputs.spot, inputs.sigma, max(target.left_s, 0.5))
+        return FairMoved(self.name, market.asset, target.fair, delta, inputs.net, inputs.spot)
 
     # --- the session ------------------------------------------------------------------------------
 
@@ -407,7 +416,7 @@ class Maker:
             return
         if market is not self.market:
             quoter = Quoter(market, self.params)
-            self.market, self._quoter, self._standing = market, quoter, None
+            self.market, self._quoter, self._cache = market, quoter, None
             self._fixings = None
             window_s = quoter.settlement.fixings
             if window_s:

@@ -48,7 +48,7 @@ def lean_weight(f: float) -> float:
     return (EARLY_F - f) / (EARLY_F - LEAN_F) if f > LEAN_F else 1.0
 
 
-def room(f: float, params: InventoryParams) -> int:
+def position_limit(f: float, params: InventoryParams) -> int:
     """Return the largest |net| allowed, in contracts.
 
     `max_position` at f >= .75, falling linearly to `late_room * max_position` at f = .20 and constant below.

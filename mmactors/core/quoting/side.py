@@ -100,7 +100,7 @@ class Side:
         orders = self.orders
         if orders.version == self._settled_version and levels == self._settled:
             return NO_CHANGES
-        changes = diff(orders.ladder, levels) if not orders.outside else self._beside_doubts(levels)
+        changes = diff(orders.ladder, levels) if not orders.outside else self._beside_unconfirmed(levels)
         if not changes:
             self._settled, self._settled_version = levels, orders.version
             return changes
@@ -117,18 +117,18 @@ class Side:
             )
         return changes
 
-    def _beside_doubts(self, levels: tuple[Level, ...]) -> Changes:
+    def _beside_unconfirmed(self, levels: tuple[Level, ...]) -> Changes:
         """Change nothing into what an order in doubt may be already: it takes a level's place, if it can its own.
 
         A venue that leaves every order in doubt would be sent the whole ladder again at every look.
         """
-        doubts = [
+        unconfirmed = [
             o for o in self.orders.orders.values() if o.unknown and o.worst_remaining and not (o.final or o.immediate)
         ]
-        taken = {ticks for order in doubts for ticks, _ in ((order.ticks, 0), *order.moves)}
+        taken = {ticks for order in unconfirmed for ticks, _ in ((order.ticks, 0), *order.pending_replaces)}
         ladder = self.orders.ladder
         changes = diff(ladder, [level for level in levels if level[0] not in taken])
-        free = max(0, len(levels) - len(doubts) - len(ladder) + len(changes.cancels))
+        free = max(0, len(levels) - len(unconfirmed) - len(ladder) + len(changes.cancels))
         return Changes(changes.cancels, changes.outward, changes.inward, changes.places[:free])
 
     def _within(self, changes: Changes, limit: int) -> Changes:

@@ -49,7 +49,7 @@ class Fusion:
         self._pairs: dict[tuple[str, str], LeadLag] = {}
         self._step = 0
         self._learned = 0
-        self._looked = 0
+        self._searched = 0
 
     def join(self, source: Source, log_price: float, log_level: float) -> None:
         """Let a source whose basis is not known begin at the reference, wherever its own price is."""
@@ -115,12 +115,12 @@ class Fusion:
             dt_s = min((step - self._learned) / _STEPS_PER_S, 1.0)
             self._learned = step
             self._learn_bases(everyone, sources, log_level, CALM_SD * (sd + noise), dt_s, (now - since_ns) / SECOND)
-        if step - self._looked >= BLOCK:
-            self._looked = step
-            return self._look(sources)
+        if step - self._searched >= BLOCK:
+            self._searched = step
+            return self._find_leader(sources)
         return False
 
-    def lead_told(self) -> str:
+    def lead_in_words(self) -> str:
         """Return in words who leads whom, by how much and at what correlation."""
         told = []
         for (first, second), (lead_s, correlation) in sorted(self.leads.items()):
@@ -186,7 +186,7 @@ class Fusion:
                     pair.add(0.0, 0.0)
                 pair.add(first.move, second.move)
 
-    def _look(self, sources: Sequence[Source]) -> bool:
+    def _find_leader(self, sources: Sequence[Source]) -> bool:
         """Find who leads all others, or at least some and follows none; a lead is a lag of the other's."""
         lag: dict[tuple[str, str], float] = {}
         for (first, second), pair in self._pairs.items():

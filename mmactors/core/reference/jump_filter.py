@@ -24,7 +24,7 @@ HOLD_TIMES = 3
 """So often a price beside another live source must repeat itself to count without that one's word."""
 
 
-class Jumps:
+class JumpFilter:
     """The jump rule over the sources of one asset.
 
     Alone, a source confirms itself with a second price. Beside another that lives, the other's word is needed: a price

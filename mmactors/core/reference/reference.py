@@ -12,7 +12,7 @@ from mmactors.core.params import ReferenceParams, VolatilityParams
 from mmactors.core.pricing.fixings import PriceLog
 from mmactors.core.reference.fusion import BP, Fusion
 from mmactors.core.reference.index_basis import IndexBasis
-from mmactors.core.reference.jump_filter import JUMP_SHARE, Jumps
+from mmactors.core.reference.jump_filter import JUMP_SHARE, JumpFilter
 from mmactors.core.reference.source import COMPARABLE_S, Source
 from mmactors.core.reference.volatility import Volatility
 from mmactors.core.reference.warm_start import WarmStart
@@ -68,7 +68,7 @@ class Reference:
         self._volatility = Volatility(params)
         self._warm = WarmStart(params, self.counts)
         self._fusion = Fusion(fusion)
-        self._jumps = Jumps(fusion, self.counts)
+        self._jump_filter = JumpFilter(fusion, self.counts)
         self._index = IndexBasis(fusion.max_basis_bp)
         self._sources: dict[str, Source] = {}
         self._live: list[Source] = []
@@ -83,11 +83,11 @@ class Reference:
         self._latency_due = False  # a delay was measured, or other sources live
         self._sigma = params.prior  # as last told
         self._lost = False
-        self._told: tuple[float, Nanos] | None = None
+        self._published: tuple[float, Nanos] | None = None
         self._past: tuple[tuple[Nanos, float], ...] = ()  # closes from before the first live price
         self._log: PriceLog | None = None  # what was told, once somebody wants to know it
 
-    def ticked(self, tick: SpotTicked, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
+    def on_price(self, tick: SpotTicked, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Take a price; return the new snapshot if the reference moved or came back, or its loss if it ends here."""
         if tick.asset != self.asset:
             self.counts["foreign"] += 1
@@ -126,7 +126,7 @@ class Reference:
         self._volatility.update(self._price, now)
         return self._verdict(now, moved=moved)
 
-    def stale(self, event: FeedWentStale, now: Nanos) -> ReferenceLost | None:
+    def on_feed_stale(self, event: FeedWentStale, now: Nanos) -> ReferenceLost | None:
         """Take a feed's word that it is silent; return the loss if no other source lives."""
         source = self._sources.get(event.source)
         if source is None or event.asset != self.asset:
@@ -135,13 +135,13 @@ class Reference:
         source.lost_ns = min(event.since_ns, now)
         return self._drop(source, f"{event.source}: {event.reason}")
 
-    def lived(self, event: FeedLived, now: Nanos) -> None:
+    def on_heartbeat(self, event: FeedLived, now: Nanos) -> None:
         """Take a heartbeat: a source that lives lives on though its price stands; it brings none back to life."""
         source = self._sources.get(event.source)
         if source is not None and source.alive and event.asset == self.asset:
             self._lives(source, min(event.at_ns, now))
 
-    def tick(self, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
+    def on_timer(self, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Let time pass, every 100 ms or so: find silence by our own clock, keep sigma's clock running, learn."""
         silent = [source for source in self._live if now - source.life_ns > self._stale_after_ns]
         if silent:
@@ -163,12 +163,12 @@ class Reference:
         if len(self._live) > 1:
             log_level = math.log(self._level)
             self._fusion.learn(self._sources.values(), self._live, log_level, self._sigma, self._since_ns, now)
-        told = self._told
+        told = self._published
         if told is not None and self._price == told[0] and self._life_ns - told[1] < LIFE_NEWS_NS:
             return None
         return self._moved()
 
-    def history(self, event: HistoryFetched, now: Nanos) -> bool:
+    def on_history(self, event: HistoryFetched, now: Nanos) -> bool:
         """Take an exchange's history, so that sigma starts warm; say whether it was used. What was seen live stays."""
         warm = self._warm.take(event, now) if event.asset == self.asset else None
         if warm is None:
@@ -178,7 +178,7 @@ class Reference:
             self._past = tuple((at, price * self._index.factor) for at, price in event.closes[-PAST_S:])
         return True
 
-    def settled(self, event: IndexSettled) -> None:
+    def on_settlement(self, event: IndexSettled) -> None:
         """Learn from what a market settled at how the index stands to the level, if configured (`index`)."""
         if self._params.index and event.asset == self.asset:
             self._index.learn(event)
@@ -210,9 +210,9 @@ class Reference:
         """The source found to lead the others; empty if none is."""
         return self._fusion.leader.name if self._fusion.leader is not None else ""
 
-    def lead_told(self) -> str:
+    def lead_in_words(self) -> str:
         """Return in words who leads whom, by how much and at what correlation."""
-        return self._fusion.lead_told()
+        return self._fusion.lead_in_words()
 
     def figures(self) -> dict[str, int]:
         """Return what is known of the sources as whole numbers by name, for counters and logs.
@@ -263,7 +263,7 @@ class Reference:
         if move <= share and source.held is None:
             return True
         sd = self._volatility.sigma() * math.sqrt(max((received - self._price_ns) / SECOND, 1.0) / YEAR_S)
-        confirmed = self._jumps.plausible(source, price, received, move, sd, self._sources.values(), alone=alone)
+        confirmed = self._jump_filter.plausible(source, price, received, move, sd, self._sources.values(), alone=alone)
         for other in confirmed or ():
             assert other.held is not None
             other.take(other.held, other.held_ns)
@@ -306,7 +306,9 @@ class Reference:
     def _check_agreed(self, now: Nanos) -> ReferenceLost | None:
         if not self._level:
             return None
-        insisted = self._jumps.insisted_bp(self._sources.values(), math.log(self._level), self._stale_after_ns, now)
+        insisted = self._jump_filter.insisted_bp(
+            self._sources.values(), math.log(self._level), self._stale_after_ns, now
+        )
         apart = max(self._fusion.span_bp, insisted)
         if apart <= self._params.stop_bp:
             self._apart_ns = Nanos(0)
@@ -327,9 +329,9 @@ class Reference:
             level = math.exp(self._fusion.log_price(live, self._sigma, now))
         self._level = level
         self._price = level if self._index.factor == 1.0 else level * self._index.factor
-        if self._told is None or len(live) == 1:
-            return self._told is None or self._price != self._told[0]
-        return abs(self._price - self._told[0]) >= LEAST_MOVE_BP * BP * self._price
+        if self._published is None or len(live) == 1:
+            return self._published is None or self._price != self._published[0]
+        return abs(self._price - self._published[0]) >= LEAST_MOVE_BP * BP * self._price
 
     def _verdict(self, now: Nanos, *, moved: bool, held: bool = False) -> ReferenceMoved | ReferenceLost | None:
         if len(self._sources) > 1:
@@ -349,12 +351,12 @@ class Reference:
 
     def _moved(self) -> ReferenceMoved:
         self._lost = False
-        self._told = (self._price, self._life_ns)
+        self._published = (self._price, self._life_ns)
         if self._log is not None:
             self._log.add(self._price_ns, self._price)
         span = self._fusion.span_bp
         self._sigma = self._volatility.sigma()
-        doubt = max(span - self._params.widen_bp, 0.0) / 2 * BP * self._price
+        uncertainty = max(span - self._params.widen_bp, 0.0) / 2 * BP * self._price
         return ReferenceMoved(
             self.asset,
             self._price,
@@ -364,5 +366,5 @@ class Reference:
             self._latency_s,
             self._names,
             span,
-            doubt,
+            uncertainty,
         )

@@ -16,7 +16,7 @@ from mmactors.units import SECOND, Nanos, dollars
 ON_THE_WAY_NS = Nanos(SECOND // 4)
 """What a price took to come here and an order takes to the venue: it must not be stale when it arrives there."""
 
-PULSE_LIMIT_NS = Nanos(2 * SECOND)
+HEARTBEAT_LIMIT_NS = Nanos(2 * SECOND)
 """Without risk's pulse for this long the gate admits only reducing orders."""
 
 
@@ -55,9 +55,9 @@ class OrderCheck:
     exposure_after: int
     d2: float
     state: TradingState
-    pulse_age_ns: int
+    heartbeat_age_ns: int
     synced: bool
-    barred: int = 0
+    blocked: int = 0
     f: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def _state(p: OrderCheck) -> str | None:
 
 
 def _pulse(p: OrderCheck) -> str | None:
-    if p.pulse_age_ns <= PULSE_LIMIT_NS or p.reduces:
+    if p.heartbeat_age_ns <= HEARTBEAT_LIMIT_NS or p.reduces:
         return None
     return "risk is silent"
 
@@ -121,10 +121,12 @@ def _size(p: OrderCheck) -> str | None:
     return f"a size of {p.size} is outside {p.market.min_size}..{p.market.max_size}"
 
 
-def _room(p: OrderCheck) -> str | None:
-    room = schedule.room(p.f, p.params.inventory)
+def _position_limit(p: OrderCheck) -> str | None:
+    position_limit = schedule.position_limit(p.f, p.params.inventory)
     reach = p.signed_net + p.same + p.remaining
-    return None if reach <= room or p.reduces else f"could take the position to {reach}, room {room}"
+    return (
+        None if reach <= position_limit or p.reduces else f"could take the position to {reach}, room {position_limit}"
+    )
 
 
 def _reduce_only(p: OrderCheck) -> str | None:
@@ -163,7 +165,7 @@ def _exposure(p: OrderCheck) -> str | None:
 
 
 def _asset(p: OrderCheck) -> str | None:
-    if not p.barred or (p.barred > 0) != (p.outcome is Outcome.YES) or p.reduces:
+    if not p.blocked or (p.blocked > 0) != (p.outcome is Outcome.YES) or p.reduces:
         return None
     return f"the exposure to {p.market.asset} is at its limit, ${p.params.risk.max_asset_delta:g} per bp"
 
@@ -177,7 +179,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("stale", _stale),
     ("price", _price),
     ("size", _size),
-    ("room", _room),
+    ("room", _position_limit),
     ("reduce_only", _reduce_only),
     ("dead_side", _dead_side),
     ("spread", _spread),

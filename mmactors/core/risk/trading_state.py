@@ -34,13 +34,13 @@ from mmactors.units import SECOND, Micros, Nanos, dollars
 FREED_AT = 0.8
 """An asset whose exposure reached its limit is freed when it is below this share of it."""
 
-TOLD_EVERY = 0.1
+PUBLISH_EVERY = 0.1
 """How much of the limit an asset's exposure moves before it is told again."""
 
 REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
 """How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
 
-JOURNAL_PULSES = 2
+JOURNAL_HEARTBEATS = 2
 """A journal that owes its answer for so many pulses of risk, a second, is behind."""
 
 DAY_NS = 86_400 * SECOND
@@ -61,7 +61,7 @@ class _Cause(NamedTuple):
     reason: str
 
 
-def _left(before: TradingStateChanged | None) -> _Cause | None:
+def _carried_over(before: TradingStateChanged | None) -> _Cause | None:
     """Return what holds on of an earlier run's state: all but what this run measures itself, token and journal."""
     if before is None or before.state is TradingState.ACTIVE:
         return None
@@ -122,11 +122,11 @@ class RiskRules:
         self._booked = {holding.market: _booked(holding, day) for holding in left}
         self._earned_before: int = earned_before + sum(self._booked.values())
         self._start_equity: int | None = None
-        self._latch = _left(before)
+        self._latch = _carried_over(before)
         self._latched_on = day
         self._causes: tuple[_Cause, ...] = ()
         self._owed = 0  # pulses since the journal was asked, that one included; 0: it has answered
-        self._told: dict[str, AssetExposed] = {}
+        self._published: dict[str, AssetExposed] = {}
         self._margins = ((cancel_before_ns, TradingState.HALTED), (reduce_before_ns, TradingState.REDUCING))
         self._offset_ns = 0
         self._expires_venue_ns: Nanos | None = None
@@ -180,15 +180,15 @@ class RiskRules:
         """What is worth telling of the exposures: a direction barred or freed, or a tenth of the limit more or less."""
         found = self.dollars_per_bp()
         changes: list[AssetExposed] = []
-        for asset in {**self._told, **found}:
+        for asset in {**self._published, **found}:
             value = found.get(asset, 0.0)
             share = value / self.params.max_asset_delta
-            told = self._told.get(asset, AssetExposed(asset, 0.0, 0.0, 0))
+            published = self._published.get(asset, AssetExposed(asset, 0.0, 0.0, 0))
             side = 1 if share > 0 else -1
-            barred = side if abs(share) >= (FREED_AT if told.barred == side else 1.0) else 0
-            if barred != told.barred or abs(share - told.share) >= TOLD_EVERY:
-                self._told[asset] = AssetExposed(asset, value, share, barred)
-                changes.append(self._told[asset])
+            blocked = side if abs(share) >= (FREED_AT if published.blocked == side else 1.0) else 0
+            if blocked != published.blocked or abs(share - published.share) >= PUBLISH_EVERY:
+                self._published[asset] = AssetExposed(asset, value, share, blocked)
+                changes.append(self._published[asset])
         return changes
 
     def ask_journal(self) -> SyncJournal | None:
@@ -244,7 +244,7 @@ class RiskRules:
         return None
 
     def _by_journal(self) -> _Cause | None:
-        if self._owed <= JOURNAL_PULSES:
+        if self._owed <= JOURNAL_HEARTBEATS:
             return None
         return _Cause(_JOURNAL, TradingState.REDUCING, f"{_JOURNAL} is more than a second behind")
 

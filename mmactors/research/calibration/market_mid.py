@@ -145,7 +145,7 @@ def _read(sessions_path: Path, prices_path: Path | None) -> tuple[list[Session],
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        text = "recorded sessions need the research extra (pip install 'mmactors[research]')"
+        text = "recorded sessions need the research extra (make install-research)"
         raise PricesError(f"{sessions_path}: {text}") from None
     markets_path = _markets_beside(sessions_path)
     try:

@@ -16,7 +16,7 @@ from mmactors import __version__
 from mmactors.backtest.session_metrics import CLOSE_F, MARKOUTS_S, PARTS
 from mmactors.config import DURATIONS, Config
 from mmactors.core.params import InventoryParams
-from mmactors.core.quoting.schedule import EARLY_F, LEAN_F, close_at_ns, room
+from mmactors.core.quoting.schedule import EARLY_F, LEAN_F, close_at_ns, position_limit
 from mmactors.research.arena.arena import STEELMAN
 from mmactors.research.arena.league_table import OURS, Arena
 from mmactors.research.arena.strategies import RIVALS
@@ -62,7 +62,7 @@ def make(
             is none of the arena's (66, 78, 64), or the folder refuses (64).
     """
     if find_spec("matplotlib") is None:
-        raise ReportError("report needs matplotlib: pip install 'mmactors[research]'", UNUSABLE)
+        raise ReportError("report needs matplotlib: make install-research", UNUSABLE)
     if not any(arena.sessions.values()):
         raise ReportError("the arena has no sessions: nobody finished a world", UNUSABLE)
     try:
@@ -191,7 +191,7 @@ def _schedule(params: InventoryParams, duration_s: int) -> Schedule:
         lean_full=100 * LEAN_F,
         reduce_only=100 * params.reduce_only_f,
         close=100 * close_at_ns(Nanos(length), params) / length,
-        room=[room(left / 100, params) for left in range(100, -1, -1)],
+        room=[position_limit(left / 100, params) for left in range(100, -1, -1)],
     )
 
 

@@ -104,9 +104,7 @@ def run(
     """
     began = time.perf_counter()
     if find_spec("pyarrow") is None:
-        raise SweepStoppedError(
-            "the tables are Parquet: needs the research extra (pip install 'mmactors[research]')", USAGE
-        )
+        raise SweepStoppedError("the tables are Parquet: needs the research extra (make install-research)", USAGE)
     file = grid.file
     counts = [min(file.world_sessions, file.sessions - start) for start in range(0, file.sessions, file.world_sessions)]
     units = {

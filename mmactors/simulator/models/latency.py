@@ -1,7 +1,6 @@
-"""Models of a one-way delay: which one the configuration names, and delays recorded in a file.
+"""Models of a one-way delay: even around a base, lognormal, or drawn from a file of measured ones.
 
-Owns what each model draws. The usual one, even around its base, is the floor's own (`floor.Latency`); the others are
-drawn from in its place. Knows no clock: whoever sends things late asks for a delay and waits it out.
+Owns what each model draws. It must not know a clock: the sender draws a delay and waits it out.
 """
 
 import math
@@ -13,11 +12,11 @@ from mmactors.config.schema import SimulatorConfig
 
 
 class LatenciesError(ValueError):
-    """A file of latencies cannot be used; the text is one line for the user."""
+    """A file of delays cannot be used; the text is one line for the user."""
 
 
 class Latency:
-    """A one-way delay: a base and a uniform jitter around it, both in milliseconds."""
+    """Delays spread evenly around a base, by a jitter; both in milliseconds."""
 
     def __init__(self, base_ms: int, jitter_ms: int, rng: Random) -> None:
         jitter_ms = min(jitter_ms, base_ms)
@@ -32,7 +31,7 @@ class Latency:
 
 
 class LognormalLatency(Latency):
-    """Delays around a median, in milliseconds, that are sometimes much longer: what networks have."""
+    """Lognormal delays with a median in milliseconds: some are much longer, as in networks."""
 
     def __init__(self, median_ms: int, log_sd: float, rng: Random) -> None:
         super().__init__(median_ms, 0, rng)
@@ -46,7 +45,7 @@ class LognormalLatency(Latency):
 
 
 class RecordedLatency(Latency):
-    """Delays drawn from those measured, in milliseconds, each as likely as the next."""
+    """Delays drawn evenly from measured ones, in milliseconds."""
 
     def __init__(self, measured_ms: tuple[float, ...], rng: Random) -> None:
         super().__init__(0, 0, rng)
@@ -59,10 +58,10 @@ class RecordedLatency(Latency):
 
 
 def latency_of(config: SimulatorConfig, base_ms: int, rng: Random) -> Latency:
-    """Return the delays of one direction; `base_ms` is their middle, but where they are recorded.
+    """Return the delays of one direction, around `base_ms` unless they are recorded.
 
     Raises:
-        LatenciesError: the recorded ones cannot be read.
+        LatenciesError: the file of recorded ones cannot be used.
     """
     if config.latency_model == "lognormal":
         return LognormalLatency(base_ms, config.latency_log_sd, rng)

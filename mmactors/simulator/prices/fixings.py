@@ -1,8 +1,7 @@
-"""Averages of one-second prints, as the venue settles and strikes on them, and what the participants make of one.
+"""Averages of fixings, on which the venue settles and strikes, and the fair value of a market on such an average.
 
-Owns the true prices of the last minutes and the fair value of what depends on their mean. A print is the true price
-each whole second before a moment, the last one at it. Shares no formula with the program that trades here: what both
-say of a market can be compared.
+Owns the true prices of the last minutes. A fixing is the true price at a whole second before a moment; the last fixing
+is at that moment. It must not share a formula with the program under test, so that their fair values can be compared.
 """
 
 import math
@@ -12,11 +11,11 @@ from mmactors.simulator.prices.world import PricePath
 from mmactors.units import YEAR_S
 
 SPAN_MS = 310_000
-"""How far back prices are kept: the longest window is five minutes."""
+"""How long prices are kept: the longest window is five minutes."""
 
 
 class Tape:
-    """One asset's true price at every step, and its path's own past before that."""
+    """One asset's true price at every step, after the past that its path has."""
 
     def __init__(self, path: PricePath) -> None:
         past = path.past()
@@ -25,7 +24,7 @@ class Tape:
         self._prices = [price for _, price in past]
 
     def note(self, now_ms: int) -> None:
-        """Write down the price of this step."""
+        """Add the price of this step."""
         times = self._times
         times.append(now_ms)
         self._prices.append(self._path.price)
@@ -33,14 +32,14 @@ class Tape:
             old = bisect_right(times, now_ms - SPAN_MS) - 1
             del times[:old], self._prices[:old]
 
-    def total(self, end_ms: int, prints: int) -> float:
-        """Return the sum of the prints up to and with the one at `end_ms`; the first price known holds before it."""
-        moments = range(end_ms - 1000 * (prints - 1), end_ms + 1, 1000)
+    def total(self, end_ms: int, count: int) -> float:
+        """Return the sum of the last `count` fixings up to `end_ms`; the first known price holds before it."""
+        moments = range(end_ms - 1000 * (count - 1), end_ms + 1, 1000)
         return math.fsum(self._prices[max(bisect_right(self._times, at_ms) - 1, 0)] for at_ms in moments)
 
 
 class Average:
-    """What one market settles on: the mean of the prints of its last `window_s` seconds."""
+    """The mean of the fixings of a market's last `window_s` seconds."""
 
     def __init__(self, tape: Tape, path: PricePath, strike: float, expires_at: int, window_s: int) -> None:
         self._tape = tape
@@ -52,14 +51,14 @@ class Average:
         self._sum = 0.0
 
     def price(self) -> float:
-        """Return the mean; to be called at expiry or later."""
+        """Return the mean, at expiry or later."""
         return self._tape.total(self._expires_at, self._window) / self._window
 
     def fair(self, now_ms: int) -> float:
-        """Return the probability that the mean ends above the strike, knowing the prints so far.
+        """Return the probability that the mean ends above the strike, given the fixings so far.
 
-        The mean as a normal variable: of the price's steps from now on, one until print j to come is in all of the
-        prints from j on, so the sum's variance is (sigma S)^2 sum_j (k - j + 1)^2 times the step's length.
+        The mean is taken as normal: a step of the price before the j-th fixing to come is in all fixings from j on, so
+        the variance of their sum is (sigma S)^2 sum_j (k - j + 1)^2 times the step's length.
         """
         left_s = max(self._expires_at - now_ms, 1) / 1000
         ahead = min(math.ceil(left_s), self._window)

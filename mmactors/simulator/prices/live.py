@@ -47,14 +47,14 @@ class LivePath(PricePath):
             match self._told.popleft():
                 case SpotTicked() as tick:
                     self.received_ms = to_ms
-                    self._take(self._reference.ticked(tick, now))
+                    self._take(self._reference.on_price(tick, now))
                 case FeedLived() as life:
-                    self._reference.lived(life, now)
+                    self._reference.on_heartbeat(life, now)
                 case FeedWentStale() as stale:
-                    self._take(self._reference.stale(stale, now))
+                    self._take(self._reference.on_feed_stale(stale, now))
                 case HistoryFetched() as history:
-                    self._reference.history(history, now)
-        self._take(self._reference.tick(now))
+                    self._reference.on_history(history, now)
+        self._take(self._reference.on_timer(now))
 
     def past(self) -> list[tuple[int, float]]:
         """Return nothing: whoever wants the past asks the exchange."""

@@ -1,8 +1,8 @@
 """Recorded prices from a file: checked, sorted, and cut to the longest piece without a gap.
 
-Owns what makes a file usable and the one line that says what was found in it. Reads CSV, gzipped CSV, and Parquet when
-pyarrow is there; columns `ts_ms` and `price`; `symbol` or `asset` if the file has several; `source` and `kind` as
-`mmactors record` writes them (one source is played, and its books rather than its trades). It knows no simulator.
+Owns what makes a file usable, and the line that reports its content. Formats: CSV, gzipped CSV, and Parquet with
+pyarrow. Columns: `ts_ms` and `price`; `symbol` or `asset` if the file has several; `source` and `kind` as
+`mmactors record` writes them (one source is played, by its books rather than its trades). It must not know the world.
 """
 
 import csv
@@ -24,10 +24,10 @@ GAP_LIMIT_MS = 30_000
 """A longer silence ends a piece, unless the file's own spacing is as coarse."""
 
 COARSEST_MS = 3_600_000
-"""No spacing is an excuse for a longer silence than this: no session could be settled on it."""
+"""The longest silence within a piece, however coarse the file: no session could settle on more."""
 
 LAST_MS = 4_102_444_800_000
-"""Times are milliseconds since 1970, up to 2100; others are of another unit."""
+"""The latest time, in 2100: a later one is in another unit than milliseconds since 1970."""
 
 _NEED = "need ts_ms (milliseconds since 1970) and a positive price"
 
@@ -35,12 +35,12 @@ PAST_MS = 3_600_000
 """How much of the file before the first row played is kept as its past."""
 
 LABELS = ("symbol", "asset", "source", "kind")
-"""The columns that say what a row is a price of."""
+"""The columns that name the asset, source and kind of a row."""
 
 RETURN_LAG_S = 10
 SIGMA_HALF_LIFE_S = 600.0
 SIGMA_FLOOR = 0.05
-"""How the true volatility behind recorded prices is taken: an EWMA of squared returns over the lag, annualised."""
+"""The volatility of recorded prices is an EWMA of squared returns over the lag, annualised."""
 
 
 class PricesError(Exception):
@@ -55,7 +55,7 @@ class PricesError(Exception):
 class Recording:
     """One asset's prices: milliseconds since the first row, dollars, annualised volatility at every whole second.
 
-    `first_ms` is the first row's own time; `past` the hour of the file before it, milliseconds (negative) and dollars.
+    `first_ms` is the first row's time, milliseconds UTC; `past` the hour before it, milliseconds (below 0) and dollars.
     """
 
     times_ms: list[int]
@@ -67,7 +67,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Recordings:
-    """What a file gave for the assets asked for, and the line that says so."""
+    """The recordings found in a file, by asset, and the line that reports them."""
 
     by_asset: dict[str, Recording]
     report: str
@@ -113,8 +113,8 @@ def load_recordings(
     Args:
         path: the file.
         assets: the assets wanted.
-        prefer: whose rows, if the file has sources and this one; else of each asset the source with the most.
-        from_s: seconds into the piece at which it begins; what is before belongs to its past.
+        prefer: the source to play, if the file has it; otherwise each asset's source with the most rows.
+        from_s: seconds into the piece at which it begins; the rows before it are its past.
 
     Raises:
         PricesError: the file is missing, unreadable, has wrong columns, no usable rows, or only other assets' prices.
@@ -125,9 +125,9 @@ def load_recordings(
     found: dict[str, Recording] = {}
     lines: list[str] = []
     for asset, mine in _by_asset(columns, assets, path).items():
-        rows, whose = _one_source(mine, prefer)
+        rows, source = _one_source(mine, prefer)
         found[asset], line = _longest_piece(rows.times, rows.prices, path, asset, round(from_s * 1000))
-        lines.append(line + whose)
+        lines.append(line + source)
     unusable = f"; {columns.unusable} unusable rows dropped" if columns.unusable else ""
     return Recordings(found, f"prices {path.name}: " + "; ".join(lines) + unusable)
 
@@ -146,7 +146,7 @@ def read_prices(path: Path, asset: str = "BTC") -> tuple[npt.NDArray[np.int64], 
 
 
 def _one_source(columns: _Columns, prefer: str | None) -> tuple[_Columns, str]:
-    """Keep one source's rows, and of those the books where it has any: trades are at one side or the other."""
+    """Return one source's rows: its books if it has any, as a trade is at one side of the book."""
     if "source" not in columns.labels:
         return columns, ""
     counted = Counter(columns.labels["source"])
@@ -202,7 +202,7 @@ def _read_csv(path: Path, file: Iterable[str]) -> _Columns:
 
 
 def _whole(text: str) -> int:
-    """A time as written by people or, with a decimal point, by spreadsheets. Raises ValueError."""
+    """Return a whole number, written with or without a decimal point (spreadsheets do). Raises ValueError."""
     try:
         return int(text)
     except ValueError:
@@ -218,7 +218,7 @@ def _read_parquet(path: Path) -> _Columns:
         import pyarrow.parquet as pq
     except ImportError:
         raise PricesError(
-            f"{path}: Parquet needs the research extra (pip install 'mmactors[research]'); CSV needs nothing"
+            f"{path}: Parquet needs the research extra (make install-research); CSV needs nothing"
         ) from None
     try:
         names = pq.read_schema(path).names

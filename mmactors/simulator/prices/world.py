@@ -1,7 +1,7 @@
-"""The world's prices: each asset's true spot and true volatility at every moment, synthetic or recorded.
+"""The true prices: each asset's spot and volatility at every moment, synthetic or recorded.
 
-A path is advanced by whoever owns the time and answers for the moment it was advanced to. Synthetic paths follow
-strategy.md's simulation rules; recorded ones play a `Recording`. Knows nothing of markets, venues or files.
+Owns how a path moves: synthetic ones by strategy.md's simulation rules, recorded ones by a `Recording`. A driver
+advances it; its price is that of the moment it was advanced to. It must not know markets, venues or files.
 """
 
 import math
@@ -14,17 +14,19 @@ from mmactors.simulator.prices.recording import Recording
 from mmactors.units import YEAR_S
 
 VOL_STEP_MS = 1000
-"""How often a synthetic path's volatility moves."""
+"""Time between moves of a synthetic path's volatility."""
 
 PAST_S = 3600
-"""How far back a path can tell what its prices were before it started."""
+"""Length of the past that a path knows, before its start."""
 
 
 class PricePath(ABC):
     """One asset's true price and annualised volatility now.
 
-    `end_ms` is when a recording runs out; `live` whether there is a price; `heard_ms` when it was last heard of, for
-    those that come from outside.
+    Attributes:
+        end_ms: when a recording ends, milliseconds UTC.
+        live: whether there is a price.
+        received_ms: when a live price was last received, milliseconds UTC.
     """
 
     price: float
@@ -35,11 +37,11 @@ class PricePath(ABC):
 
     @abstractmethod
     def advance(self, to_ms: int) -> None:
-        """Move on to this time, in milliseconds."""
+        """Advance to this time, milliseconds UTC."""
 
     @abstractmethod
     def past(self) -> list[tuple[int, float]]:
-        """Return times (milliseconds) and prices from before the start, oldest first; empty if there are none."""
+        """Return times (milliseconds UTC) and prices from before the start, oldest first; empty if there are none."""
 
 
 class SyntheticPath(PricePath):
@@ -71,9 +73,9 @@ class SyntheticPath(PricePath):
         self._began = (start_ms, start_price, self._log_vol)
 
     def past(self) -> list[tuple[int, float]]:
-        """Return the hour before the start, second by second: the same process run backwards, which it looks like too.
+        """Return the hour before the start, one price a second: the same process, run backwards.
 
-        Its randomness is its own, so that telling the past does not change the future.
+        It has randomness of its own, so that asking for the past does not change the future.
         """
         at_ms, price, log_vol = self._began
         rng = Random(self._past_seed)  # noqa: S311  a simulation, reproducible from its seed
@@ -89,7 +91,7 @@ class SyntheticPath(PricePath):
         return found[::-1]
 
     def advance(self, to_ms: int) -> None:
-        """Move on by whole steps, up to this time."""
+        """Advance by whole steps, up to this time."""
         gauss, step_ms = self._rng.gauss, self._step_ms
         now = self._now_ms + step_ms
         while now <= to_ms:
@@ -112,9 +114,9 @@ class SyntheticPath(PricePath):
 
 
 class RecordedPath(PricePath):
-    """A recording whose first row is at `start_ms`; the last price holds between rows and after the end.
+    """A recording whose first row is at `start_ms`; a price holds until the next row, the last one for good.
 
-    `speed` says how many of the recording's seconds pass in one.
+    `speed` is how many seconds of the recording pass in one.
     """
 
     def __init__(self, recording: Recording, start_ms: int, speed: float = 1.0) -> None:
@@ -131,7 +133,7 @@ class RecordedPath(PricePath):
         self.end_ms = start_ms + int(recording.times_ms[-1] / speed)
 
     def advance(self, to_ms: int) -> None:
-        """Move on to the newest row not after this time."""
+        """Advance to the newest row not after this time."""
         elapsed = max(0, int((to_ms - self._start_ms) * self._speed))
         times, at, last = self._times, self._at, len(self._times) - 1
         while at < last and times[at + 1] <= elapsed:
@@ -141,16 +143,16 @@ class RecordedPath(PricePath):
         self.sigma = self._sigmas[min(elapsed // 1000, len(self._sigmas) - 1)] * self._sigma_factor
 
     def past(self) -> list[tuple[int, float]]:
-        """Return the rows of the file before the first one played, as far as they reach into the hour before."""
+        """Return the rows of the file in the hour before the first one played."""
         return [(self._start_ms + int(at / self._speed), price) for at, price in self._past]
 
 
 class World:
-    """Every asset's path, moved on together.
+    """Every asset's path, advanced together.
 
     Args:
-        config: the process; `start_prices` names the assets there can be.
-        assets: the assets wanted, in a fixed order (each has randomness of its own, from the one seed).
+        config: the synthetic process; `start_prices` names the assets that it can have.
+        assets: the assets wanted; each has randomness of its own, from the one seed.
         recordings: by asset; with any at all, an asset without one is not in the world.
 
     Raises:
@@ -179,13 +181,13 @@ class World:
 
     @classmethod
     def of(cls, paths: Mapping[str, PricePath]) -> "World":
-        """Make a world of paths that somebody else has made."""
+        """Return a world of given paths."""
         world = cls(WorldConfig(), (), 0, 1)
         world.paths.update(paths)
         return world
 
     def advance(self, to_ms: int) -> None:
-        """Move every path on to this time, in milliseconds."""
+        """Advance every path to this time, milliseconds UTC."""
         for path in self.paths.values():
             path.advance(to_ms)
 

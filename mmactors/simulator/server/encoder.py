@@ -1,8 +1,7 @@
-"""How the venue's frames are written on their way to a socket.
+"""The encoding of the venue's frames: JSON text.
 
-Owns the form of what is sent, not its content (`wire.py`) nor when it is sent (`floor.py`). The venue speaks JSON text;
-whoever runs venue and client in one process may give the floor another voice, which hands the frequent frames over
-unwritten.
+Owns their form; `venue/replies.py` owns the content, `hub.py` the time of sending. A run with venue and client in one
+process may give the hub another encoder, which passes the frequent frames on as objects.
 """
 
 from typing import Any, Protocol
@@ -16,34 +15,34 @@ from mmactors.simulator.venue.replies import Json
 
 
 class FrameEncoder(Protocol):
-    """Writes frames. What it returns is what a listener's `put` takes."""
+    """Encodes frames; a subscriber's `put` takes what it returns."""
 
     def encode(self, message: Json) -> Any:
-        """Write any message of the contract."""
+        """Encode any message of the contract."""
 
     def account_event(self, event: OrderEvent | AccountEvent) -> Any:
-        """Write one message of the `orders` channel."""
+        """Encode one message of the `orders` channel."""
 
     def book_delta(self, market: Market, now_ms: int, /) -> Any:
-        """Write the levels changed since the last delta, which this one follows."""
+        """Encode the delta of a book since the last one."""
 
 
 def encode(message: Json) -> str:
-    """Write a message as one text frame."""
+    """Return a message as JSON text."""
     return msgspec.json.encode(message).decode()
 
 
 class TextEncoder:
-    """The wire's own: every frame is JSON text."""
+    """The encoder of the wire: every frame is JSON text."""
 
     def encode(self, message: Json) -> str:
-        """Write any message of the contract."""
+        """Encode any message of the contract."""
         return encode(message)
 
     def account_event(self, event: OrderEvent | AccountEvent) -> str:
-        """Write one message of the `orders` channel."""
+        """Encode one message of the `orders` channel."""
         return encode(replies.account_event(event))
 
     def book_delta(self, market: Market, now_ms: int, /) -> str:
-        """Write the levels changed since the last delta."""
+        """Encode the delta of a book since the last one."""
         return encode(replies.book_delta(market, now_ms))

@@ -1,9 +1,10 @@
-"""Taking a price feed away and changing a market, for tests: routes that only the simulator has.
+"""Routes for tests, which only the simulator has: faults of a price feed and interventions in a market.
 
 `POST /simulator/feeds/binance` with `{"state": "silent"}` (sockets stay, nothing comes), `{"state": "cut"}` (sockets
-closed, none accepted) or `{"state": "live"}`; with `{"outlier_bp": 100, "for_ms": 200}` the feed shows wrong prices for
-a while. `POST /simulator/markets/ID` with `{"kind": "halt"}` and the like (see `alterations`) does to a market what a
-venue can do. The answer says when, in the venue's milliseconds. Knows nothing of what a feed says.
+closed, none accepted) or `{"state": "live"}`; with `{"outlier_bp": 100, "for_ms": 200}` the feed publishes
+prices that are wrong by so much, for so long. `POST /simulator/markets/ID` with `{"kind": "halt"}` and the like (see
+`venue/interventions.py`) intervenes in a market. The answer has the venue's time, milliseconds UTC. It must not know
+the frames of a feed.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,9 +26,9 @@ class _FeedRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FaultApi:
-    """Every exchange's switch, and the hand on the markets.
+    """The routes of faults and interventions.
 
-    `alter` changes a market (id, how, when), or raises ValueError.
+    `intervene` carries out an intervention (market id, intervention, milliseconds UTC), or raises ValueError.
     """
 
     def __init__(

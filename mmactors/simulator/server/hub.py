@@ -1,7 +1,7 @@
-"""The live venue: the simulation on the wall clock, and who hears what of it.
+"""The venue's hub: between the simulation, which owns no time, and the sockets, which trade and subscribe.
 
-Owns the clock, the subscriptions, the order sessions' deadlines and the publishing of events after every change. It
-knows sockets only as listeners that take frames, and their form only as a voice (`voice.py`).
+Owns the clock, the subscriptions, the deadlines of order sessions, and publishing after every change. It must not know
+sockets (only `Subscriber`) or the form of frames (only `FrameEncoder`).
 """
 
 import time
@@ -26,46 +26,49 @@ class VenueClock(Protocol):
 
     @property
     def start_ms(self) -> int:
-        """When it started."""
+        """When it started, milliseconds UTC."""
 
     def now_ms(self) -> int:
-        """Return milliseconds UTC."""
+        """Return the time, milliseconds UTC."""
 
 
 class WallClock:
-    """Milliseconds UTC that never jump: the wall clock at the start plus monotonic time since."""
+    """A clock that never jumps: the wall clock at its start plus monotonic time since."""
 
     def __init__(self) -> None:
         self.start_ms = time.time_ns() // 1_000_000
         self._origin = time.monotonic()
 
     def now_ms(self) -> int:
-        """Return the time."""
+        """Return the time, milliseconds UTC."""
         return self.start_ms + int((time.monotonic() - self._origin) * 1000)
 
 
 class Subscriber(Protocol):
-    """A venue socket, as the floor sees it."""
+    """A venue socket, as the hub knows it."""
 
     account: Account | None
     session: OrderSession | None
 
     def put(self, frame: Any, book: str | None = None) -> None:
-        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
+        """Send an encoded frame; `book` names the market whose book it is about."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close the socket after what was sent."""
+        """Close the socket after the frames already sent."""
 
 
 class VenueHub:
-    """The venue as the server sees it.
+    """The venue's hub.
 
     Args:
-        simulation: the venue itself.
-        clock: the time.
-        secret: what tokens are signed with.
-        say: takes a line for the operator.
-        voice: writes the frames; JSON text if not given.
+        simulation: the venue without sockets.
+        clock: the venue's time.
+        secret: signs tokens.
+        write_line: writes a line for the operator.
+        encoder: encodes frames; as JSON text if not given.
+
+    Attributes:
+        connected: every open venue socket.
     """
 
     def __init__(
@@ -87,11 +90,11 @@ class VenueHub:
         self._unknown: dict[str, int] = {}
         self._channels: dict[tuple[str, str], dict[Subscriber, None]] = {}
         self._books: dict[str, dict[Subscriber, None]] = {}
-        """Of the channels those of books, by market."""
+        """The channels of books, by market."""
         self._attached: dict[tuple[str, str], Subscriber] = {}
 
     def identify(self, token: object) -> tuple[Identity, Account]:
-        """Return a token's identity and its account, opened and funded if new.
+        """Return a token's identity and its account, opened and funded if it is new.
 
         Raises:
             RefusalError: UNAUTHORIZED or TOKEN_EXPIRED.
@@ -100,19 +103,19 @@ class VenueHub:
         return identity, self.simulation.account(identity.account)
 
     def submit(self, account: Account, frame: Json, session: OrderSession | None = None) -> Json:
-        """Apply one trading operation now; the caller sends the answer and then publishes."""
+        """Apply one trading operation now; the caller sends the answer, then publishes."""
         name = None if session is None else session.name
         return self.simulation.submit(account, frame, self.clock.now_ms(), name)
 
     def count_unknown(self, op: object) -> None:
-        """Count an operation nobody knows; say so the first time."""
+        """Count an unknown operation, and write a line the first time."""
         name = str(op)[:40]
         if name not in self._unknown and len(self._unknown) < 20:
             self.write_line(f"unknown operation {name!r} ignored")
         self._unknown[name] = self._unknown.get(name, 0) + 1
 
     def attach(self, subscriber: Subscriber, session: OrderSession) -> None:
-        """Make this socket the session's one; another that was is closed."""
+        """Attach a socket to an order session; the session's former socket is closed."""
         key = (session.account, session.name)
         former = self._attached.get(key)
         if former is not None and former is not subscriber:
@@ -124,7 +127,7 @@ class VenueHub:
         self._log_session("up", session)
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Forget a socket; its session's orders stay until their time is over."""
+        """Detach a socket; its session's orders stay until the session lapses."""
         self.connected.discard(subscriber)
         for subscribers in self._channels.values():
             subscribers.pop(subscriber, None)
@@ -159,7 +162,7 @@ class VenueHub:
         subscribers[subscriber] = None
 
     def check_channel(self, subscriber: Subscriber, channel: object, market_id: object) -> None:
-        """Tell whether a subscription could be had.
+        """Check that a subscription is possible.
 
         Raises:
             RefusalError: UNAUTHORIZED, MARKET_NOT_FOUND or INVALID_REQUEST.
@@ -175,7 +178,7 @@ class VenueHub:
         self._channels.get((name, detail), {}).pop(subscriber, None)
 
     def resend_books(self, subscriber: Subscriber, market_ids: frozenset[str]) -> None:
-        """Send fresh snapshots for the books whose deltas a slow reader missed."""
+        """Send new snapshots of the books whose deltas a slow reader missed."""
         self.publish()
         now = self.clock.now_ms()
         for market_id in sorted(market_ids):
@@ -184,7 +187,7 @@ class VenueHub:
                 subscriber.put(self.encoder.encode(replies.book_snapshot(market, now)), market_id)
 
     def cancel_session(self, session: OrderSession, reason: str = "cod") -> None:
-        """Cancel a session's orders now, if it asked for that; it is told at its next `auth`."""
+        """Cancel a session's orders now, if it is armed; its next `auth` reports it."""
         if not session.armed:
             return
         account = self.simulation.account(session.account)
@@ -193,7 +196,7 @@ class VenueHub:
         session.triggered = True
 
     def advance(self) -> None:
-        """Let the venue's time pass, end what has gone silent, and publish."""
+        """Advance the venue to now, cancel the orders of silent sessions and accounts, and publish."""
         now = self.clock.now_ms()
         self.simulation.advance(now)
         for session in self.sessions.lapsing(now):
@@ -210,7 +213,7 @@ class VenueHub:
             self.write_line(self.simulation.notices.pop(0))
 
     def publish(self) -> None:
-        """Send everything that has happened since the last time to whoever subscribed to it."""
+        """Send the events since the last call to their subscribers."""
         simulation, channels = self.simulation, self._channels
         venue = simulation.venue
         for item in simulation.take_public():
@@ -226,9 +229,9 @@ class VenueHub:
                 self._send(("trades", item.market.id), self.encoder.encode(replies.trade_json(item)))
         for account in venue.accounts.values():
             if account.outbox:
-                wanted = bool(channels.get(("orders", account.name)))
+                has_subscribers = bool(channels.get(("orders", account.name)))
                 for event in simulation.take_events(account):
-                    if wanted:
+                    if has_subscribers:
                         self._send(("orders", account.name), self.encoder.account_event(event))
         for market_id, subscribers in self._books.items():
             market = venue.markets.get(market_id)

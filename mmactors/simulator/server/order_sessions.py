@@ -1,6 +1,6 @@
-"""Whose orders die with whom: cancel on disconnect per order session, and the REST heartbeat per account.
+"""Order sessions with cancel on disconnect, and the REST heartbeat of accounts.
 
-Owns the deadlines. It is told of every sign of life and asked what is due; it knows no socket, no order and no clock.
+Owns their deadlines: which sessions and accounts are silent for too long. It must not know sockets, orders or a clock.
 """
 
 from dataclasses import dataclass, field
@@ -10,9 +10,14 @@ DEFAULT_COD_TIMEOUT_MS = 3000
 
 @dataclass(slots=True)
 class OrderSession:
-    """One client's order session; it outlives its sockets. Times in milliseconds.
+    """One client's order session; it outlives its sockets. Times are milliseconds.
 
-    `armed`: its orders die `timeout_ms` after `last_frame_ms`. `watched`: silence also ends the socket.
+    Attributes:
+        armed: whether its orders are cancelled `timeout_ms` after `last_frame_ms`.
+        watched: whether silence closes its socket.
+        lapsed: whether the silence was noticed.
+        triggered: whether orders were cancelled, and the client does not know it yet.
+        cancelled: ids of those orders.
     """
 
     account: str
@@ -44,7 +49,7 @@ class Sessions:
         return session
 
     def disarm(self, session: OrderSession) -> None:
-        """End a session's watch: its orders are gone already, or were never to go."""
+        """Stop watching a session: its orders are cancelled already, or are to stay."""
         session.armed = session.watched = False
 
     def lapsing(self, now_ms: int) -> list[OrderSession]:
@@ -61,12 +66,12 @@ class Sessions:
         return found
 
     def heartbeat(self, account: str, ttl_ms: int, now_ms: int) -> int:
-        """Set an account's dead man's switch; return when it goes off."""
+        """Renew an account's heartbeat for `ttl_ms`; return when it expires, milliseconds UTC."""
         self.heartbeats[account] = now_ms + ttl_ms
         return self.heartbeats[account]
 
     def missed(self, now_ms: int) -> list[str]:
-        """Return the accounts whose heartbeat did not come, once each."""
+        """Return the accounts whose heartbeat has expired, once each."""
         if not self.heartbeats:
             return []
         found = [account for account, due in self.heartbeats.items() if due <= now_ms]

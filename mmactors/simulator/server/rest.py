@@ -1,7 +1,7 @@
-"""The venue over HTTP: the contract's REST endpoints.
+"""The venue's REST endpoints.
 
-Owns paths, parameters, statuses and the check of the bearer token; each request is late by the simulated latency on its
-way in and again on its way out. What an operation does is the floor's and the desk's.
+Owns paths, parameters, statuses, the check of the bearer token, and the latency of a request and of its answer. It must
+not know what an operation does.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ FILLS_LIMIT = 500
 
 
 class Rest:
-    """The endpoints, on one floor."""
+    """The endpoints of one hub."""
 
     def __init__(self, hub: VenueHub, latency: Latency) -> None:
         self._hub = hub
@@ -215,7 +215,7 @@ class Rest:
 
 
 class _AnsweredError(RefusalError):
-    """A refusal already written as JSON."""
+    """A refusal that is JSON already."""
 
     def __init__(self, error: Json) -> None:
         super().__init__(error["code"], error["message"], retry_after_ms=error.get("retry_after_ms", 0))
@@ -223,7 +223,7 @@ class _AnsweredError(RefusalError):
 
 
 def refused(refusal: RefusalError, status: int | None = None) -> web.Response:
-    """Write a refusal as an HTTP response."""
+    """Return a refusal as an HTTP response."""
     error = refusal.error if isinstance(refusal, _AnsweredError) else replies.error_json(refusal)
     headers = {"Retry-After": str(math.ceil(refusal.retry_after_ms / 1000))} if refusal.retry_after_ms else None
     return web.Response(

@@ -1,7 +1,7 @@
-"""What one WebSocket still has to be sent: in order, late by the simulated latency, and only so much of it.
+"""The frames that one WebSocket still has to send, in order and late by the simulated latency.
 
-Owns the delay, the slow-reader limit and the close. Frames that belong to a book may be dropped when the reader is slow
-(the owner then sends a fresh snapshot); no other frame ever is. It does not know what frames mean.
+Owns the delay, the limit of a slow reader, and the close. Frames of a book are dropped if the reader is slow, and its
+owner then sends a new snapshot; no other frame is dropped. It must not know what frames mean.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ SLOW_READER = 4008
 
 
 class Wire(Protocol):
-    """The part of a WebSocket that is needed here."""
+    """The methods of a WebSocket that are used here."""
 
     async def send_str(self, data: str) -> None:
-        """Send one text frame; waits while the peer does not read."""
+        """Send one text frame; wait while the peer does not read."""
 
     async def close(self, *, code: int, message: bytes) -> bool:
         """Send a close frame and wait for the answer."""
@@ -32,13 +32,13 @@ class _Frame(NamedTuple):
 
 
 class Outbound:
-    """The queue of one socket.
+    """The frames waiting on one socket.
 
     Args:
         wire: the socket.
-        abort: cuts the connection without ceremony.
-        latency_s: draws the delay of a frame, in seconds.
-        on_room: called when a slow reader has caught up, with the books whose frames were dropped.
+        abort: cuts the connection without a closing handshake.
+        latency_s: draws the delay of a frame, seconds.
+        on_caught_up: called when a slow reader has caught up, with the books whose frames were dropped.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Outbound:
         wire: Wire,
         abort: Callable[[], None],
         latency_s: Callable[[], float],
-        on_room: Callable[[frozenset[str]], None],
+        on_caught_up: Callable[[frozenset[str]], None],
     ) -> None:
         self.stale: set[str] = set()
         self._wire = wire
         self._abort = abort
         self._latency_s = latency_s
-        self._on_room = on_room
+        self._on_caught_up = on_caught_up
         self._frames: deque[_Frame] = deque()
         self._bytes = 0
         self._last_due = 0.0
@@ -61,11 +61,11 @@ class Outbound:
 
     @property
     def closing(self) -> bool:
-        """Whether nothing more will be queued."""
+        """Whether the socket is to be closed; nothing more is queued then."""
         return self._closing is not None
 
     def put(self, text: str, book: str | None = None) -> None:
-        """Queue a frame; `book` names the market whose book it is about. Nothing is taken once closing."""
+        """Queue a frame; `book` names the market whose book it is about. A closing socket queues nothing."""
         if self._closing is not None or (book is not None and book in self.stale):
             return
         self._last_due = max(self._last_due, asyncio.get_running_loop().time() + self._latency_s())
@@ -79,15 +79,15 @@ class Outbound:
                 self.close(SLOW_READER, "slow reader")
 
     def close(self, code: int, reason: str) -> None:
-        """Close once everything queued has been sent; the first reason given stands."""
+        """Close once the queued frames are sent; only the first call counts."""
         if self._closing is None:
             self._closing = (code, reason)
             self._wake.set()
 
     async def attend(self, reading: "asyncio.Task[None]", *working: "asyncio.Task[None]") -> None:
-        """Send while the reader and the workers run; when either side is done, end them all and close.
+        """Send while the reader and the workers run; when one of them ends, end all and close.
 
-        The reader must have ended before the closing handshake, which reads too.
+        The reader must end before the closing handshake, which reads, too.
 
         Raises:
             Exception: what a reader or worker failed with.
@@ -132,10 +132,10 @@ class Outbound:
             if self.stale and not self._full(0.5):
                 books = frozenset(self.stale)
                 self.stale.clear()
-                self._on_room(books)
+                self._on_caught_up(books)
 
     async def _sent_or_overrun(self, sending: "asyncio.Task[None]") -> None:
-        """Wait for a frame to go out; once closing not for long, and not at all for a slow reader."""
+        """Wait until a frame is sent: once closing for a limited time, for a slow reader not at all."""
         try:
             while not sending.done():
                 if self._closing is not None:
@@ -163,6 +163,6 @@ class Outbound:
 
 
 def _take_exception(task: "asyncio.Task[None]") -> None:
-    """Keep asyncio from reporting a send that failed after nobody waited for it any more."""
+    """Take the error of a send that nothing waits for, which asyncio would report."""
     if not task.cancelled():
         task.exception()

@@ -1,7 +1,7 @@
-"""The simulator's process: one port for REST, the venue's WebSocket and the price feeds, on the wall clock.
+"""The simulator's server: one port for REST, the venue's WebSocket and the price feeds, on the wall clock.
 
-Owns start and end: the listening socket, the loops that let time pass, the log's flushing, signals and the parent's
-death. Everything the venue does is elsewhere.
+Owns start and end: the listening socket, the loops that advance the time, the flushing of the log, signals, and the end
+of the parent process. It must not know what the venue does.
 """
 
 import asyncio
@@ -53,17 +53,17 @@ class SimulatorServer:
 
     Args:
         config: the simulator's configuration.
-        secret: what tokens are signed with.
-        say: takes a line for the operator.
+        secret: signs tokens.
+        write_line: writes a line for the operator.
         recordings: recorded prices by asset, instead of synthetic ones.
-        own: an exchange's own recordings by asset, by exchange.
-        certificate: where its own certificate goes, if it serves TLS.
-        live: the feeds whose prices are the world's; it has none of its own to tell then.
-        ping_every_ms, pong_within_ms: Binance's keep-alive.
-        subscribe_within_ms: how long Coinbase waits for a subscription.
+        own: recordings of an exchange's own by asset, by exchange.
+        certificate: file of its own certificate, if it serves TLS.
+        live: real feeds, whose prices are the true ones; the server has no feeds of its own then.
+        ping_every_ms, pong_within_ms: Binance's keep-alive, milliseconds.
+        subscribe_within_ms: how long Coinbase waits for a subscription, milliseconds.
 
     Raises:
-        ValueError: the configuration's sessions cannot be.
+        ValueError: no configured session fits into the prices.
         OSError: the log cannot be opened.
         NoCertificateError: it should serve TLS and cannot.
     """
@@ -150,7 +150,7 @@ class SimulatorServer:
         self.port = 0
 
     async def start(self) -> None:
-        """Listen and let time pass.
+        """Listen, and advance the venue from now on.
 
         Raises:
             OSError: the port is taken or the host is not ours.
@@ -176,13 +176,13 @@ class SimulatorServer:
         self._loops = [asyncio.create_task(work) for work in working]
 
     async def failed(self) -> None:
-        """Return when one of the loops has ended, which only a defect can bring about; its error is raised."""
+        """Return when one of the loops has ended; only a defect ends one, and its error is raised."""
         done, _ = await asyncio.wait(self._loops, return_when=asyncio.FIRST_COMPLETED)
         for loop in done:
             loop.result()
 
     async def stop(self) -> None:
-        """Tell everyone, close every socket, flush the log."""
+        """Send a notice to every socket, close them, and close the log."""
         for socket in list(self._venue_sockets):
             socket.put(self.hub.encoder.encode({"type": "notice", "code": "SHUTDOWN"}))
             socket.close(1012, "restart")
@@ -204,7 +204,7 @@ class SimulatorServer:
             self._venue_log.close()
 
     def listening(self) -> str:
-        """Return the line that says where everything is, as JSON."""
+        """Return the line with every address, as JSON."""
         host, port = self._config.host, self.port
         shown = f"[{host}]" if ":" in host else host
         secure = "s" if self._tls is not None else ""
@@ -248,14 +248,14 @@ class SimulatorServer:
 
 
 def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, announce: Callable[[str], None]) -> int:
-    """Run the simulator until told to end; return the exit code.
+    """Run the simulator until a signal or the end of standard input; return the exit code.
 
     Args:
-        config: the whole configuration; `simulator` is what counts.
-        prices: a file of recorded prices, before `simulator.world.prices`.
-        secret: what tokens are signed with.
-        watch_stdin: end when standard input does (the program that started us is gone), and leave Ctrl-C to it.
-        announce: takes the one line that says where we listen.
+        config: the whole configuration, of which `simulator` is used.
+        prices: a file of recorded prices, instead of `simulator.world.prices`.
+        secret: signs tokens.
+        watch_stdin: end with standard input, as the parent process has ended; Ctrl-C is the parent's then.
+        announce: takes the line with every address.
     """
     simulator = config.simulator
     played = prices or simulator.world.prices
@@ -298,7 +298,7 @@ def run(config: Config, prices: Path | None, secret: str, watch_stdin: bool, ann
 
 
 def _connected(config: Config, *, alone: bool) -> LiveFeeds:
-    """Make the connections to the real feeds; a program that trades here has the same and tells of their troubles."""
+    """Return the real feeds; a program that trades here connects to the same, and logs their errors itself."""
     logger.remove()
     if alone:
         logger.add(sys.stderr, level="WARNING", format="simulator: {message}")
@@ -353,7 +353,7 @@ def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event
 
 @web.middleware
 async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what the web framework itself refuses in the contract's form."""
+    """Answer the web framework's own refusals in the contract's form."""
     try:
         return await handler(request)
     except web.HTTPException as refusal:

@@ -45,14 +45,14 @@ def signing_secret(environ: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A token's account and when the token expires, milliseconds UTC."""
+    """The account of a token, and when the token expires, milliseconds UTC."""
 
     account: str
     expires_at: int
 
 
 def identify(token: object, secret: str, now_ms: int) -> Identity:
-    """Return whose token this is.
+    """Return the identity that a token proves.
 
     Raises:
         RefusalError: UNAUTHORIZED, or TOKEN_EXPIRED.
@@ -77,7 +77,7 @@ def identify(token: object, secret: str, now_ms: int) -> Identity:
 
 
 def is_development(token: str) -> bool:
-    """Tell whether a token is signed with the secret that everybody knows; no real venue's is."""
+    """Return whether a token is signed with the development secret; no real venue's is."""
     try:
         jwt.decode(token, DEVELOPMENT_SECRET, algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False})
     except (jwt.InvalidTokenError, ValueError, TypeError):
@@ -86,23 +86,23 @@ def is_development(token: str) -> bool:
 
 
 class WalletLogin:
-    """Gives out messages to sign and, for each signed one, once, a token of the wallet's account.
+    """Login of wallets: issues messages to sign, and for each signed message, once, a token of the wallet's account.
 
     Args:
-        secret: what tokens are signed with.
-        token_s: how long they last, seconds.
+        secret: signs tokens.
+        token_s: life of a token, seconds.
     """
 
     def __init__(self, secret: str, token_s: float) -> None:
         self._secret = secret
         self._token_s = token_s
-        self._open: dict[str, int] = {}  # messages that wait for a signature, until when
+        self._open: dict[str, int] = {}  # messages that wait for a signature, and until when
 
     def message(self, now_ms: int) -> str:
         """Return a message to sign.
 
         Raises:
-            RefusalError: UNAVAILABLE, there is nothing here to check a signature with.
+            RefusalError: UNAVAILABLE: signatures cannot be checked here.
         """
         _recover()
         text = f"Log in to Degen Terminal (simulator)\nnonce {secrets.token_hex(16)}\nat {now_ms}"
@@ -116,7 +116,7 @@ class WalletLogin:
         """Return a token of the account named like the address, and when it expires, milliseconds UTC.
 
         Raises:
-            RefusalError: SIGNATURE_INVALID, or UNAVAILABLE as above.
+            RefusalError: SIGNATURE_INVALID, or UNAVAILABLE: signatures cannot be checked here.
         """
         recover = _recover()
         known = self._open.pop(message, 0) > now_ms
@@ -130,7 +130,7 @@ class WalletLogin:
 
 
 def _recover() -> Callable[[str, str], str | None]:
-    """Return what tells whose signature it is."""
+    """Return a function that gives the address that signed a message; None if no signature can be read."""
     try:
         from eth_account import Account
         from eth_account.messages import encode_defunct

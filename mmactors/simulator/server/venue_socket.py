@@ -1,7 +1,7 @@
 """One client's WebSocket at the venue: `/ws` of the contract.
 
-Owns the conversation on one socket: authentication, subscriptions, heartbeats, order operations in the order they came,
-late by the simulated latency. Trading itself is the floor's.
+Owns the protocol on one socket: authentication, subscriptions, heartbeats, order operations in the order they came, and
+their latency. It must not know what an operation does.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from mmactors.simulator.venue.replies import Json
 MAX_FRAME_BYTES = 1 << 20
 EXPIRING_NOTICE_MS = 30_000
 ABUSE_AFTER = 1000
-"""Operations refused by the rate limit without one accepted between, before the socket is closed."""
+"""Operations in a row that the rate limit refuses before the socket is closed."""
 
 
 class Sender(Protocol):
-    """What a socket says things through."""
+    """Sends a socket's frames."""
 
     @property
     def closing(self) -> bool:
-        """Whether a close has been asked for."""
+        """Whether the socket is to be closed."""
 
     def put(self, frame: Any, book: str | None = None) -> None:
-        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
+        """Send an encoded frame; `book` names the market whose book it is about."""
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what was sent."""
+        """Close after the frames already sent."""
 
 
 class VenueSocket:
@@ -58,7 +58,7 @@ class VenueSocket:
         self._sender: Sender | None = None
 
     async def serve(self, request: web.Request, token: str | None) -> web.WebSocketResponse:
-        """Hold the conversation; return when the socket is closed."""
+        """Serve a connection; return when the socket is closed."""
         socket = web.WebSocketResponse(max_msg_size=MAX_FRAME_BYTES, timeout=2.0, compress=False)
         await socket.prepare(request)
 
@@ -80,11 +80,11 @@ class VenueSocket:
         return socket
 
     def send_through(self, sender: Sender) -> None:
-        """Send everything this way; a socket that is served has its own."""
+        """Send frames through this sender; `serve` sets one itself."""
         self._sender = sender
 
     def receive(self, data: str | bytes) -> None:
-        """Take in one frame, now."""
+        """Handle one frame as it was received, now."""
         if self._sender is not None and self._sender.closing:
             return
         try:
@@ -97,17 +97,17 @@ class VenueSocket:
             self.handle(frame)
 
     def put(self, frame: Any, book: str | None = None) -> None:
-        """Send a frame, as the floor's voice wrote it; `book` names the market whose book it is about."""
+        """Send an encoded frame; `book` names the market whose book it is about."""
         if self._sender is not None:
             self._sender.put(frame, book)
 
     def close(self, code: int, reason: str) -> None:
-        """Close the socket after what was sent."""
+        """Close the socket after the frames already sent."""
         if self._sender is not None:
             self._sender.close(code, reason)
 
     def on_timer(self, now_ms: int) -> None:
-        """Send the heartbeat when it is time, and see to the token's end."""
+        """Send a heartbeat if it is due, and a notice before the token expires; close when it has."""
         if self._heartbeat_ms and now_ms >= self._next_heartbeat:
             self._next_heartbeat = now_ms + self._heartbeat_ms
             self._send(self._heartbeat(now_ms))
@@ -140,11 +140,11 @@ class VenueSocket:
         loop = asyncio.get_running_loop()
         while True:
             due, data = await self._inbox.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))  # even at no latency a flood lets others in between
+            await asyncio.sleep(max(0.0, due - loop.time()))  # even without latency other tasks get their turn
             self.receive(data)
 
     def handle(self, frame: Json) -> None:
-        """Take in one frame that has been read, now."""
+        """Handle one decoded frame, now."""
         op = frame.get("op")
         try:
             if self._hub.simulation.takes(op):
@@ -185,7 +185,7 @@ class VenueSocket:
             identity, account = self._hub.identify(frame.get("token"))
         except RefusalError as refusal:
             self._refuse(frame, refusal)
-            if self.account is not None:  # a newer token that is no good leaves the one in use
+            if self.account is not None:  # a bad newer token leaves the one in use
                 return
             self.close(4401 if refusal.code == "TOKEN_EXPIRED" else 4001, refusal.message)
             return

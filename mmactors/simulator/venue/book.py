@@ -8,9 +8,10 @@ from mmactors.simulator.venue.ledger import Order
 
 
 class Book:
-    """Price-time priority on both sides. `best_bid` is 0 and `best_ask` a whole dollar when the side is empty.
+    """The resting orders of one market, by price and in the order of its queue.
 
-    `touched` collects the levels changed since someone last looked: bids as +ticks, asks as -ticks.
+    `best_bid` is 0 and `best_ask` a whole dollar when the side is empty. `touched` holds the levels changed since the
+    last delta: bids as +ticks, asks as -ticks.
     """
 
     __slots__ = (
@@ -30,7 +31,7 @@ class Book:
         self.touched: set[int] = set()
 
     def add(self, order: Order) -> None:
-        """Queue an order behind all others of its price."""
+        """Queue an order at its price, behind the others unless the queue model lets it go ahead."""
         at = order.yes_ticks
         if order.buys_yes:
             self.bid_levels[at][order.id] = order
@@ -48,7 +49,7 @@ class Book:
             self._reorder(order)
 
     def reduce(self, order: Order, by: int) -> None:
-        """Take `by` contracts off a queued order, which keeps its place, or leaves when nothing remains of it.
+        """Take `by` contracts off a queued order, which keeps its place; with nothing left it leaves the book.
 
         To be called before the order's own `filled` or `size` changes.
         """
@@ -84,7 +85,7 @@ class Book:
             level[each.id] = level.pop(each.id)
 
     def crosses(self, buys_yes: bool, yes_ticks: int) -> bool:
-        """Tell whether an order at this price would trade at once."""
+        """Return whether an order at this price would trade at once."""
         return self.best_ask <= yes_ticks if buys_yes else self.best_bid >= yes_ticks
 
     def bids(self, depth: int = 0) -> list[tuple[int, int]]:

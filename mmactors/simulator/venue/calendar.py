@@ -1,7 +1,7 @@
-"""Which sessions there are and when: listed, opened, closed, resolved.
+"""When sessions are listed, opened, closed and resolved.
 
-Owns the rolling series of sessions and the strikes drawn for them. It tells what is due and leaves doing it to its
-caller; it knows no venue, no accounts and no clock.
+Owns the rolling series of sessions and the strikes drawn for them. It returns what is due; the caller does it. It must
+not know the venue, accounts or a clock.
 """
 
 import heapq
@@ -16,7 +16,7 @@ from mmactors.config.schema import SessionsConfig, SettlementConfig
 from mmactors.units import YEAR_S
 
 RESOLVE_AFTER_MS = 1000
-"""How long after its close the venue pays a session out; the price that decides is the one at the close."""
+"""Delay from a session's close to its resolution; the price at the close decides."""
 
 STRIKE_SIGMAS = 2.0
 """An offset strike lies within this many session standard deviations of the price."""
@@ -43,7 +43,7 @@ def duration_ms(label: str) -> int:
 class Session:
     """One session of a series; times in milliseconds UTC, `tick` in micro-dollars.
 
-    `averaged_strike`: it is struck at the mean of the prints before its open, as many as its settlement has.
+    `averaged_strike`: its strike is the mean of the fixings before its open, as many as its settlement has.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something that happens to a session at a moment."""
+    """One event of a session, and when it happens."""
 
     at_ms: int
     event: Event
@@ -66,9 +66,9 @@ class Due:
 
 
 class Series:
-    """Sessions of one asset and length, back to back; the first began `elapsed_s` before `start_ms`.
+    """Sessions of one asset and length, one after the other; the first began `elapsed_s` before `start_ms`.
 
-    With several strikes each span has that many sessions side by side, `-K1` to `-Kn` in the order of their strikes.
+    With several strikes, that many sessions run at the same time, `-K1` to `-Kn` in the order of their strikes.
     """
 
     def __init__(self, config: SessionsConfig, start_ms: int, rng: Random, label: str) -> None:
@@ -81,16 +81,16 @@ class Series:
         self._centre = (0, 0.0, 0.0)
 
     def restart(self, start_ms: int) -> None:
-        """Let the first session be the one that began `elapsed_s` before this."""
+        """Start the series again, with a first session that began `elapsed_s` before this time."""
         self._next_open = start_ms - round(self._config.elapsed_s * 1000) % self._length_ms
 
     @property
     def next_span(self) -> tuple[int, int]:
-        """When the next session opens and expires."""
+        """When the next session opens and expires, milliseconds UTC."""
         return self._next_open, self._next_open + self._length_ms
 
     def take(self) -> list[Session]:
-        """Return the next span's sessions, one for each strike, and move on to the span after."""
+        """Return the next sessions, one for each strike, and advance to those after."""
         opens_at, expires_at = self.next_span
         self._next_open = expires_at
         stamp = datetime.fromtimestamp(opens_at / 1000, UTC).strftime("%Y%m%dT%H%M%S")
@@ -101,9 +101,9 @@ class Series:
         return [Session(each, self.asset, self._length_ms // 1000, opens_at, expires_at, *terms) for each in ids]
 
     def strike(self, session: Session, price: float, sigma: float) -> float:
-        """Draw a strike at the open; those of one span lie `strike_spacing_sd` session sigmas apart.
+        """Draw a strike at the open; strikes of the same open lie `strike_spacing_sd` session sigmas apart.
 
-        The middle is the price, or for a share of the spans one within two session sigmas of it.
+        The middle one is the price, or, for a configured share of the opens, within two session sigmas of it.
         """
         if self._centre[0] != session.opens_at:
             deviation = sigma * math.sqrt(self._length_ms / 1000 / YEAR_S)
@@ -119,15 +119,15 @@ class Series:
 
 
 class Calendar:
-    """All series, and what is due next in any of them.
+    """All series, and the events due next.
 
     Args:
         series: configured series; two alike get distinct ids.
         start_ms: when the simulation starts.
-        listed_before_s: how long before its open a session is listed; negative for after it.
-        seed: the strikes' randomness.
-        ends: when an asset's prices run out: no session is listed that would expire later; an asset that is not a key
-            has no sessions until it `begin`s.
+        listed_before_s: how long before its open a session is listed, seconds; negative for after it.
+        seed: of the strikes.
+        ends: when an asset's prices end, milliseconds UTC, None for never: no session is listed that expires later. An
+            asset that is not a key has no sessions before `begin`.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Calendar:
             self._plan(number)
 
     def begin(self, asset: str, now_ms: int) -> None:
-        """Let the sessions of an asset that had none begin now, the first as old as configured."""
+        """Start the sessions of an asset that had none, the first as old as configured."""
         self._start_ms = now_ms
         self._ends[asset] = None
         for number, series in enumerate(self._series):
@@ -164,11 +164,11 @@ class Calendar:
 
     @property
     def next_ms(self) -> int | None:
-        """When something is due next; None when nothing will ever be again."""
+        """When the next event is due, milliseconds UTC; None if there is none."""
         return self._agenda[0][0] if self._agenda else None
 
     def pop(self) -> Due:
-        """Return what is due next. A listing plans the session's later events and the next session of its series."""
+        """Return the next event. A listing plans the session's later events and the next session of its series."""
         at_ms, kind, number, _, session = heapq.heappop(self._agenda)
         event = _ORDER[kind]
         if session is None:
@@ -187,7 +187,7 @@ class Calendar:
         return Due(at_ms, event, session)
 
     def move(self, session_id: str, closes_at: int) -> None:
-        """Let a session that has not ended end then."""
+        """Move the close and the resolution of a session that has not ended."""
         for entry in [each for each in self._agenda if each[3] == session_id and _ORDER[each[1]] in _ENDS]:
             self._agenda.remove(entry)
             _, kind, number, _, session = entry
@@ -196,8 +196,8 @@ class Calendar:
             self._agenda.append((at_ms, kind, number, session_id, session))
         heapq.heapify(self._agenda)
 
-    def strike_out(self, session_id: str, *events: Event) -> None:
-        """Let these events of a session never come; all of them if none is named."""
+    def remove(self, session_id: str, *events: Event) -> None:
+        """Remove these events of a session, or all of them if none is named."""
         self._agenda = [
             each for each in self._agenda if each[3] != session_id or (events and _ORDER[each[1]] not in events)
         ]

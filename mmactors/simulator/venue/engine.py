@@ -1,7 +1,7 @@
-"""The venue's rules around the matching: accounts, markets' lives, client orders, settlement.
+"""The venue's rules around the matching: accounts, market status, client orders, settlement.
 
-Owns client order ids, rate budgets, times to live, replace and cancel as the wire contract states them, merging and
-payouts. It knows no clock, no randomness, no sockets, no JSON, and not why a market opens or where it settles.
+Owns client order ids, rate budgets, times to live, replace and cancel as the wire contract states them, merges and
+payouts. It must not know a clock, randomness, sockets, JSON, when a market opens or at which price it settles.
 """
 
 import heapq
@@ -23,17 +23,17 @@ from mmactors.units import DOLLAR
 from mmactors.value import value
 
 PLACE_COST, CANCEL_COST = 1.0, 0.2
-"""What an operation takes from the account's rate bucket."""
+"""Cost of an operation in tokens of the account's rate bucket."""
 
 _PAYS: dict[Resolution, tuple[int, int]] = {
     "YES": (DOLLAR, 0),
     "NO": (0, DOLLAR),
     "VOID": (DOLLAR // 2, DOLLAR // 2),
 }
-"""What a contract of YES and one of NO pay, by how the market ended."""
+"""Micro-dollars paid for a contract of YES and one of NO, by outcome."""
 
 _EVENT_OF = {"PENDING": "created", "OPEN": "opened", "HALTED": "halted"}
-"""The word of the contract for a market of this status, said again when its terms change."""
+"""The contract's event for a market of this status, repeated when its terms change."""
 
 
 @value
@@ -49,10 +49,10 @@ class Venue:
     """The exchange itself.
 
     Args:
-        orders_per_s, burst: rate budget of every client's account.
+        orders_per_s, burst: rate budget of each client account.
         run: part of every id, so that two runs of a venue never give the same one.
         first_seq: where every account's stream starts counting.
-        recorder: told of everything, if given.
+        recorder: records every event, if given.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Venue:
     # --- accounts and markets ---------------------------------------------------------------------
 
     def open_account(self, name: str, cash: int, now_ms: int, *, house: bool = False) -> Account:
-        """Open and fund an account (micro-dollars); a house account has no rate limit, stream or history."""
+        """Open an account with `cash` micro-dollars; a house account has no rate limit, stream or history."""
         bucket = None if house else RateBucket(self.orders_per_s, self.burst)
         account = Account(name, cash, bucket, self._first_seq)
         self.accounts[name] = account
@@ -93,20 +93,20 @@ class Venue:
         self._announce("created", market, now_ms)
 
     def open_market(self, market_id: str, strike: float, now_ms: int) -> None:
-        """Open a market at this strike; also ends a halt."""
+        """Open a market at this strike, or end its halt."""
         market = self.markets[market_id]
         market.strike = strike
         market.status = "OPEN"
         self._announce("opened", market, now_ms)
 
     def halt_market(self, market_id: str, now_ms: int) -> None:
-        """Stop trading in a market; what rests stays and can be cancelled."""
+        """Halt a market; resting orders stay and can be cancelled."""
         market = self.markets[market_id]
         market.status = "HALTED"
         self._announce("halted", market, now_ms)
 
     def close_market(self, market_id: str, now_ms: int) -> None:
-        """End trading: everything resting is cancelled."""
+        """Close a market and cancel its resting orders."""
         market = self.markets[market_id]
         market.status = "CLOSED"
         for order in list(market.live.values()):
@@ -116,7 +116,7 @@ class Venue:
     def change_terms(
         self, market_id: str, now_ms: int, *, strike: float | None = None, expires_at: int | None = None
     ) -> None:
-        """Give a market that is not closed another strike or another end, and tell so by its status's own event."""
+        """Change the strike or the end of a market that is not closed, and publish its status's event again."""
         market = self.markets[market_id]
         if strike is not None:
             market.strike = strike
@@ -126,7 +126,7 @@ class Venue:
         self._announce(_EVENT_OF[market.status], market, now_ms)
 
     def correct_market(self, market_id: str, outcome: Resolution, now_ms: int) -> None:
-        """Resolve a resolved market anew: every holder gets, or gives back, the difference."""
+        """Change the outcome of a resolved market; every holder is paid, or charged, the difference."""
         market = self.markets[market_id]
         assert market.outcome is not None, "only what is resolved can be corrected"
         (yes_was, no_was), (yes_pays, no_pays) = _PAYS[market.outcome], _PAYS[outcome]
@@ -143,7 +143,7 @@ class Venue:
         self._announce("resolved", market, now_ms)
 
     def resolve_market(self, market_id: str, outcome: Resolution, price: float | None, now_ms: int) -> None:
-        """Pay out a closed market; a second resolution is ignored."""
+        """Resolve a market and pay its holders; a second resolution is ignored."""
         market = self.markets[market_id]
         if market.status == "RESOLVED":
             return
@@ -170,7 +170,7 @@ class Venue:
         self._announce("resolved", market, now_ms)
 
     def forget(self, now_ms: int) -> None:
-        """Drop orders, fills, client ids and resolved markets older than a day."""
+        """Forget orders, fills, client ids and resolved markets older than a day."""
         for account in self.accounts.values():
             account.forget(now_ms)
         before = now_ms - DAY_MS
@@ -180,19 +180,19 @@ class Venue:
     # --- what a client may ask ---------------------------------------------------------------------
 
     def charge(self, account: Account, cost: float, now_ms: int) -> None:
-        """Take one operation's cost from the account's rate bucket.
+        """Charge one operation's cost to the account's rate bucket.
 
         Raises:
-            RefusalError: RATE_LIMITED, with the time until the bucket has enough; nothing was taken.
+            RefusalError: RATE_LIMITED, with the time until the bucket has enough; nothing was charged.
         """
         if account.bucket is not None and (wait := account.bucket.take(cost, now_ms)):
             raise RefusalError("RATE_LIMITED", f"too many operations; try again in {wait} ms", retry_after_ms=wait)
 
     def place(self, account: Account, body: NewOrder, now_ms: int, session: str | None = None) -> tuple[Order, bool]:
-        """Take an order; return it as it stands after matching, and whether it was a repetition.
+        """Place an order; return it after matching, and whether it was a repetition.
 
         Raises:
-            RefusalError: with the contract's code; the order never existed and its client id is still free.
+            RefusalError: with the contract's code; there is no order and its client id stays free.
         """
         self.charge(account, PLACE_COST, now_ms)
         if body.client_order_id is not None and (known := account.claims.get(body.client_order_id)) is not None:
@@ -231,7 +231,7 @@ class Venue:
     def replace(
         self, account: Account, key: str, price: int, size: int, client_order_id: str | None, now_ms: int
     ) -> Order:
-        """Move an open order to a new price (micro-dollars) and total size, fills included.
+        """Replace an open order's price (micro-dollars) and total size, fills included.
 
         Raises:
             RefusalError: nothing changed, except that after POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS the order is
@@ -283,7 +283,7 @@ class Venue:
         session: str | None = None,
         reason: str = "cancel",
     ) -> list[str]:
-        """Cancel every open order that fits; never refused, costs nothing. Return their ids."""
+        """Cancel every open order that fits, at no cost; return their ids."""
         found = [
             order
             for order in account.live.values()
@@ -296,10 +296,10 @@ class Venue:
         return [order.id for order in found]
 
     def merge(self, account: Account, market_id: str, size: int, now_ms: int) -> None:
-        """Turn `size` pairs of YES and NO back into a dollar each.
+        """Merge `size` pairs of YES and NO into a dollar each.
 
         Raises:
-            RefusalError: MARKET_NOT_FOUND, or INVALID_SIZE beyond the pairs held and not promised to open sales.
+            RefusalError: MARKET_NOT_FOUND, or INVALID_SIZE beyond the pairs held that no open sale reserves.
         """
         market = self.markets.get(market_id)
         if market is None:
@@ -316,7 +316,7 @@ class Venue:
             account.publish_money("merge", position)
 
     def find(self, account: Account, key: str) -> Order:
-        """Return an order of the account by id or "c:<client order id>" (an id replaced since still names it).
+        """Return an order of the account by id or "c:<client order id>", former client ids included.
 
         Raises:
             RefusalError: ORDER_NOT_FOUND.
@@ -331,11 +331,11 @@ class Venue:
         return order
 
     def next_expiry(self) -> int | None:
-        """Return when the next order's time to live ends, in milliseconds."""
+        """Return when the next order expires, milliseconds UTC; None if none will."""
         return self._expiries[0][0] if self._expiries else None
 
     def expire(self, now_ms: int) -> None:
-        """End every order whose time to live is over."""
+        """Expire every order whose time to live is over."""
         while self._expiries and self._expiries[0][0] <= now_ms:
             due, _, order = heapq.heappop(self._expiries)
             if order.status in LIVE:

@@ -1,6 +1,6 @@
-"""What a venue can do to a market beside the calendar: halt it, move its end or its strike, void it, correct it.
+"""Interventions in a market beside the calendar: halt, another end or strike, void, correction.
 
-Owns the kinds and when each may be asked for. Who carries one out is the simulation; this knows no time of its own.
+Owns the kinds and the status that each needs. The simulation carries them out; this must not know a clock.
 """
 
 from typing import Annotated, Literal
@@ -26,13 +26,13 @@ _WHEN: dict[Kind, tuple[str, ...]] = {
 
 
 class MarketIntervention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One change of a market.
+    """One intervention in a market.
 
     Attributes:
-        kind: what is done. `delist` ends trading and takes the market out of every list, unresolved.
-        strike: the new one, for `restrike`.
-        by_s: how many seconds later it ends, for `extend`; negative for earlier.
-        outcome: the new one, for `correct`.
+        kind: the intervention. `delist` ends trading and takes the market off every list, unresolved.
+        strike: the new strike, for `restrike`.
+        by_s: seconds by which the end moves, for `extend`; negative for earlier.
+        outcome: the new outcome, for `correct`.
     """
 
     kind: Kind
@@ -41,10 +41,10 @@ class MarketIntervention(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     outcome: Resolution | None = None
 
     def check(self, market: Market, now_ms: int) -> None:
-        """Check that this can be done to the market now.
+        """Check that the market's status allows this now.
 
         Raises:
-            ValueError: it cannot, and why.
+            ValueError: it does not; the text says why.
         """
         if market.status not in _WHEN[self.kind]:
             raise ValueError(f"{self.kind}: market {market.id} is {market.status}")

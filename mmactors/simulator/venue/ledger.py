@@ -1,6 +1,6 @@
-"""What the venue owes whom: accounts with cash, reservations, positions, fills, their event stream and rate budget.
+"""Accounts and their orders: cash, reservations, positions, fills, the stream of events, the rate budget.
 
-Owns every micro-dollar and contract of an account. It knows nothing of matching, time's source or the wire.
+Owns every micro-dollar and contract of an account. It must not know matching, markets, a clock or the wire.
 """
 
 from collections import deque
@@ -28,10 +28,14 @@ def opposite(outcome: Outcome) -> Outcome:
 
 
 class Order(msgspec.Struct, eq=False):
-    """One order. `ticks` is its own price, `yes_ticks` its place in the book; `size` includes what is filled.
+    """One order. Times are milliseconds UTC, sizes contracts.
 
-    `unit_reserve` is the cash (micro-dollars) set aside per contract still to fill, fees included; none for a sale of
-    holdings. Times are milliseconds; `expires_at` is None without a time to live.
+    Attributes:
+        ticks: its price, in ticks of its own outcome.
+        yes_ticks: its price in YES terms, which is its level in the book.
+        size: total size, fills included.
+        unit_reserve: cash reserved per contract still to fill, fees included, micro-dollars; 0 for a sale.
+        expires_at: when its time to live ends; None without one.
     """
 
     id: str
@@ -59,7 +63,7 @@ class Order(msgspec.Struct, eq=False):
     version: int = 1
 
     def snapshot(self) -> "Order":
-        """Return the order as it stands, which this one no longer moves."""
+        """Return a copy of the order as it is now."""
         taken: Order = self.__copy__()  # type: ignore[attr-defined]
         return taken
 
@@ -71,7 +75,7 @@ class Order(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class Position:
-    """Contracts of one market. Costs are what the contracts held were bought for; `held` is promised to open sales."""
+    """Contracts held in one market, their cost in micro-dollars, and how many of them open sales reserve (`_held`)."""
 
     market: str
     yes: int = 0
@@ -83,18 +87,18 @@ class Position:
     no_held: int = 0
 
     def free(self, outcome: Outcome) -> int:
-        """Return the contracts of an outcome not promised to an open sale."""
+        """Return the contracts of an outcome that no open sale reserves."""
         return self.yes - self.yes_held if outcome == "YES" else self.no - self.no_held
 
     def hold(self, outcome: Outcome, size: int) -> None:
-        """Promise contracts to an open sale, or release them (negative)."""
+        """Reserve contracts for an open sale; a negative size releases them."""
         if outcome == "YES":
             self.yes_held += size
         else:
             self.no_held += size
 
     def add(self, outcome: Outcome, size: int, cost: int) -> None:
-        """Take in contracts bought for `cost` micro-dollars."""
+        """Add contracts bought for `cost` micro-dollars."""
         if outcome == "YES":
             self.yes += size
             self.yes_cost += cost
@@ -103,7 +107,7 @@ class Position:
             self.no_cost += cost
 
     def remove(self, outcome: Outcome, size: int, proceeds: int) -> None:
-        """Give away contracts at their average cost and realise the difference."""
+        """Remove contracts at their average cost; the difference to `proceeds` is realised."""
         if outcome == "YES":
             cost = self.yes_cost * size // self.yes
             self.yes -= size
@@ -135,7 +139,7 @@ class Fill(msgspec.Struct, frozen=True, eq=False):
 
 
 class OrderEvent(msgspec.Struct, frozen=True, eq=False):
-    """One message of an account's stream about one order, as it stood then."""
+    """One message of an account's stream about one order, with a copy of the order at that time."""
 
     seq: int
     reason: str
@@ -154,7 +158,7 @@ class AccountEvent(msgspec.Struct, frozen=True, eq=False):
 
 
 class NewOrder(msgspec.Struct, frozen=True):
-    """An order as asked for; `price` in micro-dollars. Two of the same client id are compared by this."""
+    """An order as the client asked for it; `price` in micro-dollars. A repetition equals the first one."""
 
     market: str
     side: Side
@@ -189,7 +193,10 @@ class RateBucket:
 
 
 class Account:
-    """One account. `cash` includes what open orders reserve. A house account has no stream, history or rate limit."""
+    """One account; `cash` includes what open orders reserve, micro-dollars.
+
+    A house account has no stream, no history and no rate limit.
+    """
 
     def __init__(self, name: str, cash: int, bucket: RateBucket | None, first_seq: int = 0) -> None:
         self.name = name
@@ -209,7 +216,7 @@ class Account:
 
     @property
     def available(self) -> int:
-        """Cash no open order has reserved, in micro-dollars."""
+        """Cash that no open order reserves, in micro-dollars."""
         return self.cash - self.reserved
 
     def next_seq(self) -> int:
@@ -218,7 +225,7 @@ class Account:
         return self.seq
 
     def publish_order(self, reason: str, order: Order, fill: Fill | None = None) -> None:
-        """Put an order, as it stands now, on the account's stream; with the fill's own number if it is one."""
+        """Put a copy of an order on the account's stream, under the fill's number if there is a fill."""
         seq = self.next_seq() if fill is None else fill.seq
         self.outbox.append(OrderEvent(seq, reason, order.snapshot(), fill))
 
@@ -235,13 +242,13 @@ class Account:
         self._claimed.append((now_ms, client_order_id))
 
     def close(self, order: Order, now_ms: int) -> None:
-        """Take an order that has ended off the open ones; it is remembered for a day."""
+        """Take an ended order off the open ones; it is remembered for a day."""
         del self.live[order.id]
         if not self.house:
             self._closed.append((now_ms, order.id))
 
     def forget(self, now_ms: int) -> None:
-        """Drop what is older than a day."""
+        """Forget orders, client ids and fills older than a day."""
         before = now_ms - DAY_MS
         while self._closed and self._closed[0][0] < before:
             self.orders.pop(self._closed.popleft()[1], None)
@@ -251,7 +258,7 @@ class Account:
             self.fills = [fill for fill in self.fills if fill.ts >= before]
 
     def reserve(self, order: Order, sign: int) -> None:
-        """Set aside (+1) or release (-1) what the rest of an order needs: cash for a bid, contracts for a sale."""
+        """Reserve (+1) or release (-1) what the rest of an order needs: cash for a bid, contracts for a sale."""
         size = sign * (order.size - order.filled)
         if order.side == "bid":
             self.reserved += order.unit_reserve * size
@@ -259,7 +266,7 @@ class Account:
             self.positions[order.market].hold(order.outcome, size)
 
     def book_fill(self, order: Order, position: Position, size: int, notional: int, fee: int) -> None:
-        """Move the money and the contracts of one fill, and release what was reserved for it."""
+        """Book the cash and the contracts of one fill, and release what was reserved for it."""
         if order.side == "bid":
             self.reserved -= order.unit_reserve * size
             self.cash -= notional + fee
@@ -271,7 +278,7 @@ class Account:
         position.realized -= fee
 
     def merge(self, position: Position, pairs: int) -> None:
-        """Turn pairs of YES and NO back into a dollar each."""
+        """Merge pairs of YES and NO into a dollar each."""
         half = DOLLAR * pairs // 2
         position.remove("YES", pairs, half)
         position.remove("NO", pairs, DOLLAR * pairs - half)

@@ -17,11 +17,15 @@ Resolution = Literal["YES", "NO", "VOID"]
 
 
 class Market:
-    """One session: its terms, its status, its book, and who holds what in it. `pairs` counts minted YES+NO pairs.
+    """One session.
 
-    `paid` is for how many contracts, YES and NO, each account was paid at the end; `revision` counts how often that was
-    corrected; what is not `listed` (any more) is left out of every list.
-    `window_s` is that of the average it settles on, 0 for the price at its end; `average` is that, once it is struck.
+    Attributes:
+        pairs: minted pairs of YES and NO.
+        paid: how many contracts, YES and NO, each account was paid for at the end.
+        revision: how often the outcome was corrected.
+        listed: whether lists of markets show it.
+        window_s: length of the window of the average it settles on, seconds; 0 for the price at its end.
+        average: that average, from the moment the market has a strike.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class Market:
         return position
 
     def decide(self, price: float) -> Resolution:
-        """Return who wins at this settlement price, tie rule included.
+        """Return the outcome at this settlement price, by the tie rule where price and strike are equal.
 
         Raises:
             ValueError: the market has no strike yet.

@@ -1,8 +1,7 @@
-"""The matching engine: how an order enters a book, trades, moves and ends, and whose money and contracts move then.
+"""The matching engine: how an order enters a book, trades, is replaced and ends.
 
-Owns price-time priority at the resting order's price, complement crossing, the self-trade rule, reservations and fees.
-Orders come here admitted for their form; whether the market trades, the client's ids and rates are `engine.py`'s. It
-knows no clock, no randomness, no sockets, no JSON.
+Owns trading at the resting order's price, complement crossing, the self-trade rule, reservations and the charge of
+fees. It must not know market status, client ids and rates (`engine.py`), a clock, randomness, sockets or JSON.
 """
 
 from typing import Protocol
@@ -13,7 +12,12 @@ from mmactors.value import value
 
 
 class RefusalError(Exception):
-    """The venue says no. `order` is the order concerned, `original_status` what a failed replace left behind."""
+    """The venue refuses a request, with a code of the wire contract.
+
+    Attributes:
+        order: the order concerned, if any.
+        original_status: the status that a failed replace left its order in.
+    """
 
     def __init__(
         self,
@@ -34,7 +38,7 @@ class RefusalError(Exception):
 
 @value
 class Trade:
-    """A public print, in YES terms."""
+    """A public trade, in YES terms."""
 
     market: Market
     seq: int
@@ -46,35 +50,35 @@ class Trade:
 
 
 class Recorder(Protocol):
-    """Who writes down what happened."""
+    """Records what happens at the venue."""
 
     def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
-        """Note what became of an order."""
+        """Record an order's event."""
 
     def rejected(self, account: Account, body: NewOrder, code: str, now_ms: int) -> None:
-        """Note an order that was refused."""
+        """Record a refused order."""
 
     def fill(
         self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
     ) -> None:
-        """Note a trade: its taker's and its maker's order and fill."""
+        """Record a trade, with the order and the fill of its taker and of its maker."""
 
     def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
-        """Note a change of cash in micro-dollars, after it."""
+        """Record a change of cash in micro-dollars, after it was made."""
 
     def market(self, event: str, market: Market, now_ms: int) -> None:
-        """Note a market's change of status."""
+        """Record a market's change of status."""
 
 
 class Matching:
-    """Moves orders.
+    """Matches orders.
 
     Args:
         run: part of every id, so that two runs of a venue never give the same one.
-        recorder: told of everything, if given.
+        recorder: records every event, if given.
 
     Attributes:
-        trades: the public prints not taken yet.
+        trades: the public trades not published yet.
         fees: all fees so far in micro-dollars.
     """
 
@@ -90,7 +94,7 @@ class Matching:
     def new_order(
         self, account: Account, market: Market, side: Side, outcome: Outcome, ticks: int, size: int, now_ms: int
     ) -> Order:
-        """Make an order that has not entered the book yet."""
+        """Return a new order, not entered yet."""
         self._order_count += 1
         buys_yes = (side == "bid") == (outcome == "YES")
         return Order(
@@ -113,7 +117,7 @@ class Matching:
         )
 
     def enter(self, order: Order, market: Market, now_ms: int) -> None:
-        """Reserve for an admitted order, match it, and rest or cancel what is left."""
+        """Reserve for an admitted order and match it; the rest of it rests, or is cancelled if it is IOC."""
         account = order.account
         account.reserve(order, 1)
         account.live[order.id] = order
@@ -129,7 +133,7 @@ class Matching:
         now_ms: int,
         client_order_id: str | None = None,
     ) -> None:
-        """Move an open order to `ticks` and a total `size` above what is filled, perhaps under a new client id.
+        """Replace an open order's price and total size (above what is filled), and its client id if one is given.
 
         Raises:
             RefusalError: POST_ONLY_WOULD_CROSS or INSUFFICIENT_FUNDS; the order is cancelled.
@@ -249,7 +253,7 @@ class Matching:
         return fill
 
     def finish(self, order: Order, market: Market, status: OrderStatus, reason: str, now_ms: int) -> None:
-        """End an open order and release what it reserved."""
+        """End an open order and release what it reserves."""
         account = order.account
         account.reserve(order, -1)
         if market.live.pop(order.id, None) is not None:
@@ -277,7 +281,7 @@ class Matching:
 
     @staticmethod
     def _admit(order: Order, market: Market, yes_ticks: int, unit_reserve: int, needed: int, released: int) -> None:
-        # As it is or as it would be moved; `released` is the cash or the contracts its former self gives back.
+        # For a new order or a replaced one; `released` is the cash or the contracts that a replace gives back.
         if order.post_only and market.book.crosses(order.buys_yes, yes_ticks):
             raise RefusalError("POST_ONLY_WOULD_CROSS", "the order would trade at once")
         if order.side == "bid":

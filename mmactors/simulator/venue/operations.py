@@ -1,7 +1,7 @@
-"""The trading operations as the contract's JSON, applied to the engine: place, cancel, replace, batch, merge.
+"""The trading operations of the wire contract: place, cancel, replace, batch, merge.
 
-Owns which operation means which call, and that what cannot be read costs rate budget like what can. One call is one
-moment of the venue: nothing of another account comes between the items of a batch.
+Owns which operation means which call of the engine, and that an unreadable request costs rate budget, too. One call is
+one moment of the venue: no operation of another account comes between the items of a batch.
 """
 
 from collections.abc import Callable, Collection
@@ -16,16 +16,16 @@ CAPABILITIES = (
     *("ws_orders", "batch", "replace", "post_only", "mass_cancel", "cancel_on_disconnect"),
     *("client_order_id", "fills_since", "merge"),
 )
-"""All that the contract calls a capability."""
+"""Every capability of the contract."""
 
 _NEEDS = {"replace": "replace", "cancel_all": "mass_cancel", "batch": "batch", "merge": "merge"}
-"""Operations that are capabilities themselves."""
+"""The operations that need a capability."""
 
 
 class OrderOperations:
-    """Takes an account's operations, but for those this venue is `without`.
+    """Applies an account's operations, except those that this venue is `without`.
 
-    `session` is the order session that cancel on disconnect goes by.
+    `session` names the order session of cancel on disconnect.
     """
 
     def __init__(self, venue: Venue, without: Collection[str] = ()) -> None:
@@ -41,14 +41,14 @@ class OrderOperations:
         }
 
     def takes(self, op: object) -> bool:
-        """Tell whether this is a trading operation."""
+        """Return whether this is a trading operation."""
         return isinstance(op, str) and op in self._operations
 
     def submit(self, account: Account, frame: Json, now_ms: int, session: str | None = None) -> Json:
-        """Apply one operation; return its ack or its error, as the frame to send back.
+        """Apply one operation; return the frame of its ack or its error.
 
         Raises:
-            KeyError: `takes` would have said no.
+            KeyError: it is no trading operation (see `takes`).
         """
         op = frame["op"]
         reply: Json = {"id": frame["id"]} if "id" in frame else {}

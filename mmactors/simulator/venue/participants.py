@@ -1,7 +1,7 @@
-"""Who trades against us: noise takers, informed takers, a thin outside book. One crowd per open market.
+"""The other participants of a market: noise takers, informed takers, a thin outside quote.
 
-Rules and figures: strategy.md section 3, simulation rules. They act once per step, as house accounts of the same
-engine, on the world's true price and volatility. They know no clock and no other market; randomness is passed in.
+Owns how they trade (strategy.md section 3, simulation rules): once per step, from house accounts, on the true price and
+volatility. They must not know a clock or another market; randomness is passed in.
 """
 
 import math
@@ -27,7 +27,7 @@ def fair_value(price: float, strike: float, sigma: float, seconds_left: float) -
 
 
 def fair_of(market: Market, path: PricePath, now_ms: int) -> float:
-    """Return the probability that a struck market ends YES, by what is true now.
+    """Return the probability that a market with a strike ends YES, by the true price and volatility.
 
     Raises:
         ValueError: it has no strike yet.
@@ -41,7 +41,7 @@ def fair_of(market: Market, path: PricePath, now_ms: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class HouseAccounts:
-    """The participants' accounts."""
+    """The accounts that participants trade from."""
 
     noise: Account
     informed: Account
@@ -49,7 +49,7 @@ class HouseAccounts:
 
 
 class _OutsideQuote:
-    """One side of the outside book: an order that follows its price and refills at a steady rate."""
+    """One side of the outside quote: an order that follows a price and refills at a steady rate."""
 
     __slots__ = ("_market", "_matching", "_outcome", "account", "allowance", "order")
 
@@ -62,7 +62,7 @@ class _OutsideQuote:
         self.order: Order | None = None
 
     def follow(self, yes_ticks: int, refill: float, cap: float, now_ms: int) -> None:
-        """Stand at this price, never crossing, or nowhere if it is off the book."""
+        """Quote this price without crossing, or nothing if it is off the scale."""
         order = self.order
         if order is not None and order.status not in LIVE:
             order = self.order = None
@@ -93,11 +93,11 @@ class _OutsideQuote:
 
 
 class TakerFlow:
-    """Everyone who trades one market, from its open to its close.
+    """The participants of one market, from its open to its close.
 
     Args:
-        step_ms: how often `step` is called, in milliseconds.
-        rng: the crowd's own randomness.
+        step_ms: time between calls of `step`, milliseconds.
+        rng: randomness of this market's participants.
 
     Raises:
         ValueError: the market has no strike yet.
@@ -136,13 +136,13 @@ class TakerFlow:
         self._plan_noise(float(now_ms))
 
     def restrike(self) -> None:
-        """Take on the market's new strike."""
+        """Use the market's new strike."""
         if self._market.strike is not None:
             self._strike = self._market.strike
         self._fairs.clear()
 
     def step(self, now_ms: int) -> None:
-        """Let everyone act once."""
+        """Let every participant act once."""
         market = self._market
         left_ms = market.expires_at - now_ms
         if left_ms <= 0 or market.status != "OPEN":
@@ -158,7 +158,7 @@ class TakerFlow:
             old, ticks, half = fairs[0], market.ticks, self._half_spread
             bid = math.floor((old - half) * ticks + _ROUNDING)
             ask = math.ceil((old + half) * ticks - _ROUNDING)
-            if bid > self._last_bid:  # out of each other's way: the side ahead moves first
+            if bid > self._last_bid:  # the side in front moves first, so that they never cross
                 self._ask.follow(ask, self._refill, self._cap, now_ms)
                 self._bid.follow(bid, self._refill, self._cap, now_ms)
             else:
@@ -196,7 +196,7 @@ class TakerFlow:
             self._buy_now(informed, "NO", fair + edge + _ROUNDING, size, now_ms)
 
     def _buy_now(self, account: Account, outcome: Outcome, yes_price: float, size: int, now_ms: int) -> None:
-        """Buy an outcome at once, up to a price in YES terms; what finds no counterpart is forgotten."""
+        """Buy an outcome at once, up to a price in YES terms; what is not filled is cancelled."""
         market = self._market
         if outcome == "YES":
             ticks = min(math.floor(yes_price * market.ticks), market.ticks - 1)

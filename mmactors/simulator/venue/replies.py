@@ -1,6 +1,6 @@
-"""The contract's JSON: everything the venue says, written.
+"""The contract's JSON: every message that the venue sends.
 
-Owns the field names and the units on the wire (dollars, milliseconds). It knows no socket and decides nothing.
+Owns field names and units on the wire (dollars, milliseconds). It must not know sockets, and decides nothing.
 """
 
 from typing import Any, Literal
@@ -40,7 +40,7 @@ HTTP_STATUS = {
 
 
 def order_json(order: Order) -> Json:
-    """Write the contract's O out."""
+    """Return the contract's O (out) of an order."""
     return {
         "id": order.id,
         "client_order_id": order.client_order_id,
@@ -63,7 +63,7 @@ def order_json(order: Order) -> Json:
 
 
 def fill_json(fill: Fill) -> Json:
-    """Write a fill; price and outcome are those of the account's own order."""
+    """Return a fill as JSON; price and outcome are those of the account's own order."""
     return {
         "fill_id": fill.fill_id,
         "seq": fill.seq,
@@ -82,7 +82,7 @@ def fill_json(fill: Fill) -> Json:
 
 
 def position_json(position: Position) -> Json:
-    """Write a position."""
+    """Return a position as JSON."""
     return {
         "market": position.market,
         "yes": position.yes,
@@ -94,12 +94,12 @@ def position_json(position: Position) -> Json:
 
 
 def balance_json(cash: int, reserved: int) -> Json:
-    """Write a balance; `cash` includes `reserved`."""
+    """Return a balance as JSON, from micro-dollars; `cash` includes `reserved`."""
     return {"cash": cash / DOLLAR, "reserved": reserved / DOLLAR, "currency": "USD"}
 
 
 def account_snapshot(account: Account) -> Json:
-    """Write the snapshot of the `orders` channel."""
+    """Return the snapshot of the `orders` channel."""
     return {
         "type": "snapshot",
         "channel": "orders",
@@ -111,7 +111,7 @@ def account_snapshot(account: Account) -> Json:
 
 
 def account_event(event: OrderEvent | AccountEvent) -> Json:
-    """Write one message of the `orders` channel."""
+    """Return one message of the `orders` channel."""
     if isinstance(event, AccountEvent):
         return {
             "type": "account",
@@ -135,7 +135,7 @@ def account_event(event: OrderEvent | AccountEvent) -> Json:
 
 
 def market_json(market: Market, now_ms: int) -> Json:
-    """Write the contract's M."""
+    """Return the contract's M of a market."""
     book = market.book
     return {
         "id": market.id,
@@ -165,7 +165,7 @@ def market_json(market: Market, now_ms: int) -> Json:
 
 
 def market_change(change: MarketChange, now_ms: int) -> Json:
-    """Write one message of the `markets` channel."""
+    """Return one message of the `markets` channel."""
     return {
         "type": "market",
         "channel": "markets",
@@ -176,7 +176,7 @@ def market_change(change: MarketChange, now_ms: int) -> Json:
 
 
 def trade_json(trade: Trade) -> Json:
-    """Write one message of the `trades` channel, in YES terms."""
+    """Return one message of the `trades` channel, in YES terms."""
     return {
         "type": "trade",
         "channel": "trades",
@@ -191,7 +191,7 @@ def trade_json(trade: Trade) -> Json:
 
 
 def book_snapshot(market: Market, now_ms: int, depth: int = 0) -> Json:
-    """Write a book's snapshot, at most `depth` levels a side if that is positive."""
+    """Return a book's snapshot, at most `depth` levels a side if that is positive."""
     tick = market.tick
     return {
         "type": "snapshot",
@@ -205,7 +205,7 @@ def book_snapshot(market: Market, now_ms: int, depth: int = 0) -> Json:
 
 
 def take_changes(market: Market) -> list[tuple[Literal["bid", "ask"], int, int]]:
-    """Return (side, ticks, size) of the levels changed since the last delta and number the one that will tell them."""
+    """Return (side, ticks, size) of the levels changed since the last delta, and count the delta that has them."""
     book = market.book
     bids, asks = book.bid_sizes, book.ask_sizes
     changes: list[tuple[Literal["bid", "ask"], int, int]] = [
@@ -217,7 +217,7 @@ def take_changes(market: Market) -> list[tuple[Literal["bid", "ask"], int, int]]
 
 
 def book_delta(market: Market, now_ms: int) -> Json:
-    """Write the levels changed since the last delta, which this one follows by one in `seq`."""
+    """Return the delta of the levels changed since the last one; its `seq` is one higher."""
     changes = [(side, at * market.tick / DOLLAR, size) for side, at, size in take_changes(market)]
     return {
         "type": "delta",
@@ -230,7 +230,7 @@ def book_delta(market: Market, now_ms: int) -> Json:
 
 
 def error_json(refusal: RefusalError) -> Json:
-    """Write an error."""
+    """Return a refusal as JSON."""
     error: Json = {"code": refusal.code, "message": refusal.message}
     if refusal.retry_after_ms:
         error["retry_after_ms"] = refusal.retry_after_ms

@@ -1,6 +1,6 @@
-"""The contract's requests, read: what a client's JSON asks for, in the engine's terms.
+"""Parsing of the contract's requests: from a client's JSON to the engine's terms.
 
-Owns what is readable and the code of the refusal of what is not. It knows no socket and nothing of the venue's state.
+Owns what is readable, and the code that refuses the rest. It must not know sockets or the venue's state.
 """
 
 import math
@@ -17,7 +17,7 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9:_-]{1,64}")
 
 
 def bad_request(message: str) -> RefusalError:
-    """Make the refusal of a request that cannot be read."""
+    """Return the refusal of an unreadable request."""
     return RefusalError("INVALID_REQUEST", message)
 
 
@@ -106,7 +106,7 @@ def size(body: Json) -> int:
 
 
 def outcome(value: object) -> Outcome:
-    """Return an outcome, any case in.
+    """Return an outcome, in upper or lower case.
 
     Raises:
         RefusalError: INVALID_REQUEST.
@@ -134,7 +134,7 @@ def client_order_id(body: Json) -> str | None:
 
 
 def new_order(value: object) -> NewOrder:
-    """Read an order as the contract's O in.
+    """Return an order from the contract's O (in).
 
     Raises:
         RefusalError: INVALID_REQUEST for a missing or unreadable field, INVALID_PRICE, INVALID_TICK, INVALID_SIZE.
@@ -165,7 +165,7 @@ def new_order(value: object) -> NewOrder:
 
 
 def order_key(body: Json) -> str:
-    """Return which order a cancel or replace means: its id, or "c:" and the client's.
+    """Return the order that a cancel or replace names: its id, or "c:" and the client's.
 
     Raises:
         RefusalError: INVALID_REQUEST.

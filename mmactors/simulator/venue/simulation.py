@@ -1,8 +1,8 @@
-"""The whole embedded venue without sockets: engine, calendar, world and participants, driven by a clock.
+"""The embedded venue without sockets: engine, calendar, world and participants.
 
-Owns the order of things within a moment: prices move, then sessions and orders that are due, then the participants.
-Whoever owns the time calls `advance` and `submit`; the server does so by the wall clock, a deterministic runtime by its
-own. Same configuration and seed, same everything.
+Owns the order of events within a moment: prices, then sessions and expiries that are due, then participants. Its driver
+calls `advance` and `submit`: the server by the wall clock, a deterministic run by virtual time. The same configuration
+and seed give the same events. It must not know a clock or sockets.
 """
 
 import math
@@ -27,27 +27,27 @@ from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, micros
 
 HOUSE_CASH = 1_000_000_000 * DOLLAR
-"""What each kind of participant starts with: never a constraint."""
+"""Cash of each house account, micro-dollars: never a constraint."""
 
 FORGET_EVERY_MS = 60_000
 SPOT_EVERY_MS = 1000
 
 
 class SpotRecorder(Recorder, Protocol):
-    """A recorder that is also told the world's prices."""
+    """A recorder of prices and order sessions, too."""
 
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
-        """Note an asset's true price and annual volatility, once a second."""
+        """Record an asset's true price and annual volatility, once a second."""
 
     def price_published(self, asset: str, now_ms: int) -> None:
-        """Note that a feed told somebody of an asset's price."""
+        """Record that a feed published a price of an asset."""
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
-        """Note that an account's order session is up or down."""
+        """Record that an account's order session is up or down."""
 
 
 def build_world(config: SimulatorConfig, start_ms: int, recordings: dict[str, Recording] | None = None) -> World:
-    """Make the prices of every asset that has sessions.
+    """Return the prices of every asset that has sessions.
 
     Raises:
         ValueError: an asset has neither start price nor recording.
@@ -60,15 +60,15 @@ class SimulatedVenue:
     """The embedded venue.
 
     Args:
-        config: its configuration.
-        start_ms: the time it starts at, milliseconds UTC.
-        world: its prices; synthetic ones from the configuration if not given.
-        recorder: writes down what happens, if given.
+        config: the simulator's configuration.
+        start_ms: when it starts, milliseconds UTC.
+        world: the true prices; synthetic ones by the configuration if not given.
+        recorder: records every event, if given.
         run: part of every id, so that two runs never give the same one.
         first_seq: where every account's stream starts counting.
 
     Raises:
-        ValueError: the configuration's sessions cannot be.
+        ValueError: no configured session fits into the prices.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SimulatedVenue:
             {asset: path.end_ms for asset, path in self.world.paths.items() if path.live},
         )
         self._unpriced = {asset for asset, path in self.world.paths.items() if not path.live}
-        """Assets without a price; only prices that come from outside can be so."""
+        """Assets without a price; only live prices can be missing."""
         self._priced_outside = bool(self._unpriced)
         self._ever_priced = self.world.paths.keys() - self._unpriced
         self._unopened: dict[str, Session] = {}
@@ -122,7 +122,7 @@ class SimulatedVenue:
             raise ValueError("no session of simulator.sessions can begin and end within the prices there are")
 
     def account(self, name: str) -> Account:
-        """Return an account by name; a new one is opened and funded."""
+        """Return an account by name, opened and funded if it is new."""
         known = self.venue.accounts.get(name)
         if known is not None:
             return known
@@ -132,25 +132,25 @@ class SimulatedVenue:
         """Apply one trading operation of the contract at `now_ms`; return the frame that answers it.
 
         Raises:
-            KeyError: `takes` would have said no.
+            KeyError: it is no trading operation (see `takes`).
         """
         self.advance(now_ms)
         return self._operations.submit(account, frame, self.now_ms, session)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What of the contract's capabilities this venue has."""
+        """The capabilities of the contract that this venue has."""
         return self._operations.capabilities
 
     def takes(self, op: object) -> bool:
-        """Tell whether `op` names a trading operation."""
+        """Return whether `op` names a trading operation."""
         return self._operations.takes(op)
 
     def intervene(self, market_id: str, intervention: MarketIntervention, now_ms: int) -> None:
-        """Change a market as a venue can, at `now_ms`.
+        """Carry out an intervention in a market at `now_ms`.
 
         Raises:
-            ValueError: there is no such market, or it is not in a state for this.
+            ValueError: there is no such market, or its status does not allow it.
         """
         self.advance(now_ms)
         market = self.venue.markets.get(market_id)
@@ -177,16 +177,16 @@ class SimulatedVenue:
                 self._taker_flows[market_id].restrike()
             case "void":
                 self._end_trading(market_id)
-                calendar.strike_out(market_id)
+                calendar.remove(market_id)
                 self.venue.resolve_market(market_id, "VOID", None, now)
             case "correct":
                 assert intervention.outcome is not None
                 self.venue.correct_market(market_id, intervention.outcome, now)
             case "never_resolve":
-                calendar.strike_out(market_id, "resolved")
+                calendar.remove(market_id, "resolved")
             case "delist":
                 self._end_trading(market_id)
-                calendar.strike_out(market_id)
+                calendar.remove(market_id)
                 self.venue.close_market(market_id, now)
                 market.listed = False
         self._run_agenda(now)
@@ -212,7 +212,7 @@ class SimulatedVenue:
         return events
 
     def advance(self, to_ms: int) -> None:
-        """Let the time pass up to and including `to_ms`; a time already past changes nothing."""
+        """Advance the time up to and including `to_ms`; an earlier time changes nothing."""
         due = self._next_due()
         while self._next_step <= to_ms:
             now = self._next_step
@@ -250,7 +250,7 @@ class SimulatedVenue:
         return expiry_at if session_at is None else min(session_at, expiry_at)
 
     def _run_agenda(self, to_ms: int) -> float:
-        """Do what is due by `to_ms`, in its order; return when something is due next."""
+        """Do what is due by `to_ms`, in its order; return when the next event is due."""
         while (due := self._next_due()) <= to_ms:
             self.now_ms = max(self.now_ms, int(due))
             if self.venue.next_expiry() == due:
@@ -307,7 +307,7 @@ class SimulatedVenue:
         self._start_takers(session.id, path, now)
 
     def _average(self, market: Market, strike: float) -> None:
-        """Let a market that settles on an average have one, to its present terms."""
+        """Give a market that settles on an average that average, by its present terms."""
         if market.window_s:
             tape, path = self._tapes[market.asset], self.world.paths[market.asset]
             market.average = Average(tape, path, strike, market.expires_at, market.window_s)
@@ -325,7 +325,7 @@ class SimulatedVenue:
         )
 
     def _follow_outside_prices(self, now: int) -> None:
-        """Find prices from outside that have come, gone or come back, and do what a venue does about it."""
+        """Halt the markets of an asset whose live price is lost, and open them when it is back."""
         for asset, path in self.world.paths.items():
             if self.recorder is not None and path.received_ms == now:
                 self.recorder.price_published(asset, now)

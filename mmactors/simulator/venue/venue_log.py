@@ -1,10 +1,10 @@
-"""The simulator's append-only log, one JSON object a line: the truth others check the program against.
+"""The venue's append-only log, one JSON object a line: what the program is audited against.
 
-Owns its format and its buffer. Every line stands alone: money in integer micro-dollars, prices in integer ticks of the
-line's market, times in integer milliseconds UTC, with the true spot price of that moment and the time (`tick`) at which
-a feed here last told anybody of the asset's price. Written are all orders of clients (not the participants' own), all
-fills and cash of everyone, all markets, every asset's price each second, and the order sessions' comings and goings.
-It decides nothing and knows no clock: whoever drives it calls `flush`.
+Owns format and buffer. Every line can be read alone: money in integer micro-dollars, prices in integer ticks of the
+line's market, times in integer milliseconds UTC, the true spot price of that moment, and when a feed last published a
+price of the asset (`tick`). It has the orders of clients (not of house accounts), all fills and cash, all markets, each
+asset's price once a second, and the starts and ends of order sessions. It decides nothing and must not know a clock:
+its driver calls `flush`.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class VenueLog:
 
     Args:
         file: opened for writing or appending, unbuffered or not; closed by `close`.
-        spot: an asset's true price now.
+        spot: returns an asset's true price now.
     """
 
     def __init__(self, file: BinaryIO, spot: Callable[[str], float]) -> None:
@@ -36,24 +36,24 @@ class VenueLog:
         self._encode = msgspec.json.Encoder().encode
 
     def begin(self, run: str, seed: int, now_ms: int) -> None:
-        """Note that a run of the simulator starts: accounts, cash and ids start afresh."""
+        """Log the start of a run: accounts, cash and ids begin anew."""
         self._write({"t": now_ms, "type": "run", "run": run, "seed": seed})
 
     def spot(self, asset: str, price: float, sigma: float, now_ms: int) -> None:
-        """Note an asset's true price and annual volatility, once a second."""
+        """Log an asset's true price and annual volatility, once a second."""
         line = {"t": now_ms, "type": "spot", "asset": asset, "price": price, "sigma": sigma}
         self._write({**line, "tick": self._last_published.get(asset)})
 
     def price_published(self, asset: str, now_ms: int) -> None:
-        """Note that a feed told somebody of an asset's price; the lines that follow say so."""
+        """Take the time at which a feed published a price of an asset; later lines have it."""
         self._last_published[asset] = now_ms
 
     def session(self, event: str, account: str, session: str, now_ms: int) -> None:
-        """Note an account's order session: up with a login, down when its connection ends."""
+        """Log an account's order session: up with a login, down when its connection ends."""
         self._write({"t": now_ms, "type": "session", "event": event, "account": account, "session": session})
 
     def order(self, event: str, order: Order, reason: str, now_ms: int) -> None:
-        """Note what became of a client's order: accepted, replaced, cancelled or expired."""
+        """Log an event of a client's order: accepted, replaced, cancelled or expired."""
         self._write(
             {
                 "t": now_ms,
@@ -82,7 +82,7 @@ class VenueLog:
         )
 
     def rejected(self, account: Account, body: NewOrder, code: str, now_ms: int) -> None:
-        """Note an order that was refused; its price is in micro-dollars, as it may be off the tick."""
+        """Log a refused order; its price is in micro-dollars, as it may be off the tick."""
         self._write(
             {
                 "t": now_ms,
@@ -109,7 +109,7 @@ class VenueLog:
     def fill(
         self, market: Market, trade_id: str, yes_ticks: int, size: int, sides: tuple[tuple[Order, Fill], ...]
     ) -> None:
-        """Note a trade with both of its sides, the taker's first."""
+        """Log a trade with both sides, the taker's first."""
         self._write(
             {
                 "t": sides[0][1].ts,
@@ -142,7 +142,7 @@ class VenueLog:
         )
 
     def cash(self, account: Account, change: int, reason: str, market: str | None, now_ms: int) -> None:
-        """Note a change of cash (deposit, fill, settle, correct, merge) and the cash after it."""
+        """Log a change of cash (deposit, fill, settle, correct, merge) and the cash after it."""
         self._write(
             {
                 "t": now_ms,
@@ -156,7 +156,7 @@ class VenueLog:
         )
 
     def market(self, event: str, market: Market, now_ms: int) -> None:
-        """Note a market's change: created, opened, halted, closed or resolved. A resolution is flushed at once."""
+        """Log a market's change: created, opened, halted, closed or resolved. A resolution is flushed at once."""
         self._assets[market.id] = market.asset
         self._write(
             {
@@ -187,7 +187,7 @@ class VenueLog:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything written so far to the operating system."""
+        """Write the buffer to the file."""
         if self._buffer:
             self._file.write(self._buffer)
             self._buffer.clear()

@@ -70,7 +70,7 @@ def test_a_line_torn_by_a_kill_may_be_followed_by_the_next_run(tmp_path, capsys)
     ("content", "says"),
     [
         ("", "no account"),
-        ("ts_ms,price\n1,2\n", "line 1: not a line of the simulator's truth log"),
+        ("ts_ms,price\n1,2\n", "line 1: not a line of the venue's log"),
         ('{"a":1}\n', "line 1: not a line"),
         ('[1]\n{"t":1}\n', "line 1: not a line"),
         ('{"t":1,"type":"spot"}\n', "line 1: not a line"),
@@ -132,7 +132,7 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path, capsys, monk
     code, _, err = audit(capsys, written(tmp_path, traded()), "--plot", tmp_path / "s.png")
 
     assert (code, err.count("\n")) == (78, 1)
-    assert "mmactors[research]" in err
+    assert "make install-research" in err
 
 
 @pytest.mark.parametrize("name", ["x.gif", "x.svg", "x", "x.png.txt", ".png"])

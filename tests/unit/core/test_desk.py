@@ -447,13 +447,13 @@ def past(resolution, event="resolved"):
 @pytest.mark.parametrize("event", ["resolved", "snapshot"])
 def test_what_an_earlier_run_settled_can_be_corrected_in_this_one(event):
     rig = Rig(start=False)
-    rig.desk.recall([PAST])
+    rig.desk.restore([PAST])
     rig.start()
     cash = rig.desk.account.cash_micros
     rig.report(past(Resolution.YES, event))
     assert not rig.told(MarketResolved), "as it was"
     rig = Rig(start=False)
-    rig.desk.recall([PAST])
+    rig.desk.restore([PAST])
     rig.start()
     rig.report(past(Resolution.NO, event))
     rig.report(past(Resolution.NO, event))
@@ -475,7 +475,7 @@ def test_the_venue_is_asked_once_how_past_markets_ended_and_only_if_there_were_a
     rig = Rig(start=False)
     take = rig.venue.take
     rig.venue.take = lambda request, **more: (asked.append(request), take(request, **more))
-    rig.desk.recall([PAST])
+    rig.desk.restore([PAST])
     rig.start()
     rig.wait(5)
     assert asked.count(FetchMarkets("RESOLVED")) == 1
@@ -508,7 +508,7 @@ def away(*holdings, fills=(), settled=(), answers=True):
     """A desk that begins after earlier runs left these holdings, beside a venue that has these old fills."""
     rig = Rig(start=False)
     rig.venue.fills = list(fills)
-    rig.desk.recall(settled, holdings)
+    rig.desk.restore(settled, holdings)
     if not answers:
         take = rig.venue.take
         rig.venue.take = lambda request, **_: take(request, answer=request != FetchFills(0, past=True))
@@ -521,7 +521,7 @@ def held(yes, no, *holdings, fills=()):
     rig = Rig(start=False)
     rig.venue.fills = list(fills)
     rig.venue.held = {("past", YES): yes, ("past", NO): no}
-    rig.desk.recall((), holdings)
+    rig.desk.restore((), holdings)
     begin(rig)
     return rig
 
@@ -645,7 +645,7 @@ def test_a_market_still_held_at_the_start_that_nobody_takes_up_is_settled_from_a
 def test_a_fill_of_this_run_is_not_missed_but_counts():
     rig = Rig(start=False)
     rig.venue.held = {("past", YES): 25, ("past", NO): 5}
-    rig.desk.recall((), [LEFT])
+    rig.desk.restore((), [LEFT])
     rig.report(CONNECTED)
     rig.report(rig.venue.snapshot())
     rig.report(FillsFetched(100, ()))
@@ -683,7 +683,7 @@ def test_a_position_of_which_no_fill_is_known_is_told_of():
 def test_an_account_that_begins_anew_has_no_fills_to_ask_for():
     rig = Rig(start=False)
     rig.venue.seq = 0
-    rig.desk.recall((), [LEFT, PastHolding("n", (), Contracts(0))])
+    rig.desk.restore((), [LEFT, PastHolding("n", (), Contracts(0))])
     begin(rig)
     rig.wait(60)
     assert FetchFills(0, past=True) not in rig.asked(FetchFills)
@@ -725,7 +725,7 @@ def test_a_market_that_an_actor_takes_up_again_is_that_actors_to_report(answers)
     rig = Rig(start=False)
     rig.venue.fills = [*WRITTEN, missed(3, 3, YES, 500_000, 4)]
     rig.venue.held = {("past", YES): 29, ("past", NO): 5}
-    rig.desk.recall((), [LEFT])
+    rig.desk.restore((), [LEFT])
     rig.report(CONNECTED)
     rig.report(MarketReported("snapshot", replace(MARKET, id="past")))
     rig.report(rig.venue.snapshot())
@@ -929,7 +929,7 @@ def test_a_cancel_that_tells_of_more_fills_than_were_seen_owes_them_and_asks(res
     rig.intend(cancels=["run7-1"])
     rig.send()
     rig.hear(rig.venue.acks)
-    assert rig.order("run7-1").owed == 10
+    assert rig.order("run7-1").missing_fills == 10
     assert rig.desk.table.committed("m", YES) == 10
     rig.wait(3)
     assert 1 <= len(rig.asked(FetchFills)) <= 2  # not at every look
@@ -946,7 +946,7 @@ def test_a_replace_below_what_has_filled_ends_the_order_with_the_unheard_fills_o
     rig.venue.fill(rig.venue.of("run7-1"), 20)
     rig.send()
     rig.hear(rig.venue.acks)
-    assert rig.order("run7-1").owed == 20
+    assert rig.order("run7-1").missing_fills == 20
     rig.settle()
     assert len(rig.desk.table) == 0
     rig.consistent()
@@ -971,7 +971,7 @@ def test_order_not_open_with_the_final_order_ends_it_and_owes_its_fills(resting)
     rig.intend(cancels=["run7-1"])
     rig.send()
     rig.hear(rig.venue.acks)
-    assert rig.order("run7-1").owed == 30
+    assert rig.order("run7-1").missing_fills == 30
     rig.settle()
     assert len(rig.desk.table) == 0
     rig.consistent()

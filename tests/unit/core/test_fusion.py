@@ -31,13 +31,13 @@ class Desk:
 
     def hear(self, source, price, *, kind="book", delay_s=None):
         event = None if delay_s is None else Nanos(self.now - nanos(delay_s))
-        told = self.reference.ticked(SpotTicked(source, "BTC", price, kind, self.now, event), self.now)
+        told = self.reference.on_price(SpotTicked(source, "BTC", price, kind, self.now, event), self.now)
         return self._note(told)
 
     def wait(self, seconds=0.1):
         for _ in range(round(seconds * 10)):
             self.now = Nanos(self.now + 100 * MILLISECOND)
-            self._note(self.reference.tick(self.now))
+            self._note(self.reference.on_timer(self.now))
 
     def run(self, seconds, **prices):
         """Let the sources (by name: a bp offset, or a function of the time) speak every 100 ms."""
@@ -47,7 +47,7 @@ class Desk:
                 self.hear(source, at(offset(self.now) if callable(offset) else offset))
 
     def stale(self, source):
-        return self._note(self.reference.stale(FeedWentStale(source, "BTC", self.now, "gone"), self.now))
+        return self._note(self.reference.on_feed_stale(FeedWentStale(source, "BTC", self.now, "gone"), self.now))
 
     @property
     def price(self):
@@ -116,7 +116,7 @@ def test_it_lies_among_the_corrected_prices_of_what_lives(ticks):
     desk = Desk()
     for source, offset, pause_ms in ticks:
         desk.now = Nanos(desk.now + pause_ms * MILLISECOND)
-        desk.reference.tick(desk.now)
+        desk.reference.on_timer(desk.now)
         told = desk.hear(source, at(offset))
         if isinstance(told, ReferenceMoved):
             living = [each for each in desk.reference._sources.values() if each.alive]
@@ -136,7 +136,7 @@ def test_nothing_ever_makes_it_no_price_and_life_never_goes_back(ticks):
     desk, life = Desk(index=True), 0
     for source, price, pause_ms in ticks:
         desk.now = Nanos(desk.now + pause_ms * MILLISECOND)
-        for told in (desk.reference.tick(desk.now), desk.hear(source, price)):
+        for told in (desk.reference.on_timer(desk.now), desk.hear(source, price)):
             if isinstance(told, ReferenceMoved):
                 assert 0.0 < told.price < math.inf
                 assert 0.0 < told.sigma < math.inf
@@ -222,8 +222,8 @@ def test_an_outlier_of_one_of_two_moves_nothing(desk, offset):
         desk.run(0.5, alpha=0.0, beta=0.0)
         desk.hear(B, at(offset))
     desk.run(1, alpha=0.0, beta=0.0)
-    moves = [told for told in desk.told if isinstance(told, ReferenceMoved)]
-    assert max(abs(math.log(told.price / PRICE)) for told in moves) < 1e-9
+    pending_replaces = [told for told in desk.told if isinstance(told, ReferenceMoved)]
+    assert max(abs(math.log(told.price / PRICE)) for told in pending_replaces) < 1e-9
     assert not desk.losses
     assert desk.reference.sigma() <= sigma
     assert desk.figure("jump_held") == 10
@@ -351,10 +351,10 @@ def walk(seed, seconds):
 @pytest.mark.parametrize("lag", [3, -3])
 def test_who_leads_is_found_and_by_how_much(lag):
     path, pair = walk(3, 120), LeadLag(10, 6000.0)
-    moves = [b - a for a, b in itertools.pairwise(path)]
-    for k in range(10, len(moves)):
-        late = moves[k - 3]
-        pair.add(*((moves[k], late) if lag > 0 else (late, moves[k])))
+    pending_replaces = [b - a for a, b in itertools.pairwise(path)]
+    for k in range(10, len(pending_replaces)):
+        late = pending_replaces[k - 3]
+        pair.add(*((pending_replaces[k], late) if lag > 0 else (late, pending_replaces[k])))
     steps, correlation = pair.estimate()
     assert steps == pytest.approx(lag, abs=0.2)
     assert correlation > 0.8
@@ -379,7 +379,7 @@ def test_the_leader_is_not_averaged_away():
             break
     assert desk.reference.leader == A
     assert desk.figure("lead_alpha_beta") == pytest.approx(300, abs=30)
-    assert "alpha leads beta by" in desk.reference.lead_told()
+    assert "alpha leads beta by" in desk.reference.lead_in_words()
     before = desk.offset
     desk.wait()
     desk.hear(A, at(path[k] + 6.0))
@@ -394,7 +394,7 @@ def test_the_basis_to_the_index_is_learned_from_settlements_if_wanted():
     for wanted, level in ((True, 5.0), (False, 0.0)):
         desk = Desk(index=wanted)
         desk.run(10, alpha=0.0)
-        desk.reference.settled(IndexSettled("BTC", at(5.0), desk.now, 0))
+        desk.reference.on_settlement(IndexSettled("BTC", at(5.0), desk.now, 0))
         desk.run(1, alpha=0.0)
         assert desk.offset == pytest.approx(level, abs=1e-6)
 
@@ -403,7 +403,7 @@ def test_a_settlement_far_from_the_level_teaches_nothing():
     desk = Desk(index=True)
     desk.run(10, alpha=0.0)
     for price in (at(40.0), math.nan, 0.0):
-        desk.reference.settled(IndexSettled("BTC", price, desk.now, 0))
-    desk.reference.settled(IndexSettled("BTC", at(5.0), Nanos(desk.now - nanos(3600)), 0))
+        desk.reference.on_settlement(IndexSettled("BTC", price, desk.now, 0))
+    desk.reference.on_settlement(IndexSettled("BTC", at(5.0), Nanos(desk.now - nanos(3600)), 0))
     desk.run(1, alpha=0.0)
     assert desk.price == PRICE

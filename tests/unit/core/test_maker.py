@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmactors.core.orders.table import OrderTable
 from mmactors.core.params import InventoryParams, MakerParams, QuotingParams, RiskParams
 from mmactors.core.quoting import schedule
-from mmactors.core.quoting.maker import CROSS_EVERY_NS, Maker
+from mmactors.core.quoting.maker import TAKE_EVERY_NS, Maker
 from mmactors.core.quoting.side import Side
 from mmactors.messages import (
     BookChanged,
@@ -524,7 +524,7 @@ def test_a_refused_retreat_is_repeated_but_does_not_spin(bench):
     for _ in range(200):
         bench.now += MILLISECOND
         for order in bench.maker.table.of("m", YES):
-            if order.moves:
+            if order.pending_replaces:
                 bench.tell(OrderUnchanged("m", order.client_id, "replace", "MARKET_HALTED", ""))
     assert len(bench.intents) == sent
     bench.pass_time(0.3)
@@ -607,7 +607,7 @@ def test_an_order_in_doubt_of_which_nothing_is_left_to_fill_takes_no_place():
         maker.tell(OrderAccepted("m", place.client_id, "o"))
     maker.price(STRIKE * 1.0005)
     doubted = maker.maker.table.of("m", NO)
-    assert all(order.moves for order in doubted)
+    assert all(order.pending_replaces for order in doubted)
     for order in doubted:
         maker.tell(OrderUnknown("m", order.client_id, "no answer"))
     maker.agrees = True
@@ -651,7 +651,7 @@ def test_an_order_that_fills_while_its_move_is_on_its_way_ends_when_the_desk_say
     order = bench.maker.table.of("m", YES)[0]
     bench.agrees = False
     bench.price(STRIKE * 0.999)
-    assert order.moves
+    assert order.pending_replaces
     bench.tell(bench.filled(order, 30))
     bench.price(STRIKE * 0.998)
     assert order.client_id in bench.maker.table.orders
@@ -723,7 +723,7 @@ def test_taking_is_not_repeated_sooner_than_half_a_second():
     for _ in range(100):
         maker.now += 10 * MILLISECOND
         maker.price()
-    assert len(taken(maker)) <= 2 + SECOND // CROSS_EVERY_NS
+    assert len(taken(maker)) <= 2 + SECOND // TAKE_EVERY_NS
 
 
 @pytest.mark.parametrize(
@@ -760,8 +760,8 @@ def test_a_refused_taking_order_is_not_repeated_at_the_pace_of_refusals():
                 maker.tell(OrderDenied("m", order.client_id, "spread", ""))
             elif order.order_id is None:
                 maker.tell(OrderAccepted("m", order.client_id, "o"))
-            elif order.moves:
-                maker.tell(OrderReplaced("m", order.client_id, *order.moves[0]))
+            elif order.pending_replaces:
+                maker.tell(OrderReplaced("m", order.client_id, *order.pending_replaces[0]))
             elif order.cancelling:
                 maker.tell(OrderCancelled("m", order.client_id, Contracts(order.filled), "cancel"))
     assert 1 <= count <= 3
@@ -1008,11 +1008,11 @@ def test_seed_defect_12_no_order_of_events_makes_it_raise(hydrated, told):
         max_size=60,
     ),
 )
-def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
+def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, pending_replaces):
     params = replace(PARAMS, quoting=replace(QuotingParams(), levels=levels, size=Contracts(40)))
     params = replace(params, inventory=replace(params.inventory, max_position=Contracts(150)))
     bench = Bench(params)
-    for kind, amount, outcome in moves:
+    for kind, amount, outcome in pending_replaces:
         if kind == "spot":
             bench.now += 20 * MILLISECOND
             bench.price(bench.spot * (1 + amount * 0.0004))
@@ -1029,10 +1029,10 @@ def test_the_ladder_is_never_crossed_and_never_beyond_the_room(levels, moves):
         assert len(set(yes)) == len(yes)
         assert len(set(no)) == len(no)
         left = max(0, MARKET.expires_venue_ns - bench.now)
-        room = schedule.room(schedule.f(Nanos(left), MARKET.duration_ns), params.inventory)
+        position_limit = schedule.position_limit(schedule.f(Nanos(left), MARKET.duration_ns), params.inventory)
         net = bench.maker.inventory.net
-        assert sum(size for _, size in bench.levels(YES)) <= max(0, room - net)
-        assert sum(size for _, size in bench.levels(NO)) <= max(0, room + net)
+        assert sum(size for _, size in bench.levels(YES)) <= max(0, position_limit - net)
+        assert sum(size for _, size in bench.levels(NO)) <= max(0, position_limit + net)
 
 
 # --- what is remembered from look to look changes nothing ---------------------------------------------
@@ -1042,7 +1042,7 @@ class Forgetful(Maker):
     """A Maker that works everything out anew at every step."""
 
     def handle(self, event, now):
-        self._standing = None
+        self._cache = None
         for side in (self._yes, self._no):
             side._settled_version = -1
         return super().handle(event, now)

@@ -209,11 +209,11 @@ class World:
         live = sum(o.left * o.price for o in self.venue.live())
         assert live + self.cost_in_flight() <= self.venue.cash, "beyond the cash"
         net = self.venue.net("m")
-        room = schedule.room(1.0, self.params.inventory)
+        position_limit = schedule.position_limit(1.0, self.params.inventory)
         for outcome, signed in ((YES, net), (NO, -net)):
             live = sum(o.left for o in self.venue.live(outcome))
             known = self.desk.table.committed("m", outcome)
-            assert signed + live + self.in_flight(outcome) <= room, "beyond the room"
+            assert signed + live + self.in_flight(outcome) <= position_limit, "beyond the room"
             unheard = sum(f.size for f in self.venue.fills if f.outcome is outcome and not self.booked(f))
             assert live + unheard + self.in_flight(outcome) <= known, "the desk understates what may fill"
         assert all(self.desk.table.orders.get(o.client_id) for o in self.venue.live()), "an order is forgotten"
@@ -231,7 +231,7 @@ class World:
         live = {o.client_id: (o.price // 10_000, o.left) for o in self.venue.live()}
         for table in (self.desk.table, self.maker.table):
             assert {o.client_id: (o.ticks, o.size - o.filled) for o in table} == live
-            assert not any(o.in_flight or o.owed for o in table)
+            assert not any(o.in_flight or o.missing_fills for o in table)
         assert self.desk.account.cash_micros == self.venue.cash
         assert self.desk.account.position("m").net == self.maker.inventory.net == self.venue.net("m")
         assert live, "it never quotes again"
@@ -351,10 +351,10 @@ def test_a_whole_session_keeps_to_its_schedule(script):
             world.deliver_all()
         tau = MARKET.expires_venue_ns - world.now
         net = world.venue.net("m")
-        room = schedule.room(schedule.f(Nanos(tau), MARKET.duration_ns), inv)
+        position_limit = schedule.position_limit(schedule.f(Nanos(tau), MARKET.duration_ns), inv)
         sums = {o: sum(x.left for x in world.venue.live(o)) for o in Outcome}
-        assert sums[YES] <= max(0, room - net)
-        assert sums[NO] <= max(0, room + net)
+        assert sums[YES] <= max(0, position_limit - net)
+        assert sums[NO] <= max(0, position_limit + net)
         prices = {o: max((x.price for x in world.venue.live(o)), default=0) for o in Outcome}
         assert not all(prices.values()) or sum(prices.values()) <= 980_000
         if tau <= schedule.close_at_ns(MARKET.duration_ns, inv):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mmactors.core.orders.diff import MOST_MOVES, diff
+from mmactors.core.orders.diff import MOST_PENDING_REPLACES, diff
 from mmactors.core.orders.table import OrderState, OrderTable, movable
 from mmactors.messages import (
     OrderAccepted,
@@ -117,7 +117,7 @@ def test_a_fill_after_the_cancel_is_paid_off_what_is_owed():
     table.apply(filled(5))
     table.apply(cancelled(20))
     assert order.state is OrderState.FINAL
-    assert order.owed == order.worst_remaining == 15
+    assert order.missing_fills == order.worst_remaining == 15
     assert not order.in_flight
     table.apply(filled(10, 15, number=1))
     assert order.worst_remaining == 5
@@ -137,7 +137,7 @@ def test_a_second_end_of_an_owed_order_does_not_forget_the_debt():
     table.apply(cancelled(20))
     table.apply(unchanged("cancel"))
     table.apply(OrderUnknown(M, "a", "late"))
-    assert order.owed == 20
+    assert order.missing_fills == 20
     assert len(table) == 1
 
 
@@ -157,7 +157,7 @@ def test_moves_are_pipelined_and_answered_in_order():
     assert order.target == (46, 35)
     assert (order.worst_ticks, order.worst_remaining) == (49, 35)
     table.apply(OrderReplaced(M, "a", Ticks(47), Contracts(30)))
-    assert (order.ticks, order.size, len(order.moves)) == (47, 30, 2)
+    assert (order.ticks, order.size, len(order.pending_replaces)) == (47, 30, 2)
     table.apply(OrderReplaced(M, "a", Ticks(49), Contracts(20)))
     assert (order.worst_ticks, order.worst_remaining) == (49, 35)
     table.apply(OrderReplaced(M, "a", Ticks(46), Contracts(35)))
@@ -169,7 +169,7 @@ def test_a_move_refused_with_the_order_alive_leaves_it_where_it_was():
     table, order = placed()
     table.replace(ReplaceOrder("a", Ticks(50), Contracts(60)), Nanos(1))
     table.apply(unchanged("replace"))
-    assert (order.ticks, order.size, order.moves) == (48, 30, [])
+    assert (order.ticks, order.size, order.pending_replaces) == (48, 30, [])
     assert order.state is OrderState.OPEN
 
 
@@ -179,7 +179,7 @@ def test_a_move_refused_with_the_original_cancelled_ends_the_order_and_its_other
     table.replace(ReplaceOrder("a", Ticks(51), Contracts(60)), Nanos(1))
     table.apply(cancelled(7))
     assert order.worst_remaining == 7  # owed
-    assert order.moves == []
+    assert order.pending_replaces == []
 
 
 def test_a_filled_order_with_a_move_in_flight_lives_until_the_move_is_answered():
@@ -196,7 +196,7 @@ def test_a_denied_move_is_taken_back_and_those_in_flight_stay():
     table.replace(ReplaceOrder("a", Ticks(47), Contracts(60)), Nanos(1))
     table.replace(ReplaceOrder("a", Ticks(46), Contracts(20)), Nanos(1))
     table.apply(unchanged("replace", denied=True))
-    assert order.moves == [(47, 60)]
+    assert order.pending_replaces == [(47, 60)]
 
 
 def test_a_refusal_does_not_settle_what_is_unknown():
@@ -529,7 +529,7 @@ def test_a_pending_order_that_is_too_large_is_cancelled():
 
 def test_an_order_moves_inwards_only_while_few_moves_are_in_flight_but_always_outwards():
     table = resting((40, 30))
-    for ticks in range(41, 41 + MOST_MOVES):
+    for ticks in range(41, 41 + MOST_PENDING_REPLACES):
         (move,) = diff(side(table), ((ticks, 30),)).inward
         table.replace(move, Nanos(1))
     assert not diff(side(table), ((50, 30),))

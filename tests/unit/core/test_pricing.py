@@ -113,8 +113,8 @@ def test_average_settlement_is_within_half_a_cent_of_a_simulation_through_the_la
     for tau_s in (90.0, 60.0, 59.5, 45.0, 30.0, 15.0, 14.75, 8.0, 4.2, 2.0, 1.0, 0.4):
         k = min(math.ceil(tau_s), 60)
         gaps = np.array([tau_s - (k - 1)] + [1.0] * (k - 1))
-        moves = generator.normal(0.0, per_second, (paths, k)) * np.sqrt(gaps)
-        ahead = np.exp(np.cumsum(moves, axis=1)).mean(axis=1)  # of the fixings to come, per dollar of spot
+        pending_replaces = generator.normal(0.0, per_second, (paths, k)) * np.sqrt(gaps)
+        ahead = np.exp(np.cumsum(pending_replaces, axis=1)).mean(axis=1)  # of the fixings to come, per dollar of spot
         deviation = strike * per_second * math.sqrt(tau_s)
         for away in (-2.0, -0.7, 0.0, 0.4, 1.5):
             spot = strike + away * deviation

@@ -97,15 +97,15 @@ def test_a_maker_prices_the_average_with_the_fixings_so_far():
 @pytest.mark.parametrize("born_s", [5, 200, 250, 271, 288])
 def test_a_maker_restarted_mid_window_prices_as_one_that_was_there(born_s):
     reference = Reference("BTC", VolatilityParams(), Nanos(2 * SECOND), ReferenceParams())
-    reference.past(RULE.prints)
+    reference.past(RULE.fixings)
     veteran, late = Desk(START), None
     for now, price in walk():
-        told = reference.ticked(SpotTicked("binance", "BTC", price, "book", Nanos(now)), Nanos(now))
+        told = reference.on_price(SpotTicked("binance", "BTC", price, "book", Nanos(now)), Nanos(now))
         if told is None:
             continue
         if late is None and now >= START + born_s * SECOND:
             late = Desk(now)
-            late.tell(now, reference.past(RULE.prints))
+            late.tell(now, reference.past(RULE.fixings))
             veteran.maker._marked_ns = 0  # both tell their marks at the same moments
         veteran.tell(now, told)
         if late is not None:
@@ -210,11 +210,11 @@ def test_what_comes_out_of_order_or_at_once_is_one_price():
 
 def test_the_window_before_the_first_price_comes_from_a_one_second_history():
     reference = Reference("BTC", VolatilityParams(), Nanos(2 * SECOND), ReferenceParams())
-    reference.ticked(SpotTicked("binance", "BTC", 97_000.0, "book", Nanos(START)), Nanos(START))
-    reference.tick(Nanos(START))
+    reference.on_price(SpotTicked("binance", "BTC", 97_000.0, "book", Nanos(START)), Nanos(START))
+    reference.on_timer(Nanos(START))
     assert len(reference.past(60).prices) == 1
     closes = tuple((Nanos(START + (at - 400) * SECOND), 96_000.0 + at) for at in range(400))
-    assert reference.history(HistoryFetched("BTC", "binance", 1.0, closes), Nanos(START + SECOND))
+    assert reference.on_history(HistoryFetched("BTC", "binance", 1.0, closes), Nanos(START + SECOND))
     known = reference.past(60).prices
     assert len(known) == 301
     assert known[-2:] == ((START - SECOND, 96_399.0), (START, 97_000.0))

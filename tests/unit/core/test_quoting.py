@@ -36,7 +36,7 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
         yes_committed=0,
         no_committed=0,
         cash_micros=micros(100_000),
-        room_tau_ns=tau,
+        limit_tau_ns=tau,
     )
     return replace(made, **changes)
 
@@ -44,9 +44,9 @@ def inputs(spot=STRIKE, tau_s=300.0, net=0, **changes):
 def quote(made, market, params):
     """The ladder with all its figures in one place."""
     quoter = Quoter(market, params)
-    aim, allowed = quoter.aim(made), quoter.allowance(made)
-    ladder = quoter.ladder(made, aim, allowed)
-    figures = {**asdict(aim), **asdict(allowed), "half_spread": aim.half_spread}
+    target, capacity = quoter.target(made), quoter.capacity(made)
+    ladder = quoter.ladder(made, target, capacity)
+    figures = {**asdict(target), **asdict(capacity), "half_spread": target.half_spread}
     return SimpleNamespace(bids=ladder.bids, asks=ladder.asks, why=ladder.why, **figures)
 
 
@@ -244,7 +244,7 @@ def test_seed_defect_04_room_counts_net_and_what_may_still_fill():
 
 def test_seed_defect_04_a_side_over_its_room_is_not_quoted():
     ladder = quote(inputs(tau_s=90, net=800), MARKET, PARAMS)
-    assert ladder.room < 800
+    assert ladder.position_limit < 800
     assert ladder.bids == ()
     assert total(ladder.asks) == 90
 
@@ -260,7 +260,7 @@ def test_the_venues_sizes_are_respected():
 
 
 def test_the_room_is_judged_at_its_own_time():
-    ladder = quote(inputs(tau_s=31, net=12, room_tau_ns=nanos(30)), MARKET, PARAMS)
+    ladder = quote(inputs(tau_s=31, net=12, limit_tau_ns=nanos(30)), MARKET, PARAMS)
     assert ladder.phase == Phase.REDUCE_ONLY
     assert ladder.bids == ()
     assert total(ladder.asks) == 12
@@ -291,7 +291,7 @@ def test_note_4_no_bids_on_the_dead_side(deviations, net, dead):
     other = quote(replace(at, net=-net), MARKET, PARAMS)
     assert total(other.asks if dead is Outcome.YES else other.bids) == 20
     reducing = MakerParams(inventory=InventoryParams(dead_side="reduce_only"))
-    ladder = quote(inputs(spot_at(0.8 * deviations, 29), tau_s=29, net=net, room_tau_ns=nanos(18)), MARKET, reducing)
+    ladder = quote(inputs(spot_at(0.8 * deviations, 29), tau_s=29, net=net, limit_tau_ns=nanos(18)), MARKET, reducing)
     assert ladder.dead is dead
     assert total(ladder.asks if dead is Outcome.NO else ladder.bids) == 20
 
@@ -372,10 +372,10 @@ def test_a_side_moves_inwards_only_beyond_the_next_tick_by_the_hysteresis():
 
 def test_the_ladder_that_stands_is_kept_within_the_hysteresis():
     start = quote(inputs(), MARKET, PARAMS)
-    standing = {"previous_bid": start.bids[0][0], "previous_ask": start.asks[0][0]}
+    cache = {"previous_bid": start.bids[0][0], "previous_ask": start.asks[0][0]}
     changes = 0
     for wobble in (0.3, -0.3) * 20:
-        ladder = quote(inputs(STRIKE + wobble, **standing), MARKET, PARAMS)
+        ladder = quote(inputs(STRIKE + wobble, **cache), MARKET, PARAMS)
         changes += (ladder.bids, ladder.asks) != (start.bids, start.asks)
     assert changes == 0
 
@@ -386,7 +386,7 @@ def test_the_ladder_that_stands_is_kept_within_the_hysteresis():
 def cross(net, best_bid, best_ask, tau_s=45.0, params=PARAMS, market=MARKET, deviations=0.0, **changes):
     at = inputs(spot_at(deviations, tau_s), tau_s=tau_s, net=net, **changes)
     quoter = Quoter(market, params)
-    return quoter.crossing(at, quoter.aim(at), quoter.allowance(at), best_bid, best_ask)
+    return quoter.taker_order(at, quoter.target(at), quoter.capacity(at), best_bid, best_ask)
 
 
 def test_crossing_buys_what_cuts_the_net_down_to_its_share():
@@ -476,7 +476,7 @@ def cases(draw, hysteresis=True):
         yes_committed=draw(committed),
         no_committed=draw(committed),
         cash_micros=Micros(draw(st.sampled_from([10**12, 10**12, 10**12, 10**12, 40_000_000, 3_000_000, 0]))),
-        room_tau_ns=Nanos(max(tau - draw(st.sampled_from([0, SECOND // 2, 2 * SECOND])), 0)),
+        limit_tau_ns=Nanos(max(tau - draw(st.sampled_from([0, SECOND // 2, 2 * SECOND])), 0)),
         previous_bid=draw(previous) if hysteresis else None,
         previous_ask=draw(previous) if hysteresis else None,
     )
@@ -507,12 +507,12 @@ def test_the_sides_stay_within_room_and_cash_with_what_may_still_fill(case):
     ladder = quote(made, market, params)
     yes, no = total(ladder.bids), total(ladder.asks)
     if yes:
-        assert made.net + made.yes_committed + yes <= max(ladder.room, 0)
+        assert made.net + made.yes_committed + yes <= max(ladder.position_limit, 0)
     if no:
-        assert -made.net + made.no_committed + no <= max(ladder.room, 0)
+        assert -made.net + made.no_committed + no <= max(ladder.position_limit, 0)
     bought = sum(t * s for t, s in ladder.bids) + sum((market.ticks_per_dollar - t) * s for t, s in ladder.asks)
     assert bought * market.tick_micros <= made.cash_micros
-    if made.room_tau_ns <= params.inventory.reduce_only_f * market.duration_ns:
+    if made.limit_tau_ns <= params.inventory.reduce_only_f * market.duration_ns:
         assert yes <= max(-made.net - made.yes_committed, 0)
         assert no <= max(made.net - made.no_committed, 0)
     if ladder.dead is not None and params.inventory.dead_side == "zero":
@@ -571,7 +571,7 @@ def test_the_ladder_is_monotone_in_the_spot_at_any_inventory_without_a_pick_off_
 @given(cases())
 def test_yes_and_no_are_mirror_images(case):
     made, market, params = case
-    made = replace(made, room_tau_ns=made.tau_ns)
+    made = replace(made, limit_tau_ns=made.tau_ns)
     tau_s = max(made.tau_ns / SECOND, 1e-3)
     assume(made.tau_ns > 2_000_000)
     straight = quote(made, market, params)
@@ -655,7 +655,7 @@ def test_a_ladder_that_stands_is_the_one_that_would_be_made(case, changes):
     """Whatever changes: where `LadderCache` holds, the quoter makes the same levels again."""
     made, market, params = case
     quoter = Quoter(market, params)
-    standing = LadderCache(quoter.ladder(made, quoter.aim(made), quoter.allowance(made)), made, quoter)
+    cache = LadderCache(quoter.ladder(made, quoter.target(made), quoter.capacity(made)), made, quoter)
     now = replace(made)
     for name, change in changes.items():
         value = getattr(now, name)
@@ -664,23 +664,23 @@ def test_a_ladder_that_stands_is_the_one_that_would_be_made(case, changes):
         elif name == "reduce_only":
             now.reduce_only = change
         elif name == "tau_ns":
-            now.tau_ns, now.room_tau_ns = Nanos(max(value - change, 0)), Nanos(max(now.room_tau_ns - change, 0))
+            now.tau_ns, now.limit_tau_ns = Nanos(max(value - change, 0)), Nanos(max(now.limit_tau_ns - change, 0))
         elif value is not None:
             setattr(now, name, value + change)
-    aim, allowed = quoter.aim(now), quoter.allowance(now)
-    fresh = quoter.ladder(now, aim, allowed)
+    target, capacity = quoter.target(now), quoter.capacity(now)
+    fresh = quoter.ladder(now, target, capacity)
     asks = tuple((quoter.per_dollar - ticks, size) for ticks, size in fresh.asks)
-    if standing.holds(now, aim, allowed):
-        assert (standing.bids, standing.asks) == (fresh.bids, asks)
+    if cache.is_valid(now, target, capacity):
+        assert (cache.bids, cache.asks) == (fresh.bids, asks)
     else:
-        event("another ladder" if (standing.bids, standing.asks) != (fresh.bids, asks) else "made again for nothing")
+        event("another ladder" if (cache.bids, cache.asks) != (fresh.bids, asks) else "made again for nothing")
 
 
 def test_what_changes_nothing_keeps_the_ladder():
     at = inputs(previous_bid=Ticks(47), previous_ask=Ticks(53))
     quoter = Quoter(MARKET, PARAMS)
-    standing = LadderCache(quoter.ladder(at, quoter.aim(at), quoter.allowance(at)), at, quoter)
+    cache = LadderCache(quoter.ladder(at, quoter.target(at), quoter.capacity(at)), at, quoter)
     for same in (at, replace(at, spot=at.spot + 0.5), replace(at, yes_committed=30), replace(at, age_s=0.01)):
-        assert standing.holds(same, quoter.aim(same), quoter.allowance(same))
+        assert cache.is_valid(same, quoter.target(same), quoter.capacity(same))
     for other in (replace(at, spot=at.spot + 50), replace(at, yes_committed=990), replace(at, cash_micros=Micros(1))):
-        assert not standing.holds(other, quoter.aim(other), quoter.allowance(other))
+        assert not cache.is_valid(other, quoter.target(other), quoter.capacity(other))

@@ -27,7 +27,7 @@ def reference():
 
 
 def take(reference, price, offset_s, **kwargs):
-    return reference.ticked(tick(price, offset_s, **kwargs), at(offset_s))
+    return reference.on_price(tick(price, offset_s, **kwargs), at(offset_s))
 
 
 def test_the_first_price_moves_it(reference):
@@ -39,10 +39,10 @@ def test_the_first_price_moves_it(reference):
 def test_an_unchanged_price_is_life_told_by_the_timer(reference):
     take(reference, 97_000.0, 0)
     assert take(reference, 97_000.0, 1) is None
-    moved = reference.tick(at(1.1))
+    moved = reference.on_timer(at(1.1))
     assert isinstance(moved, ReferenceMoved)
     assert at(1) == moved.life_ns
-    assert reference.tick(at(1.2)) is None
+    assert reference.on_timer(at(1.2)) is None
 
 
 def test_a_fresh_book_is_preferred_to_trades(reference):
@@ -55,17 +55,17 @@ def test_a_fresh_book_is_preferred_to_trades(reference):
 
 def test_seed_defect_09_silence_is_found_by_our_own_clock(reference):
     take(reference, 97_000.0, 0)
-    assert not isinstance(reference.tick(at(2.0)), ReferenceLost)
-    lost = reference.tick(at(2.1))
+    assert not isinstance(reference.on_timer(at(2.0)), ReferenceLost)
+    lost = reference.on_timer(at(2.1))
     assert isinstance(lost, ReferenceLost)
     assert at(0) == lost.since_ns
-    assert reference.tick(at(2.2)) is None
+    assert reference.on_timer(at(2.2)) is None
     assert reference.snapshot() is None
 
 
 def test_the_same_price_again_ends_the_loss(reference):
     take(reference, 97_000.0, 0)
-    reference.tick(at(3))
+    reference.on_timer(at(3))
     moved = take(reference, 97_000.0, 3.5)
     assert isinstance(moved, ReferenceMoved)
     assert at(3.5) == moved.life_ns
@@ -73,30 +73,30 @@ def test_the_same_price_again_ends_the_loss(reference):
 
 def test_a_feed_that_says_it_is_stale_is_believed(reference):
     take(reference, 97_000.0, 0)
-    lost = reference.stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.2))
+    lost = reference.on_feed_stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.2))
     assert lost == ReferenceLost("BTC", at(0), "binance: disconnected")
-    assert reference.stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.3)) is None
+    assert reference.on_feed_stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.3)) is None
     assert isinstance(take(reference, 97_001.0, 0.4), ReferenceMoved)
 
 
 def test_a_price_overtaken_by_the_word_of_silence_revives_nothing(reference):
     take(reference, 97_000.0, 0)
-    reference.stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.2))
-    assert reference.ticked(tick(97_001.0, 0.1), at(0.3)) is None
+    reference.on_feed_stale(FeedWentStale("binance", "BTC", at(0.1), "disconnected"), at(0.2))
+    assert reference.on_price(tick(97_001.0, 0.1), at(0.3)) is None
     assert reference.counts["late"] == 1
 
 
 def test_one_living_source_is_enough(reference):
     take(reference, 97_000.0, 0)
     take(reference, 97_001.0, 0.1, source="coinbase")
-    assert reference.stale(FeedWentStale("binance", "BTC", at(0), "quiet"), at(0.2)) is None
+    assert reference.on_feed_stale(FeedWentStale("binance", "BTC", at(0), "quiet"), at(0.2)) is None
     assert reference.snapshot().sources == ("coinbase",)
-    assert reference.stale(FeedWentStale("coinbase", "BTC", at(0), "quiet"), at(0.3)) is not None
+    assert reference.on_feed_stale(FeedWentStale("coinbase", "BTC", at(0), "quiet"), at(0.3)) is not None
 
 
 def test_word_of_an_unknown_source_or_asset_is_nothing(reference):
-    assert reference.stale(FeedWentStale("kraken", "BTC", at(0), "quiet"), at(1)) is None
-    assert reference.tick(at(1)) is None
+    assert reference.on_feed_stale(FeedWentStale("kraken", "BTC", at(0), "quiet"), at(1)) is None
+    assert reference.on_timer(at(1)) is None
     assert reference.snapshot() is None
     assert take(reference, 3_000.0, 0, asset="ETH") is None
     assert reference.counts["foreign"] == 1
@@ -134,7 +134,7 @@ def test_wild_prices_are_no_sign_of_life(reference):
     take(reference, 97_000.0, 0)
     for k, price in enumerate((90_000.0, 80_000.0, 70_000.0, 60_000.0)):
         take(reference, price, 0.5 + k / 2)
-    assert isinstance(reference.tick(at(2.1)), ReferenceLost)
+    assert isinstance(reference.on_timer(at(2.1)), ReferenceLost)
 
 
 def test_a_small_move_is_never_held(reference):
@@ -144,7 +144,7 @@ def test_a_small_move_is_never_held(reference):
 
 def test_a_large_move_over_a_long_time_is_no_jump(reference):
     take(reference, 97_000.0, 0)
-    reference.tick(at(600))
+    reference.on_timer(at(600))
     assert take(reference, 97_000.0 * 1.01, 600.0) is not None
 
 
@@ -152,7 +152,7 @@ def test_latency_is_the_median_of_event_to_receipt(reference):
     take(reference, 97_000.0, 0)
     for k in range(64):
         take(reference, 97_000.0, 0.01 * k, kind="trade", event_s=0.01 * k - (0.8 if k % 4 == 0 else 0.05))
-    reference.tick(at(0.7))
+    reference.on_timer(at(0.7))
     assert reference.snapshot().feed_latency_s == pytest.approx(0.05, abs=1e-6)
 
 
@@ -172,7 +172,7 @@ def test_latency_is_within_its_bounds(reference, delay_s, expected):
 
 
 def test_receipt_in_the_future_is_now(reference):
-    moved = reference.ticked(tick(97_000.0, 3_600), at(0))
+    moved = reference.on_price(tick(97_000.0, 3_600), at(0))
     assert at(0) == moved.life_ns == moved.price_ns
 
 
@@ -183,5 +183,5 @@ def test_sigmas_clock_runs_between_ticks(reference):
         take(reference, price, k)
     loud = reference.sigma()
     for k in range(1, 601):
-        take(reference, price, 119 + k, kind="book") if k % 2 else reference.tick(Nanos(at(119 + k)))
+        take(reference, price, 119 + k, kind="book") if k % 2 else reference.on_timer(Nanos(at(119 + k)))
     assert reference.sigma() < 0.9 * loud

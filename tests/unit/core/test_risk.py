@@ -55,7 +55,7 @@ def proposal(f=0.9, **changes):
         exposure_after=micros(10.0),
         d2=0.0,
         state=TradingState.ACTIVE,
-        pulse_age_ns=0,
+        heartbeat_age_ns=0,
         synced=True,
     )
     return replace(made, **changes)
@@ -66,7 +66,7 @@ SHORT = {"net": -100}  # buying YES cuts |net|
 BAD = {
     "synced": {"synced": False},
     "state": {"state": TradingState.REDUCING},
-    "pulse": {"pulse_age_ns": 2 * SECOND + 1},
+    "pulse": {"heartbeat_age_ns": 2 * SECOND + 1},
     "market": {"market": replace(MARKET, status=MarketStatus.HALTED)},
     "close": {"f": 0.02, **SHORT},
     "stale": {"priced_age_ns": 2 * SECOND + 1},
@@ -78,7 +78,7 @@ BAD = {
     "spread": {"opposing_ticks": 51},
     "cash": {"cash_free": micros(14.39)},
     "exposure": {"exposure_after": micros(5000.01)},
-    "asset": {"barred": 1},
+    "asset": {"blocked": 1},
 }
 
 
@@ -119,8 +119,8 @@ def test_reducing_admits_what_can_only_cut_the_net():
 
 
 def test_without_the_pulse_of_risk_only_reducing_orders_leave():
-    assert gate(proposal(pulse_age_ns=2 * SECOND)) is None
-    assert gate(proposal(pulse_age_ns=10 * SECOND, **SHORT)) is None
+    assert gate(proposal(heartbeat_age_ns=2 * SECOND)) is None
+    assert gate(proposal(heartbeat_age_ns=10 * SECOND, **SHORT)) is None
 
 
 @pytest.mark.parametrize("status", [s for s in MarketStatus if s is not MarketStatus.OPEN])
@@ -212,7 +212,7 @@ def test_cash_pays_for_what_may_still_fill():
 )
 def test_a_move_may_cost_what_rests_at_the_old_price_and_the_rest_at_the_new(ticks, remaining, contracts, cost):
     order = WorkingOrder("o", "m", YES, Ticks(48), 30, Nanos(0), order_id="1", filled=10)
-    assert order.cost_of_move(ticks, remaining) == (contracts, cost)
+    assert order.cost_of_replace(ticks, remaining) == (contracts, cost)
 
 
 def test_the_worst_case_loss_is_limited_but_reducing_always_possible():
@@ -261,8 +261,8 @@ def states(changes):
     return [change.state for change in changes if isinstance(change, TradingStateChanged)]
 
 
-def barred(changes):
-    return [(change.asset, change.barred) for change in changes if isinstance(change, AssetExposed)]
+def blocked(changes):
+    return [(change.asset, change.blocked) for change in changes if isinstance(change, AssetExposed)]
 
 
 def test_seed_defect_06_the_days_loss_is_of_equity_and_latches():
@@ -507,39 +507,39 @@ def test_exposure_per_basis_point_is_comparable_among_assets():
 @pytest.mark.parametrize("side", [1, -1])
 def test_the_sessions_of_an_asset_together_reach_its_limit_in_one_direction(side):
     made = rules()  # $100 a bp
-    assert barred(made.handle(fair(0.5, "m", delta=0.01, net=600 * side), NOON)) == [("BTC", 0)]  # 60 %: told
-    assert barred(made.handle(fair(0.5, "e", "ETH", delta=0.01, net=900 * side), NOON)) == [("ETH", 0)]
-    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=400 * side), NOON)) == [("BTC", side)]
-    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=250 * side), NOON)) == [("BTC", side)]  # 85 %: not freed
-    assert barred(made.handle(fair(0.5, "n", delta=0.01, net=190 * side), NOON)) == [("BTC", 0)]
-    assert barred(made.handle(fair(0.5, "m", delta=0.01, net=-1600 * side), NOON)) == [("BTC", -side)]
+    assert blocked(made.handle(fair(0.5, "m", delta=0.01, net=600 * side), NOON)) == [("BTC", 0)]  # 60 %: told
+    assert blocked(made.handle(fair(0.5, "e", "ETH", delta=0.01, net=900 * side), NOON)) == [("ETH", 0)]
+    assert blocked(made.handle(fair(0.5, "n", delta=0.01, net=400 * side), NOON)) == [("BTC", side)]
+    assert blocked(made.handle(fair(0.5, "n", delta=0.01, net=250 * side), NOON)) == [("BTC", side)]  # 85 %: not freed
+    assert blocked(made.handle(fair(0.5, "n", delta=0.01, net=190 * side), NOON)) == [("BTC", 0)]
+    assert blocked(made.handle(fair(0.5, "m", delta=0.01, net=-1600 * side), NOON)) == [("BTC", -side)]
 
 
 def test_a_fill_counts_before_its_market_marks_it():
     made = rules()
     made.handle(fair(0.5, delta=0.01, net=0), NOON)
-    assert barred(made.handle(bought(1, 1000), NOON)) == [("BTC", 1)]
+    assert blocked(made.handle(bought(1, 1000), NOON)) == [("BTC", 1)]
 
 
 def test_exposure_that_hardly_moves_is_not_told():
     made = rules()
-    assert barred(made.handle(fair(0.5, delta=0.01, net=300), NOON)) == [("BTC", 0)]
-    assert barred(made.handle(fair(0.5, delta=0.01, net=399), NOON)) == []
-    assert barred(made.handle(fair(0.5, delta=0.01, net=400), NOON)) == [("BTC", 0)]
+    assert blocked(made.handle(fair(0.5, delta=0.01, net=300), NOON)) == [("BTC", 0)]
+    assert blocked(made.handle(fair(0.5, delta=0.01, net=399), NOON)) == []
+    assert blocked(made.handle(fair(0.5, delta=0.01, net=400), NOON)) == [("BTC", 0)]
 
 
 def test_a_settled_session_frees_its_asset():
     made = rules()
     made.handle(bought(1, 100), NOON)
-    assert barred(made.handle(fair(0.5, delta=0.01, net=1000), NOON)) == [("BTC", 1)]
-    assert barred(made.handle(resolved(Resolution.YES), NOON)) == [("BTC", 0)]
+    assert blocked(made.handle(fair(0.5, delta=0.01, net=1000), NOON)) == [("BTC", 1)]
+    assert blocked(made.handle(resolved(Resolution.YES), NOON)) == [("BTC", 0)]
 
 
 def test_a_barred_asset_admits_the_other_direction_and_what_reduces():
-    assert gate(proposal(barred=-1)) is None
-    assert gate(proposal(barred=1, outcome=NO)) is None
-    assert gate(proposal(barred=-1, outcome=NO))[0] == "asset"
-    assert gate(proposal(barred=1, **SHORT)) is None
+    assert gate(proposal(blocked=-1)) is None
+    assert gate(proposal(blocked=1, outcome=NO)) is None
+    assert gate(proposal(blocked=-1, outcome=NO))[0] == "asset"
+    assert gate(proposal(blocked=1, **SHORT)) is None
 
 
 def test_a_mark_that_comes_after_the_settlement_is_no_exposure():

@@ -27,14 +27,16 @@ def test_lean_ramps_in_between_three_quarters_and_sixty_percent(f, expected):
 
 @pytest.mark.parametrize(("f", "expected"), [(1, 1000), (0.75, 1000), (0.475, 515), (0.20, 30), (0.19, 30), (0, 30)])
 def test_room_shrinks_to_its_late_share(f, expected):
-    assert expected == schedule.room(f, PARAMS)
+    assert expected == schedule.position_limit(f, PARAMS)
 
 
 def test_room_never_grows_as_time_passes_and_is_whole():
-    rooms = [schedule.room(1 - k / 5000, PARAMS) for k in range(5001)]
+    rooms = [schedule.position_limit(1 - k / 5000, PARAMS) for k in range(5001)]
     assert rooms == sorted(rooms, reverse=True)
-    assert all(isinstance(room, int) for room in rooms)
-    assert schedule.room(0.5, InventoryParams(max_position=Contracts(7))) == int(7 * (0.03 + 0.97 * 0.3 / 0.55))
+    assert all(isinstance(position_limit, int) for position_limit in rooms)
+    assert schedule.position_limit(0.5, InventoryParams(max_position=Contracts(7))) == int(
+        7 * (0.03 + 0.97 * 0.3 / 0.55)
+    )
 
 
 @pytest.mark.parametrize(("duration_s", "close_s"), [(60, 1.2), (300, 6), (900, 18), (3600, 30), (20, 1)])

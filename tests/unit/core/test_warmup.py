@@ -41,72 +41,72 @@ def tick(price, now):
 @pytest.mark.parametrize("sigma", [0.25, 1.0])
 def test_sigma_begins_at_the_last_hours(step_s, sigma):
     held = reference()
-    assert held.history(fetched(step_s, sigma=sigma), START)
-    held.ticked(tick(PRICE, START), START)
+    assert held.on_history(fetched(step_s, sigma=sigma), START)
+    held.on_price(tick(PRICE, START), START)
     # One-minute candles are a sixth as many samples as ten-second returns: the prior keeps a larger share.
     assert held.sigma() == pytest.approx(sigma, rel=0.2 if step_s < 60 else 0.35)
 
 
 def test_a_history_is_no_price():
     held = reference()
-    held.history(fetched(1), START)
+    held.on_history(fetched(1), START)
     assert held.snapshot() is None
-    assert held.tick(START) is None
+    assert held.on_timer(START) is None
 
 
 def test_what_was_seen_live_comes_after_the_history():
     early, late = reference(), reference()
-    early.history(fetched(1), START)
+    early.on_history(fetched(1), START)
     for held in (early, late):
         for k in range(300):
             now = Nanos(START + k * SECOND // 10)
-            held.ticked(tick(PRICE * (1.0 + 1e-5 * (k % 7)), now), now)
-            held.tick(now)
+            held.on_price(tick(PRICE * (1.0 + 1e-5 * (k % 7)), now), now)
+            held.on_timer(now)
     assert late.sigma() > 1.2 * early.sigma()
-    assert late.history(fetched(1, end=Nanos(START + 20 * SECOND)), now)  # its last seconds are known better already
+    assert late.on_history(fetched(1, end=Nanos(START + 20 * SECOND)), now)  # its last seconds are known better already
     assert late.sigma() == pytest.approx(early.sigma(), rel=0.02)
 
 
 def test_a_history_half_an_hour_late_still_comes_before_all_that_was_seen():
     early, late = reference(), reference()
-    early.history(fetched(1, sigma=1.0), START)
+    early.on_history(fetched(1, sigma=1.0), START)
     for k in range(18_000):
         now = Nanos(START + k * SECOND // 10)
         for held in (early, late):
-            held.ticked(tick(PRICE * (1.0 + 1e-5 * (k % 7)), now), now)
-            held.tick(now)
+            held.on_price(tick(PRICE * (1.0 + 1e-5 * (k % 7)), now), now)
+            held.on_timer(now)
     assert early.sigma() > 1.1 * late.sigma()
-    assert late.history(fetched(1, sigma=1.0), now)
+    assert late.on_history(fetched(1, sigma=1.0), now)
     assert late.sigma() == pytest.approx(early.sigma(), rel=1e-9)
-    assert not late.history(fetched(1, sigma=1.0), now), "once"
+    assert not late.on_history(fetched(1, sigma=1.0), now), "once"
 
 
 def test_a_history_that_comes_too_late_is_left_alone():
     held = reference()
     for k in range(3610):
         now = Nanos(START + k * SECOND)
-        held.ticked(tick(PRICE, now), now)
-        held.tick(now)
+        held.on_price(tick(PRICE, now), now)
+        held.on_timer(now)
     sigma = held.sigma()
-    assert not held.history(fetched(1, sigma=2.0), now)
+    assert not held.on_history(fetched(1, sigma=2.0), now)
     assert held.sigma() == sigma
     assert held.counts["history_late"] == 1
 
 
 def test_the_finest_history_counts():
     held = reference()
-    assert held.history(fetched(60, "coinbase"), START)
-    assert held.history(fetched(1, sigma=0.8), START)
-    assert not held.history(fetched(60, "coinbase"), START)
-    assert not held.history(fetched(1, "other", sigma=0.2), START)
+    assert held.on_history(fetched(60, "coinbase"), START)
+    assert held.on_history(fetched(1, sigma=0.8), START)
+    assert not held.on_history(fetched(60, "coinbase"), START)
+    assert not held.on_history(fetched(1, "other", sigma=0.2), START)
     assert held.sigma() == pytest.approx(0.8, rel=0.2)
 
 
 def test_a_history_of_another_asset_or_of_nothing_is_nothing():
     held = reference()
-    assert not held.history(fetched(1, asset="ETH"), START)
-    assert not held.history(HistoryFetched("BTC", "binance", 1.0, ()), START)
-    assert not held.history(HistoryFetched("BTC", "binance", math.nan, closes(1)), START)
+    assert not held.on_history(fetched(1, asset="ETH"), START)
+    assert not held.on_history(HistoryFetched("BTC", "binance", 1.0, ()), START)
+    assert not held.on_history(HistoryFetched("BTC", "binance", math.nan, closes(1)), START)
     assert held.sigma() == PARAMS.prior
     assert held.counts["history_short"] == 2
 

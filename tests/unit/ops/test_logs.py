@@ -123,3 +123,19 @@ def test_a_long_run_keeps_its_last_lines(console, tmp_path):
     assert 1 < len(files) <= 6
     assert all(file.stat().st_size <= 20_000_000 for file in files)
     assert " 249 x" in written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],
+)
+def test_a_terminal_gets_colours_unless_it_wants_none(console, tmp_path, monkeypatch, environ, coloured):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal()
+    set_up_logs(tmp_path, "INFO", console=stream)
+    logger.warning("careful")
+    assert ("\x1b[33m" in stream.getvalue()) is coloured
+    assert "careful" in stream.getvalue()
+    assert "\x1b" not in console.getvalue()

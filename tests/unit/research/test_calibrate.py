@@ -295,4 +295,4 @@ def test_json_has_the_figures_by_name(tmp_path):
 def test_without_scipy_it_says_which_extra_is_needed(monkeypatch, capsys):
     monkeypatch.setattr(commands, "find_spec", lambda _name: None)
     assert main(["calibrate", "--prices", "none.csv"]) == 78
-    assert capsys.readouterr().err == "mmactors: calibrate needs scipy: pip install 'mmactors[research]'\n"
+    assert capsys.readouterr().err == "mmactors: calibrate needs scipy: make install-research\n"

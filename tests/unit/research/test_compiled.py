@@ -138,7 +138,7 @@ def test_a_command_of_this_process_is_handed_over_but_no_other(monkeypatch) -> N
     ("what", "value", "said"),
     [
         ("SETTINGS", Path("nowhere") / "setup.cfg", "compile in a checkout"),
-        ("find_spec", lambda _name: None, "run `make install`"),
+        ("find_spec", lambda _name: None, "run `make compile`"),
     ],
     ids=["installed", "no mypyc"],
 )

@@ -289,4 +289,4 @@ def test_without_matplotlib_there_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(report, "find_spec", lambda _name: None)
     by_hand(v1=sessions(1.0, 2.0)).save(tmp_path / "arena")
     assert main(["report", str(tmp_path / "arena"), "--out", str(tmp_path / "out")]) == 78
-    assert capsys.readouterr().err == "mmactors: report needs matplotlib: pip install 'mmactors[research]'\n"
+    assert capsys.readouterr().err == "mmactors: report needs matplotlib: make install-research\n"
