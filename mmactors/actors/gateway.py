@@ -1,8 +1,7 @@
 """The gateway role: the only way to the venue. It carries out the desk's decisions and reports what happened."""
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from mmactors.actors import addresses
 from mmactors.actors.routing import MARKET, MARKETS, RECIPIENTS, market_of
@@ -24,23 +23,15 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
     VenueReport,
-    VenueRequest,
 )
 from mmactors.runtime.role import Out, Role
 from mmactors.units import MILLISECOND, SECOND, Nanos
+from mmactors.venue.port import Connect, Link
 
 CHECK_EVERY_NS = Nanos(100 * MILLISECOND)
 FOREIGN_EVERY_NS = Nanos(60 * SECOND)
 REPORTS = frozenset(get_args(VenueReport))
 LISTINGS = frozenset((MarketListed, MarketChanged, MarketResolved))
-
-
-class Link(Protocol):
-    """What the gateway needs of the venue's client."""
-
-    def start(self) -> None: ...
-    def submit(self, request: VenueRequest) -> None: ...
-    def stop(self) -> None: ...
 
 
 class GatewayRole(Role):
@@ -53,7 +44,7 @@ class GatewayRole(Role):
     def __init__(
         self,
         desk: OrderDesk,
-        connect: Callable[[Callable[[object], None]], Link],
+        connect: Connect,
         latencies_us: deque[float],
         assets: frozenset[str] | None = None,
     ) -> None:

@@ -63,7 +63,7 @@ class JournalRole(Role):
 
     def end(self, out: Out) -> None:
         self._store.commit()
-        self._console.finish(out.now())
+        self._console.flush(out.now())
         self._logs.close()
         self._events.close()
 
@@ -74,7 +74,7 @@ class JournalRole(Role):
                 if self._asked:
                     self._asked = False
                     out.tell(addresses.RISK, JournalSynced())
-                self._console.pass_time(now)
+                self._console.flush_due(now)
                 self._logs.flush(now)
                 self._flush_events(now, out)
                 if self._logs.lost and not out.counters["market_lines_lost"]:
@@ -121,7 +121,7 @@ class JournalRole(Role):
             case _:
                 self._store.record((message,), now)
         self._logs.write(message, now)
-        self._console.tell(message, now)
+        self._console.write(message, now)
 
     def _settle(self, report: SessionReport, now: Nanos) -> None:
         self._sessions[report.market] = report

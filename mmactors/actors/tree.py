@@ -12,7 +12,7 @@ from functools import partial
 
 from mmactors.actors import addresses
 from mmactors.actors.feed import FeedRole, HistoryRole, Socket
-from mmactors.actors.gateway import GatewayRole, Link
+from mmactors.actors.gateway import GatewayRole
 from mmactors.actors.market import MarketRole
 from mmactors.actors.reference import ReferenceRole
 from mmactors.actors.risk import RiskRole
@@ -24,6 +24,7 @@ from mmactors.core.risk.trading_state import RiskRules
 from mmactors.messages import Market
 from mmactors.runtime.role import RoleFactory
 from mmactors.units import Nanos
+from mmactors.venue.port import Connect
 
 Deliver = Callable[[object], None]
 """Takes what a socket received."""
@@ -52,7 +53,7 @@ class Ports:
     journal: RoleFactory
     desk: OrderDesk
     rules: RiskRules
-    link: Callable[[Deliver], Link]
+    link: Connect
     feeds: Mapping[str, Callable[[Deliver], Socket]]
     history: Callable[[Deliver], Socket] | None
     params: Callable[[Market], MakerParams]

@@ -10,8 +10,14 @@ from mmactors.app.output import refuse, write
 from mmactors.config import Config, Urls
 from mmactors.net.tls import CertificatesError, trusted
 from mmactors.runtime.clock import Clock, SystemClock
-from mmactors.venue.degen.credentials import Credentials, MissingSecretError
-from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueRest, VenueUnreachableError
+from mmactors.venue.degen import (
+    Credentials,
+    CredentialsRefusedError,
+    MissingSecretError,
+    VenueRefusedError,
+    VenueRest,
+    VenueUnreachableError,
+)
 
 
 def cancel_all(config: Config, environ: Mapping[str, str]) -> int:

@@ -14,9 +14,7 @@ from mmactors.net.tls import trusted
 from mmactors.runtime.clock import Clock
 from mmactors.simulator.server.tokens import BadSecretError, is_development, signing_secret
 from mmactors.units import SECOND
-from mmactors.venue.degen.credentials import Credentials, MissingSecretError, TokenSource
-from mmactors.venue.degen.rest import VenueRest
-from mmactors.venue.degen.wallet import WalletLogin, wallet_key
+from mmactors.venue.degen import Credentials, MissingSecretError, TokenSource, VenueRest, WalletLogin, wallet_key
 
 ACCOUNT = "mmactors"
 """The account on our own simulator."""

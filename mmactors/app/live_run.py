@@ -50,10 +50,14 @@ from mmactors.runtime.role import RoleFactory
 from mmactors.runtime.threaded import ThreadedRuntime
 from mmactors.simulator.process import SimulatorError, SimulatorProcess
 from mmactors.units import SECOND, Nanos, nanos
-from mmactors.venue.degen.client import VenueLink
-from mmactors.venue.degen.credentials import Credentials, MissingSecretError
-from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
-from mmactors.venue.degen.wallet import VARIABLE as WALLET_VARIABLE
+from mmactors.venue.degen import (
+    VENUE_FAILURES,
+    WALLET_VARIABLE,
+    Credentials,
+    DegenLink,
+    MissingSecretError,
+)
+from mmactors.venue.port import Connect
 
 STOP_WITHIN_S = 10.0
 """The whole of an orderly stop, from the request to the last actor's end."""
@@ -335,9 +339,9 @@ class LiveRun:
             retention=Retention(folder, round(config.logs.keep_gb * GB)) if config.logs.keep_gb else None,
         )
 
-    def _link(self) -> Callable[[Deliver], VenueLink]:
+    def _link(self) -> Connect:
         config, urls = self.config, self.urls
-        return lambda deliver: VenueLink(
+        return lambda deliver: DegenLink(
             config=config.venue,
             ws_url=urls.ws_url,
             rest_url=urls.rest_url,
@@ -379,7 +383,7 @@ class LiveRun:
             balance, _ = rest.balance()
             theirs = rest.fills(self.desk.start_seq)
             return check_rest(rest.open_orders(), theirs, balance, fills=fills, cash_micros=cash)
-        except (VenueUnreachableError, VenueRefusedError, CredentialsRefusedError, MissingSecretError) as failed:
+        except VENUE_FAILURES as failed:
             logger.error("the ledger could not be checked against the venue: {}", failed)
             return None
         finally:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mmactors.actors import addresses, tree
-from mmactors.actors.gateway import Link
 from mmactors.backtest.environment import START_NS, Environment
 from mmactors.backtest.journal_stand_in import JournalStandIn
 from mmactors.backtest.links import Deliver, VirtualFeed, VirtualLink
@@ -23,6 +22,7 @@ from mmactors.runtime.lanes import Lane
 from mmactors.simulator.prices.world import World
 from mmactors.simulator.venue.simulation import SpotRecorder
 from mmactors.units import nanos
+from mmactors.venue.port import Link
 
 
 @dataclass

@@ -10,7 +10,6 @@ from random import Random
 from typing import Protocol
 
 from mmactors.actors.feed import Socket
-from mmactors.actors.gateway import Link
 from mmactors.actors.tree import Deliver, Ports
 from mmactors.config import Config
 from mmactors.core.desk.desk import OrderDesk
@@ -26,6 +25,7 @@ from mmactors.simulator.server.hub import VenueHub
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.venue.simulation import SimulatedVenue, SpotRecorder
 from mmactors.units import MILLISECOND, Nanos, nanos
+from mmactors.venue.port import Connect
 
 START_NS = Nanos(1_800_000_000 * 1_000_000_000)
 """When every run's time begins (15 January 2027, 08:00 UTC)."""
@@ -111,7 +111,7 @@ class Environment:
         self,
         *,
         journal: RoleFactory,
-        link: Callable[[Deliver], Link],
+        link: Connect,
         feeds: Mapping[str, Callable[[Deliver], Socket]],
         finished: Callable[[int, str], None],
         recorded: bool,

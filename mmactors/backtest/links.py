@@ -1,14 +1,14 @@
-"""The way between program and world where real life has sockets, in virtual time.
+"""The links between program and world where real life has sockets, in virtual time.
 
 Owns the delays: frames of the order session and ticks of the feed arrive late by the simulator's latencies, each
-direction in order. The client's conversation and the venue's floor are the real ones. Here all goes as the JSON text of
-the wire, through the codec of both sides; `typed.py` has the same ways without the text.
+direction in order. The client's session protocol and the venue's hub are the real ones. `VirtualLink` carries the JSON
+of the wire through the codec of both sides; `object_links.py` has the same links without the text.
 """
 
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jwt
 import msgspec
@@ -39,27 +39,31 @@ from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, SECOND
-from mmactors.venue.degen.codec import Codec
+from mmactors.venue import port
+from mmactors.venue.degen.codec import Codec, F, FrameCodec
 from mmactors.venue.degen.protocol import Counters, SessionProtocol, SessionTerms
 
 ACCOUNT = "mmactors"
 
-_FETCHES = frozenset((FetchFills, FetchOrder, FetchMarkets, MergePairs))
+Fetch = FetchFills | FetchOrder | FetchMarkets | MergePairs
+"""What goes over REST in life."""
+
+T = TypeVar("T")
 
 Deliver = Callable[[object], None]
 
 
-class DelayedChannel:
+class DelayedChannel(Generic[T]):
     """One direction of a connection: everything arrives late by a draw of the latency, in order."""
 
-    def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[Any], None]) -> None:
+    def __init__(self, timeline: Timeline, latency: Latency, arrive: Callable[[T], None]) -> None:
         self._clock = timeline.clock
         self._call_at = timeline.call_at
         self._draw_s = latency.draw_s
         self._arrive = arrive
         self._due_ns = 0
 
-    def send(self, thing: Any) -> None:
+    def send(self, thing: T) -> None:
         """Let a thing arrive later."""
         due = self._clock.now() + round(self._draw_s() * SECOND)
         if due < self._due_ns:
@@ -68,41 +72,42 @@ class DelayedChannel:
         self._call_at(due, partial(self._arrive, thing))
 
 
-class _Speaker:
-    """What the venue's socket says things through."""
+class _Sender:
+    """What the venue's socket sends through."""
 
     closing = False
 
-    def __init__(self, channel: DelayedChannel) -> None:
-        self._channel = channel
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
 
     def put(self, frame: Any, _book: str | None = None) -> None:
-        self._channel.send(frame)
+        self._send(frame)
 
     def close(self, _code: int, _reason: str) -> None:
         self.closing = True
 
 
-class VirtualLink:
-    """The gateway's link: the client's conversation with the venue's socket, no socket between them."""
+class SessionLink(Generic[F]):
+    """The port's `Link` in virtual time: the client's session protocol and the venue's socket, nothing between them.
 
-    def __init__(self, environment: Environment, deliver: Deliver, codec: Codec | None = None) -> None:
+    How a frame of ours reaches the venue, and what form one of the venue's has, the subclass says.
+    """
+
+    def __init__(self, environment: Environment, deliver: port.Deliver, codec: FrameCodec[F]) -> None:
         config, timeline = environment.config, environment.timeline
         simulator = config.simulator
-
-        def channel(name: str, arrive: Callable[[Any], None]) -> DelayedChannel:
-            latency = latency_of(simulator, simulator.order_latency_ms, environment.random(name))
-            return DelayedChannel(timeline, latency, arrive)
-
+        latency = latency_of(simulator, simulator.order_latency_ms, environment.random("out"))
+        self._out: DelayedChannel[F | Fetch] = DelayedChannel(timeline, latency, self._reach_venue)
+        latency = latency_of(simulator, simulator.order_latency_ms, environment.random("in"))
+        self._in: DelayedChannel[F] = DelayedChannel(timeline, latency, self._reach_program)
         self._timeline = timeline
         self._hub = environment.floor
         self._deliver = deliver
-        self._codec = Codec(config.venue.wire_asks)
-        self._out = channel("out", self._reach_venue)
+        self._rest_codec = Codec(config.venue.wire_asks)
         self._socket = VenueSocket(environment.floor, Latency(0, 0, environment.random("unused")), 1)
-        self._socket.send_through(_Speaker(channel("in", self._reach_us)))
-        terms = SessionTerms("twin", config.venue.wire_asks, config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
-        self._talk = SessionProtocol(terms, self._out.send, deliver, set(), Counters(), codec)
+        self._socket.send_through(_Sender(self._put))
+        terms = SessionTerms("twin", config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
+        self._protocol = SessionProtocol(terms, codec, self._out.send, deliver, set(), Counters())
         self._live = False
 
     def start(self) -> None:
@@ -110,20 +115,20 @@ class VirtualLink:
         self._live = True
         self._hub.connected.add(self._socket)
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
-        self._talk.begin(token, self._timeline.clock.now())
-        self._tend()
+        self._protocol.begin(token, self._timeline.clock.now())
+        self._run_timers()
 
     def submit(self, request: VenueRequest) -> None:
         """Take a request."""
         match request:
             case SendBatch():
                 now = self._timeline.clock.now()
-                self._talk.send_batch(request, now)
+                self._protocol.send_batch(request, now)
                 self._deliver(BatchWritten(request.op_id, now))
             case SendCancelAll():
-                self._talk.send_cancel_all(request)
+                self._protocol.send_cancel_all(request)
             case WatchBook():
-                self._talk.watch(request)
+                self._protocol.watch(request)
             case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
                 self._out.send(request)
 
@@ -131,34 +136,38 @@ class VirtualLink:
         """Hang up."""
         self._live = False
 
-    def _tend(self) -> None:
+    def _run_timers(self) -> None:
         if self._live:
-            self._timeline.call_at(self._talk.tend(self._timeline.clock.now()), self._tend)
+            self._timeline.call_at(self._protocol.run_timers(self._timeline.clock.now()), self._run_timers)
 
-    def _reach_venue(self, frame: Any) -> None:
+    def _reach_venue(self, frame: "F | Fetch") -> None:
         if not self._live:
             return
-        floor = self._hub
-        now_ms = floor.clock.now_ms()
-        floor.simulation.advance(now_ms)
-        if type(frame) in _FETCHES:
-            self._fetch(frame)
-            return
-        if self._socket.session is not None:
-            self._socket.session.last_frame_ms = now_ms
-        self._receive(frame)
+        now_ms = self._hub.clock.now_ms()
+        self._hub.simulation.advance(now_ms)
+        match frame:
+            case FetchFills() | FetchOrder() | FetchMarkets() | MergePairs():
+                self._fetch(frame)
+            case _:
+                if self._socket.session is not None:
+                    self._socket.session.last_frame_ms = now_ms
+                self._reach_socket(frame)
 
-    def _receive(self, frame: Any) -> None:
-        """A frame of ours is at the venue."""
-        self._socket.receive(frame)
+    def _reach_socket(self, frame: F) -> None:
+        """Hand a frame of ours to the venue's socket."""
+        raise NotImplementedError
 
-    def _fetch(self, request: FetchFills | FetchOrder | FetchMarkets | MergePairs) -> None:
+    def _put(self, frame: Any) -> None:
+        """Send us a frame as the venue's encoder wrote it."""
+        raise NotImplementedError
+
+    def _fetch(self, request: Fetch) -> None:
         account = self._hub.simulation.account(ACCOUNT)
         if isinstance(request, FetchMarkets):
             now_ms = self._hub.clock.now_ms()
             listed = [m for m in self._hub.simulation.venue.markets.values() if m.listed and m.status == request.status]
             raw = msgspec.json.encode({"markets": [replies.market_json(market, now_ms) for market in listed]})
-            for market in self._codec.markets(raw)[0]:
+            for market in self._rest_codec.markets(raw)[0]:
                 self._deliver(MarketReported("snapshot", market))
         elif isinstance(request, MergePairs):
             frame = {"op": "merge", "market": request.market, "size": request.size}
@@ -166,18 +175,31 @@ class VirtualLink:
             self._hub.publish()
             self._deliver(MergeReported(request.market, None if error is None else str(error["code"])))
         elif isinstance(request, FetchFills):
-            told = [replies.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
-            fills, _ = self._codec.fills(msgspec.json.encode({"fills": told, "next": None}))
+            missed = [replies.fill_json(fill) for fill in account.fills if fill.seq > request.since_seq]
+            fills, _ = self._rest_codec.fills(msgspec.json.encode({"fills": missed, "next": None}))
             self._deliver(FillsFetched(request.since_seq, fills))
         else:
             claim = account.claims.get(request.client_id)
             orders = [] if claim is None else [replies.order_json(claim[0])]
-            found = self._codec.orders(msgspec.json.encode({"orders": orders}))
+            found = self._rest_codec.orders(msgspec.json.encode({"orders": orders}))
             self._deliver(OrderFetched(request.client_id, found[0] if found else None))
 
-    def _reach_us(self, frame: Any) -> None:
+    def _reach_program(self, frame: F) -> None:
         if self._live:
-            self._talk.hear(frame, self._timeline.clock.now())
+            self._protocol.receive(frame, self._timeline.clock.now())
+
+
+class VirtualLink(SessionLink[bytes]):
+    """The link that carries the wire's JSON."""
+
+    def __init__(self, environment: Environment, deliver: port.Deliver) -> None:
+        super().__init__(environment, deliver, Codec(environment.config.venue.wire_asks))
+
+    def _reach_socket(self, frame: bytes) -> None:
+        self._socket.receive(frame)
+
+    def _put(self, frame: str) -> None:
+        self._in.send(frame.encode())
 
 
 class VirtualFeed:
@@ -210,7 +232,7 @@ class VirtualFeed:
         if delay_ms is None:
             delay_ms = simulator.feed_latency_ms
         latency = latency_of(simulator, delay_ms, environment.random(seeds.twin_latency))
-        self._channel = DelayedChannel(environment.timeline, latency, self._arrive)
+        self._channel: DelayedChannel[Any] = DelayedChannel(environment.timeline, latency, self._arrive)
 
     def start(self) -> None:
         """Connect."""

@@ -1,17 +1,17 @@
 """The wire without its text: the channels of `links.py` with the frequent frames handed over as objects.
 
-Owns what the JSON of such a frame would have said to its reader: order events, book changes, batches and their answers
+Owns what the reader of such a frame's JSON would have got: order events, book changes, batches and their answers
 on the order session, prices on the feed. Every other frame is the wire's own text, written and read by the real codecs.
 The same frames travel in the same order, so the delays drawn for them are the same. It decides nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from mmactors.backtest.environment import Environment
-from mmactors.backtest.links import Deliver, VirtualFeed, VirtualLink
+from mmactors.backtest.links import Deliver, SessionLink, VirtualFeed
 from mmactors.messages import (
     AccountReported,
     CancelItem,
@@ -32,7 +32,8 @@ from mmactors.simulator.venue.matching import RefusalError
 from mmactors.simulator.venue.replies import Json
 from mmactors.units import DOLLAR, MILLISECOND, Contracts, Micros, Nanos
 from mmactors.value import value
-from mmactors.venue.degen.codec import Codec
+from mmactors.venue import port
+from mmactors.venue.degen.codec import Codec, FrameCodec
 from mmactors.venue.degen.replies import ACTIONS, Action, BookDelta, Frame, Heartbeat, ItemReply, ItemsAcked
 
 OUTCOMES = {"YES": Outcome.YES, "NO": Outcome.NO}
@@ -56,20 +57,24 @@ class BatchAck:
     answers: dict[Action, list[Order | bytes]]
 
 
-class ObjectEncoder:
-    """The venue's voice: what happens to orders and books goes as it is, all else as text."""
+ObjectFrame = OrderEvent | BookDelta | BatchAck | AccountEvent | Heartbeat | Batch | Json | bytes | str
+"""A frame as it travels here: objects both ways; ours are text as bytes, the venue's as str."""
 
-    def account_event(self, event: OrderEvent | AccountEvent) -> Any:
+
+class ObjectEncoder:
+    """The venue's encoder: what happens to orders and books goes as it is, all else as text."""
+
+    def account_event(self, event: OrderEvent | AccountEvent) -> OrderEvent | AccountEvent:
         """Hand over one message of the `orders` channel."""
         return event
 
-    def book_delta(self, market: Market, _now_ms: int, /) -> Any:
+    def book_delta(self, market: Market, _now_ms: int, /) -> BookDelta:
         """Hand over the levels changed since the last delta."""
         tick = market.tick
         changes: Any = tuple([(side, at * tick, size) for side, at, size in replies.take_changes(market)])
         return BookDelta(market.id, market.book_seq, changes)
 
-    def encode(self, message: Json) -> Any:
+    def encode(self, message: Json) -> Heartbeat | str:
         """Write any message of the contract; a heartbeat is handed over."""
         if message["type"] == "hb":
             return Heartbeat(
@@ -78,8 +83,28 @@ class ObjectEncoder:
         return encode(message)
 
 
-class ObjectCodec(Codec):
-    """The client's codec for a venue that speaks through `ObjectEncoder`."""
+class ObjectCodec(FrameCodec[ObjectFrame]):
+    """The client's codec for a venue that writes with `ObjectEncoder`; rare frames are the wire's own."""
+
+    def __init__(self, wire_asks: Literal["buy_no", "as_ask"] = "buy_no") -> None:
+        self._wire = Codec(wire_asks)
+        self._sales = self._wire.sales
+        self._asks = wire_asks == "as_ask"
+
+    def auth(self, op_id: int, token: str, session: str, heartbeat_ms: int, cod_timeout_ms: int) -> bytes:
+        return self._wire.auth(op_id, token, session, heartbeat_ms, cod_timeout_ms)
+
+    def subscribe(self, op_id: int, channel: str, market: str | None = None) -> bytes:
+        return self._wire.subscribe(op_id, channel, market)
+
+    def logout(self) -> bytes:
+        return self._wire.logout()
+
+    def cancel_all(self, op_id: int, market: str | None) -> bytes:
+        return self._wire.cancel_all(op_id, market)
+
+    def single(self, op_id: int, item: CancelItem | ReplaceItem | PlaceItem) -> bytes:
+        return self._wire.single(op_id, item)
 
     def batch(
         self,
@@ -87,8 +112,7 @@ class ObjectCodec(Codec):
         cancels: Sequence[CancelItem],
         replaces: Sequence[ReplaceItem],
         places: Sequence[PlaceItem],
-    ) -> Any:
-        """Return one frame for a ladder refresh."""
+    ) -> Batch:
         return Batch(
             op_id,
             [item.order_id or f"c:{item.client_id}" for item in cancels],
@@ -96,70 +120,66 @@ class ObjectCodec(Codec):
             [self._place_of(item) for item in places],
         )
 
-    def heartbeat(self, now: Nanos) -> Any:
-        """Return the heartbeat's frame and the time in it, ms, which the venue echoes."""
+    def heartbeat(self, now: Nanos) -> tuple[Json, int]:
         now_ms = now // MILLISECOND
         return {"op": "hb", "ts": now_ms}, now_ms
 
-    def decode(self, raw: Any) -> Frame:
-        """Return what one frame says.
-
-        Raises:
-            WireError: it is text that cannot be read.
-        """
-        kind = type(raw)
-        if kind is OrderEvent:
+    def decode(self, raw: ObjectFrame) -> Frame:
+        if isinstance(raw, OrderEvent):
             order = self.order_of(raw.order)
             return OrderReported(raw.seq, raw.reason, order, None if raw.fill is None else self.fill_of(raw.fill))
-        if kind is BookDelta or kind is Heartbeat:
-            return raw  # type: ignore[no-any-return]
-        if kind is BatchAck:
-            answers = {action: tuple(map(self._answer, raw.answers[action])) for action in ACTIONS}
-            return ItemsAcked(raw.op_id, answers)
-        if kind is AccountEvent:
+        if isinstance(raw, BookDelta):
+            return raw
+        if isinstance(raw, BatchAck):
+            return ItemsAcked(raw.op_id, {action: tuple(map(self._reply, raw.answers[action])) for action in ACTIONS})
+        if isinstance(raw, AccountEvent):
             return AccountReported(raw.seq, raw.reason, raw.position.market, Micros(raw.cash), *_held(raw))
-        return super().decode(raw)
+        if isinstance(raw, Heartbeat):
+            return raw
+        if isinstance(raw, str):
+            return self._wire.decode(raw.encode())
+        raise TypeError(f"{type(raw).__name__} is no frame of the venue's")
 
-    def order_of(self, told: Order) -> VenueOrder:
+    def order_of(self, order: Order) -> VenueOrder:
         """Return an order of the venue's in the program's terms."""
-        outcome, price = OUTCOMES[told.outcome], told.ticks * told.tick
-        if told.side == "ask":
-            self._remember_sale(told.id)
+        outcome, price = OUTCOMES[order.outcome], order.ticks * order.tick
+        if order.side == "ask":
+            self._wire.remember_sale(order.id)
             outcome, price = outcome.opposite, DOLLAR - price
         return VenueOrder(
-            told.id,
-            told.client_order_id or "",
-            told.market,
+            order.id,
+            order.client_order_id or "",
+            order.market,
             outcome,
             Micros(price),
-            Contracts(told.size),
-            Contracts(told.filled),
-            told.status,
-            told.version,
+            Contracts(order.size),
+            Contracts(order.filled),
+            order.status,
+            order.version,
         )
 
-    def fill_of(self, told: Fill) -> VenueFill:
+    def fill_of(self, fill: Fill) -> VenueFill:
         """Return a fill of the venue's in the program's terms."""
-        outcome, price = OUTCOMES[told.outcome], told.ticks * told.tick
-        if told.order_id in self._sales:
+        outcome, price = OUTCOMES[fill.outcome], fill.ticks * fill.tick
+        if fill.order_id in self._sales:
             outcome, price = outcome.opposite, DOLLAR - price
         return VenueFill(
-            told.fill_id,
-            told.seq,
-            told.order_id,
-            told.client_order_id or "",
-            told.market,
+            fill.fill_id,
+            fill.seq,
+            fill.order_id,
+            fill.client_order_id or "",
+            fill.market,
             outcome,
             Micros(price),
-            Contracts(told.size),
-            Micros(told.fee),
-            told.maker,
-            Nanos(told.ts * MILLISECOND),
-            Contracts(told.filled_total),
+            Contracts(fill.size),
+            Micros(fill.fee),
+            fill.maker,
+            Nanos(fill.ts * MILLISECOND),
+            Contracts(fill.filled_total),
         )
 
     def _place_of(self, item: PlaceItem) -> NewOrder:
-        ask = self.wire_asks == "as_ask" and item.outcome is Outcome.NO
+        ask = self._asks and item.outcome is Outcome.NO
         return NewOrder(
             item.market,
             "ask" if ask else "bid",
@@ -174,30 +194,31 @@ class ObjectCodec(Codec):
     def _price_of(self, item: ReplaceItem) -> int:
         return DOLLAR - item.price_micros if item.order_id in self._sales else item.price_micros
 
-    def _answer(self, told: Order | bytes) -> ItemReply:
-        if isinstance(told, bytes):
-            return self._reply(msgspec.Raw(told))
-        return ItemReply(self.order_of(told), None)
+    def _reply(self, answer: Order | bytes) -> ItemReply:
+        return self._wire.read_item(answer) if isinstance(answer, bytes) else ItemReply(self.order_of(answer), None)
 
 
-class ObjectLink(VirtualLink):
-    """The gateway's link to a hub that writes through `ObjectEncoder`."""
+class ObjectLink(SessionLink[ObjectFrame]):
+    """The link to a hub that writes with `ObjectEncoder`."""
 
-    def __init__(self, environment: Environment, deliver: Deliver) -> None:
+    def __init__(self, environment: Environment, deliver: port.Deliver) -> None:
         super().__init__(environment, deliver, ObjectCodec(environment.config.venue.wire_asks))
 
-    def _receive(self, frame: Any) -> None:
-        account = self._socket.account
-        if type(frame) is dict:
+    def _put(self, frame: ObjectFrame) -> None:
+        self._in.send(frame)
+
+    def _reach_socket(self, frame: ObjectFrame) -> None:
+        if isinstance(frame, dict):
             self._socket.handle(frame)
-        elif type(frame) is Batch and account is not None:
-            session = self._socket.session
+        elif isinstance(frame, bytes):
+            self._socket.receive(frame)
+        elif isinstance(frame, Batch):
+            account, session = self._socket.account, self._socket.session
+            assert account is not None
             name = None if session is None else session.name
             simulation = self._hub.simulation
             self._socket.put(trade(simulation.venue, account, frame, simulation.now_ms, name))
             self._hub.publish()
-        else:
-            super()._receive(frame)
 
 
 def trade(venue: Venue, account: Account, batch: Batch, now_ms: int, session: str | None) -> BatchAck:
@@ -210,10 +231,10 @@ def trade(venue: Venue, account: Account, batch: Batch, now_ms: int, session: st
     return BatchAck(batch.op_id, answers)
 
 
-def _held(told: AccountEvent) -> tuple[Contracts | None, Contracts | None]:
-    if told.reason != "merge":
+def _held(event: AccountEvent) -> tuple[Contracts | None, Contracts | None]:
+    if event.reason != "merge":
         return None, None
-    return Contracts(told.position.yes), Contracts(told.position.no)
+    return Contracts(event.position.yes), Contracts(event.position.no)
 
 
 def _placed(venue: Venue, account: Account, body: NewOrder, now_ms: int, session: str | None) -> Order:
@@ -243,7 +264,7 @@ class ObjectFeed(VirtualFeed):
             for price in prices.prints(now_ms):
                 send((asset, price, event_ns))
 
-    def _arrive(self, told: Any) -> None:
-        asset, price, event_ns = told
+    def _arrive(self, tick: Any) -> None:
+        asset, price, event_ns = tick
         kind = "book" if event_ns is None else "trade"
         self._deliver(SpotTicked(self.source, asset, price, kind, self._timeline.clock.now(), event_ns))  # type: ignore[arg-type]

@@ -17,14 +17,12 @@ from mmactors.backtest.environment import Environment, Timeline
 from mmactors.backtest.links import ACCOUNT, Deliver, VirtualFeed
 from mmactors.faults.schedule import FaultSchedule
 from mmactors.messages import (
-    BatchReported,
     BatchWritten,
     CancelAllReported,
     FetchFills,
     FetchMarkets,
     FetchOrder,
     FillsFetched,
-    ItemResult,
     MarketReported,
     MergePairs,
     MergeReported,
@@ -41,8 +39,8 @@ from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 from mmactors.simulator.server.venue_socket import VenueSocket
 from mmactors.simulator.venue import replies
 from mmactors.units import MILLISECOND, nanos
-from mmactors.venue.degen.batches import items_of
-from mmactors.venue.degen.client import NOT_SENT
+from mmactors.venue import port
+from mmactors.venue.degen.batches import not_sent
 from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
@@ -87,7 +85,7 @@ class _Calls:
         timeline: Timeline,
         latency: Latency,
         answer: Callable[[_Call], list[VenueReport]],
-        deliver: Deliver,
+        deliver: port.Deliver,
     ) -> None:
         self._schedule = schedule
         self._timeline = timeline
@@ -140,9 +138,9 @@ class _Sender:
 
 
 class FaultyLink:
-    """The gateway's link under faults."""
+    """The port's `Link` under faults."""
 
-    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: Deliver) -> None:
+    def __init__(self, schedule: FaultSchedule, environment: Environment, deliver: port.Deliver) -> None:
         """Args:
         schedule: the faults.
         environment, deliver: as in `VirtualLink`.
@@ -152,9 +150,10 @@ class FaultyLink:
         self._timeline = environment.timeline
         self._hub = environment.floor
         self._deliver = deliver
-        self._codec = Codec(config.venue.wire_asks)
+        self._wire_asks = config.venue.wire_asks
+        self._codec = Codec(self._wire_asks)
         venue, simulator = config.venue, config.simulator
-        self._terms = SessionTerms("twin", venue.wire_asks, venue.heartbeat_ms, venue.cod_timeout_ms)
+        self._terms = SessionTerms("twin", venue.heartbeat_ms, venue.cod_timeout_ms)
         self._latencies = {
             name: Latency(simulator.order_latency_ms, simulator.latency_jitter_ms, environment.random(name))
             for name in ("out", "in", "rest")
@@ -164,7 +163,7 @@ class FaultyLink:
         self._cancels = _Calls(schedule, environment.timeline, rest, self._answer, deliver)
         self._watched: set[str] = set()
         self._counters = Counters()
-        self._protocol: SessionProtocol | None = None
+        self._protocol: SessionProtocol[bytes] | None = None
         self._connections = 0
         self._stopped = False
 
@@ -193,8 +192,7 @@ class FaultyLink:
                 protocol.send_batch(request, now)
                 self._deliver(BatchWritten(request.op_id, now))
             case SendBatch():
-                unsent = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
-                self._deliver(BatchReported(request.op_id, unsent, now))
+                self._deliver(not_sent(request, now))
             case SendCancelAll() if protocol is not None:
                 protocol.send_cancel_all(request)
             case SendCancelAll():
@@ -218,7 +216,9 @@ class FaultyLink:
         self._sender = _Sender(partial(self._send_to_program, self._in))
         self._socket.send_through(self._sender)
         self._hub.connected.add(self._socket)
-        self._protocol = SessionProtocol(self._terms, self._out.send, self._deliver, self._watched, self._counters)
+        self._protocol = SessionProtocol(
+            self._terms, Codec(self._wire_asks), self._out.send, self._deliver, self._watched, self._counters
+        )
         token = jwt.encode({"sub": ACCOUNT, "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
         self._protocol.begin(token, self._timeline.clock.now())
         self._run_timers(self._protocol)
@@ -243,11 +243,11 @@ class FaultyLink:
     def _retry(self, from_ns: int) -> None:
         self._timeline.call_at(from_ns + nanos(self._schedule.random.uniform(*RECONNECT_S)), self._connect)
 
-    def _run_timers(self, protocol: SessionProtocol) -> None:
+    def _run_timers(self, protocol: SessionProtocol[bytes]) -> None:
         if protocol is not self._protocol:
             return
         try:
-            due = protocol.tend(self._timeline.clock.now())
+            due = protocol.run_timers(self._timeline.clock.now())
         except SessionOverError as over:
             self._break(over.reason)
         else:
@@ -285,7 +285,7 @@ class FaultyLink:
     def _reach_program(self, text: str) -> None:
         if self._protocol is not None:
             try:
-                self._protocol.hear(text.encode(), self._timeline.clock.now())
+                self._protocol.receive(text.encode(), self._timeline.clock.now())
             except SessionOverError as over:
                 self._break(over.reason)
 

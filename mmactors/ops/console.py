@@ -1,7 +1,7 @@
 """What a person at the console sees: the program's events as lines that can be followed.
 
 Formatting only: messages in, lines out to whoever was given; it decides nothing. What is rare is a line of its own; the
-fills of a market, which are not, are folded into one line every few seconds, and so are its orders of unknown fate, of
+fills of a market, which are not, are folded into one line every few seconds, and so are its unconfirmed orders, of
 which an outage makes hundreds (each is in the market's log). It remembers what a line needs to make sense (a market's
 strike, net, phase) and passes over whatever would only repeat itself.
 """
@@ -38,12 +38,12 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.ops.fill_stats import FillStats, UnconfirmedOrders
-from mmactors.ops.market_log import clock, number, plain
+from mmactors.ops.format import aligned, cents, clock, number, plain
 from mmactors.ops.terminal import WHO, fitted
 from mmactors.units import DOLLAR, SECOND, Micros, Nanos, dollars
 
 FOLD_NS = Nanos(5 * SECOND)
-"""How long the fills of a market, or its orders of unknown fate, are gathered for one line."""
+"""How long the fills of a market, or its unconfirmed orders, are gathered for one line."""
 
 PUNCTUAL_NS = Nanos(2 * SECOND)
 """A market that closes less than this before its end, by our clock, closes when it should."""
@@ -58,7 +58,7 @@ PHASES = {
 """A ladder's phases in words."""
 
 FROZEN = "frozen after a burst of fills"
-"""The one reason for an empty ladder that nobody but the market tells."""
+"""The one reason for an empty ladder that only the market reports."""
 
 _BECAME = {MarketStatus.OPEN: "opened", MarketStatus.HALTED: "halted", MarketStatus.CLOSED: "closed"}
 
@@ -75,7 +75,7 @@ _COLUMNS = (
 
 @dataclass(slots=True)
 class _Known:
-    """What was told of a market so far."""
+    """What was written of a market so far."""
 
     market: Market | None = None
     net: int = 0
@@ -93,7 +93,7 @@ class _Known:
 class ConsoleReporter:
     """Turn messages into console lines of at most `terminal.WIDTH`; what is longer goes on under its first line.
 
-    Colours only if told so: the caller knows whether it is a terminal.
+    Colours only if asked for: the caller knows whether it is a terminal.
     """
 
     def __init__(self, write: Callable[[str], object], *, colour: bool = False) -> None:
@@ -106,36 +106,38 @@ class ConsoleReporter:
         self._width = WHO
         self._known: dict[str, _Known] = {}
         self._filled: dict[str, _Known] = {}
-        self._doubts: dict[str, UnconfirmedOrders] = {}
+        self._unconfirmed: dict[str, UnconfirmedOrders] = {}
         self._cash: int | None = None
         self._lost: set[str] = set()
         self._sources: set[tuple[str, str]] = set()
         self._connected = False
 
-    def tell(self, event: object, now: Nanos) -> None:
+    def write(self, event: object, now: Nanos) -> None:
         """Write the lines an event is worth, with the time (UTC)."""
-        self._write_all(self.narrate(event, now), now)
+        self._write_all(self.lines(event, now), now)
 
-    def pass_time(self, now: Nanos) -> None:
-        """Write the folded lines that are due; to be called every so often."""
+    def flush_due(self, now: Nanos) -> None:
+        """Write the folded lines that are due; call it about every second."""
         due = [market for market, known in self._filled.items() if known.due_ns <= now]
-        doubted = [market for market, doubts in self._doubts.items() if doubts.due_ns <= now]
-        self._write_all([*map(self._bought, due), *map(self._doubted, doubted)], now)
+        unconfirmed = [market for market, orders in self._unconfirmed.items() if orders.due_ns <= now]
+        self._write_all([*map(self._bought, due), *map(self._unconfirmed_line, unconfirmed)], now)
 
-    def finish(self, now: Nanos) -> None:
-        """Write the folded lines that are not due yet, too: nothing follows."""
-        self._write_all([*map(self._bought, list(self._filled)), *map(self._doubted, list(self._doubts))], now)
+    def flush(self, now: Nanos) -> None:
+        """Write the folded lines, due or not: nothing follows."""
+        self._write_all(
+            [*map(self._bought, list(self._filled)), *map(self._unconfirmed_line, list(self._unconfirmed))], now
+        )
 
     def _write_all(self, lines: Iterable[str], now: Nanos) -> None:
         for line in lines:
             for part in f"{clock(now)[11:]} {line}".split("\n"):
                 self._write(part)
 
-    def narrate(self, event: object, now: Nanos) -> list[str]:
+    def lines(self, event: object, now: Nanos) -> list[str]:
         """Return the lines an event is worth, most often none; a line that goes on has line ends in it.
 
-        A fill is worth none by itself, nor is an order of unknown fate: the line of all of a market's is written by
-        `pass_time` when it is due, and returned before the market's end.
+        A fill is worth none by itself, nor is an unconfirmed order: the line of all of a market's is written by
+        `flush_due` when it is due, and returned before the market's end.
         """
         match event:
             case MarketListed(market):
@@ -159,10 +161,12 @@ class ConsoleReporter:
             case SessionReport():
                 return [*self._before(event.market), self._settled(event)]
             case OrderUnknown() if event.reason == "connection lost":
-                return []  # the venue's own line says so for all of them
+                return []  # the venue's own line reports all of them
             case OrderUnknown():
-                doubts = self._doubts.setdefault(event.market, UnconfirmedOrders(event.client_id, Nanos(now + FOLD_NS)))
-                doubts.reasons[event.reason] += 1
+                orders = self._unconfirmed.setdefault(
+                    event.market, UnconfirmedOrders(event.client_id, Nanos(now + FOLD_NS))
+                )
+                orders.reasons[event.reason] += 1
                 return []
             case _:
                 return self._system(event)
@@ -183,7 +187,7 @@ class ConsoleReporter:
                 text = f"stream jumped from {event.expected_seq} to {event.seen_seq}: no new orders until reconciled"
                 return [self._line("venue", text, "yellow")]
             case FeedConnected() if (event.source, event.asset) in self._sources:
-                return []  # again, without a word since
+                return []  # again, and not stale since
             case FeedConnected():
                 self._sources.add((event.source, event.asset))
                 return [self._line(f"{event.source} {event.asset}", "connected", "green")]
@@ -253,14 +257,16 @@ class ConsoleReporter:
             known.frozen = not known.frozen
             text = f"{FROZEN}: its quotes are pulled" if known.frozen else "quoting again"
             lines.append(self._line(intent.market, f"{text}; net {why.net:+d}", "yellow"))
-        pulled = why.phase == "CLOSED" and why.why != "closing"  # no price, or no venue: that is told for all at once
+        pulled = (
+            why.phase == "CLOSED" and why.why != "closing"
+        )  # no price, or no venue: that is reported for all at once
         if why.phase not in known.phases and not pulled:  # near their border, the last ones take turns
             first = not known.phases
             known.phases.add(why.phase)
             if why.phase != "EARLY" or not first:
                 text = (
                     f"{PHASES.get(why.phase, why.phase.lower())} with {share} left; net {why.net:+d},"
-                    f" lean {_cents(why.lean)}, fair {number(why.fair, '.3f')}"
+                    f" lean {cents(why.lean)}, fair {number(why.fair, '.3f')}"
                 )
                 lines.append(self._line(intent.market, text, "cyan"))
         return lines
@@ -276,20 +282,20 @@ class ConsoleReporter:
             known.due_ns = now + FOLD_NS
 
     def _before(self, market: str) -> list[str]:
-        told = [self._bought(market)] if market in self._filled else []
-        return [*told, self._doubted(market)] if market in self._doubts else told
+        lines = [self._bought(market)] if market in self._filled else []
+        return [*lines, self._unconfirmed_line(market)] if market in self._unconfirmed else lines
 
-    def _doubted(self, market: str) -> str:
-        doubts = self._doubts.pop(market)
-        who = f"order {doubts.first}" if doubts.count == 1 else f"{doubts.count} orders"
-        return self._line(market, f"{who}: fate unknown ({doubts.why}); counted as live and asked for", "yellow")
+    def _unconfirmed_line(self, market: str) -> str:
+        orders = self._unconfirmed.pop(market)
+        who = f"order {orders.first}" if orders.count == 1 else f"{orders.count} orders"
+        return self._line(market, f"{who}: unconfirmed ({orders.why}); counted as live, queried", "yellow")
 
     def _bought(self, market: str) -> str:
         known = self._filled.pop(market)
         bought, known.bought = known.bought, FillStats()
         text = (
-            f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {_cents(bought.edge):>6},"
-            f" now {_cents(bought.edge_now(known.fair)):>6}; net {known.net:>+5}, lean {_cents(known.lean):>6}"
+            f"bought {bought.yes:>4} YES, {bought.no:>4} NO in {bought.fills:>3} fills, edge {cents(bought.edge):>6},"
+            f" markout {cents(bought.markout(known.fair)):>6}; net {known.net:>+5}, lean {cents(known.lean):>6}"
         )
         if self._cash is not None:
             text += f", cash ${dollars(self._cash):,.2f}"
@@ -337,12 +343,7 @@ class ConsoleReporter:
         money = [part for line in money for part in fitted(line).split("\n")]
         if not final:
             return ["no session was settled", *money]
-        rows = [_COLUMNS, *(_row(report) for report in final), _totals(final)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in rows
-        ]
+        lines = aligned([_COLUMNS, *(_row(report) for report in final), _totals(final)])
         rule = "-" * len(lines[0])
         return [self._in("bold", lines[0]), rule, *lines[1:-1], rule, self._in("bold", lines[-1]), *money]
 
@@ -377,10 +378,6 @@ def _price(value: float | None) -> str:
 def _short(name: str) -> str:
     name = plain(name)
     return name if len(name) <= _WIDEST else f"{name[: _WIDEST - 1]}…"
-
-
-def _cents(value: float | None) -> str:
-    return number(None if value is None else value * 100, "+.1f") + "c"
 
 
 def _money(amount: int, sign: str = "$") -> str:

@@ -124,8 +124,8 @@ def encoded_answer(commands: Sequence[object] | None, requote: bool) -> bytes:
 
 def decoded_answer(answer: bytes) -> tuple[bool, list[tuple[str, dict[str, Any]]]] | None:
     """Return whether the Maker wanted to look again, and its commands' types and fields; None if it died."""
-    told = msgspec.msgpack.decode(answer)
-    return None if told is None else (told[0], [(kind, fields) for kind, fields in told[1]])
+    decoded = msgspec.msgpack.decode(answer)
+    return None if decoded is None else (decoded[0], [(kind, fields) for kind, fields in decoded[1]])
 
 
 class EventLog:

@@ -1,6 +1,6 @@
 """What some fills come to: contracts of either outcome, what they were bought for, and against which fair value.
 
-Likewise orders of unknown fate: how many, and why. Adds up, and owns the one definition of a fill's edge. Knows neither
+Likewise unconfirmed orders: how many, and why. Adds up, and owns the one definition of a fill's edge. Knows neither
 lines nor files, nor where a fair value is from.
 """
 
@@ -12,7 +12,7 @@ from mmactors.messages import OrderFilled, Outcome
 from mmactors.units import DOLLAR, Nanos
 
 REASONS = 3
-"""How many reasons are named of orders whose fate is unknown."""
+"""How many reasons are named of unconfirmed orders."""
 
 
 def price_of(fill: OrderFilled) -> float:
@@ -70,8 +70,8 @@ class FillStats:
         """The average edge of a contract in dollars, None if no fair value was known."""
         return self.gained / self.judged if self.judged else None
 
-    def edge_now(self, fair: float | None) -> float | None:
-        """Return the average edge of a contract with YES worth `fair` dollars by now, None if that is not known."""
+    def markout(self, fair: float | None) -> float | None:
+        """Return the average edge of a contract, dollars, if YES is worth `fair` now; None if that is not known."""
         if fair is None or not math.isfinite(fair) or not self.fills:
             return None
         return (self.yes * fair + self.no * (1.0 - fair) - self.cost) / (self.yes + self.no)
@@ -79,7 +79,7 @@ class FillStats:
 
 @dataclass(slots=True)
 class UnconfirmedOrders:
-    """Orders of one market whose fate became unknown since the last line: why, and the name of the first."""
+    """Orders of one market that became unconfirmed since the last line: why, and the id of the first."""
 
     first: str
     due_ns: Nanos
@@ -95,5 +95,5 @@ class UnconfirmedOrders:
         """The most frequent reasons, with how often if there is more than one order."""
         named = self.reasons.most_common(REASONS)
         rest = self.count - sum(times for _, times in named)
-        told = [f"{times} {reason}" if self.count > 1 else reason for reason, times in named]
-        return ", ".join([*told, f"{rest} other"] if rest else told)
+        named_reasons = [f"{times} {reason}" if self.count > 1 else reason for reason, times in named]
+        return ", ".join([*named_reasons, f"{rest} other"] if rest else named_reasons)

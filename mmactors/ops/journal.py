@@ -146,7 +146,7 @@ class JournalStore:
         """
         lock = _locked(path)
         try:
-            with _told(path):
+            with _as_journal_error(path):
                 database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute("PRAGMA synchronous=FULL")
@@ -165,7 +165,7 @@ class JournalStore:
 
         It is beyond those of the journal's own runs and `after`, a run that only its logs still tell of.
         """
-        with _told(self.path):
+        with _as_journal_error(self.path):
             ((last,),) = self._database.execute("SELECT coalesce(max(run), 0) FROM runs").fetchall()
             row = (max(last, after) + 1, now)
             self.run = self._database.execute("INSERT INTO runs (run, at_ns) VALUES (?, ?)", row).lastrowid or 0
@@ -216,7 +216,7 @@ class JournalStore:
         self._still_there()
         if not self._pending:
             return 0
-        with _told(self.path), self._transaction():
+        with _as_journal_error(self.path), self._transaction():
             for table, row in self._pending:
                 self._insert(table, row)
         written = len(self._pending)
@@ -356,12 +356,12 @@ class JournalStore:
             yield tuple(row)
 
     def _all(self, sql: str, args: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        with _told(self.path):
+        with _as_journal_error(self.path):
             return self._database.execute(sql, args).fetchall()
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_journal_error(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

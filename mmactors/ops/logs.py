@@ -1,6 +1,6 @@
 """Where log lines go: the console for people, a file of the run for later. No secret passes.
 
-Owns the sinks and their look. How records reach loguru is `runtime/logbook.py`'s.
+Owns the sinks and their look. How records reach loguru is `runtime/thread_logging.py`'s.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class _RunLog(RotatingFileHandler):
     def __init__(self, path: Path, console: TextIO) -> None:
         super().__init__(path, maxBytes=20_000_000, backupCount=5, encoding="utf-8")
         self._console = console
-        self._fails = self._told = False
+        self._fails = self._reported = False
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage()
@@ -65,11 +65,11 @@ class _RunLog(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         self._fails = False
         super().emit(record)
-        self._told = self._fails
+        self._reported = self._fails
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's own
         self._fails = True
-        if not self._told:
+        if not self._reported:
             error = sys.exc_info()[1]
             why = error.strerror if isinstance(error, OSError) else error
             with contextlib.suppress(OSError):

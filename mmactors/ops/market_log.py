@@ -1,15 +1,12 @@
 """One log per market that explains each ladder: a line for people (`.log`) and the same as JSON (`.jsonl`).
 
 Owns the files' names, the lines' words and when they reach the disk: at the latest a second after they were written,
-if the owner calls `flush` that often. Which events are worth a record, and its figures, are `story.py`'s. Knows nothing
-of actors; a disk that refuses is counted, never an exception: no explanation is worth a quote.
+if the owner calls `flush` that often. Which events are worth a record, and its figures, are `market_records.py`'s. It
+must not know actors; a disk that refuses is counted, never an exception: no explanation is worth a quote.
 """
 
-import math
-import re
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -24,6 +21,7 @@ from mmactors.messages import (
     VenueConnected,
     VenueDisconnected,
 )
+from mmactors.ops.format import cents, clock, number, plain
 from mmactors.ops.market_records import MarketLogBuilder
 from mmactors.units import SECOND, Nanos
 
@@ -35,9 +33,6 @@ SUFFIXES = (".log", ".jsonl")
 
 _LONGEST_NAME = 120
 
-_PLACE = re.compile(r"([<>]?)[+-]?(\d*)")
-"""How a format of numbers begins: on which side of how wide a column they stand."""
-
 
 def file_stem(market: str) -> str:
     """Return the name of a market's files, without suffix: the id, with what a file system minds escaped."""
@@ -45,24 +40,6 @@ def file_stem(market: str) -> str:
     if len(stem) > _LONGEST_NAME:
         stem = f"{stem[:_LONGEST_NAME]}~{zlib.crc32(stem.encode()):08x}"
     return stem or "%"
-
-
-def plain(text: str) -> str:
-    """Return text from outside as one harmless line: no control characters, no line ends."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
-def clock(at_ns: Nanos) -> str:
-    """Return a time as the logs write it: UTC, to the millisecond."""
-    return datetime.fromtimestamp(at_ns / SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def number(value: float | None, form: str) -> str:
-    """Return a number in a format, or a dash for one that is not known, as wide as the format says."""
-    if value is not None and math.isfinite(value):
-        return format(value, form)
-    place = _PLACE.match(form)
-    return format("-", f"{place[1] or '>'}{place[2]}") if place and place[2] else "-"
 
 
 def ladder(levels: list[list[float]]) -> str:
@@ -102,7 +79,7 @@ class MarketLogs:
         self.lost = 0
         self._folder = folder
         self._run = run
-        self._stories: dict[str, MarketLogBuilder] = {}
+        self._builders: dict[str, MarketLogBuilder] = {}
         self._open: dict[str, _Files] = {}
         self._closed: set[str] = set()
         self._flushed_ns = Nanos(0)
@@ -123,11 +100,11 @@ class MarketLogs:
                 market = getattr(event, "market", None)
                 name = market.id if isinstance(market, Market) else market
                 if isinstance(name, str):
-                    story = self._stories.get(name) or MarketLogBuilder()
-                    told = story.told(event, now)
-                    if told is not None:
-                        self._stories[name] = story
-                        self._put(name, now, *told)
+                    builder = self._builders.get(name) or MarketLogBuilder()
+                    found = builder.record(event, now)
+                    if found is not None:
+                        self._builders[name] = builder
+                        self._put(name, now, *found)
 
     def note(self, market: str, text: str, now: Nanos) -> None:
         """Write one line of the market's life."""
@@ -150,7 +127,7 @@ class MarketLogs:
     def close(self, market: str | None = None) -> None:
         """Close one market's files, or all."""
         for name in [market] if market is not None else list(self._open):
-            self._stories.pop(name, None)
+            self._builders.pop(name, None)
             files = self._open.pop(name, None)
             if files is not None:
                 self._closed.add(file_stem(name))
@@ -201,7 +178,7 @@ def _fill_line(fill: dict[str, Any]) -> str:
     side = "bid" if fill["outcome"] == Outcome.YES else "ask"
     return (
         f"FILL  bought {fill['size']} {fill['outcome']} at {_price(fill['price'])} (our YES {side} at {_price(yes)},"
-        f" fair {number(fill['fair'], '.4f')}) edge {_cents(fill['edge'])} net {number(fill['net'], '+d')}"
+        f" fair {number(fill['fair'], '.4f')}) edge {cents(fill['edge'])} net {number(fill['net'], '+d')}"
         f" fee {fill['fee']:.4f} {'maker' if fill['maker'] else 'taker'} order {fill['order']}"
     )
 
@@ -233,8 +210,8 @@ def _session_line(s: dict[str, Any]) -> str:
         parts.append(f"fees {-of['fees']:+.2f}")
     made = f" = {', '.join(parts)}" if parts else ""
     return (
-        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f}{made} | edge at the fills {_cents(s['edge'])} ({s['gained']:+.2f}),"
-        f" 1 s later {_cents(s['edge_1s'])} ({s['gained_1s']:+.2f})"
+        f"ENDED {s['outcome']} P&L {s['pnl']:+.2f}{made} | edge at the fills {cents(s['edge'])} ({s['gained']:+.2f}),"
+        f" markout (1 s) {cents(s['edge_1s'])} ({s['gained_1s']:+.2f})"
         f" | net at close {s['net_at_close']:+d} (at 10 % left {s['net_at_10pct']:+d}, most {s['max_abs_net']})"
         f" | fills {s['fills']} contracts {s['contracts']} two-sided {number(s['two_sided_share'], '.0%')}"
         f" messages {s['order_messages']}"
@@ -243,10 +220,6 @@ def _session_line(s: dict[str, Any]) -> str:
 
 def _price(value: float) -> str:
     return f"{value:.4f}".removesuffix("00")
-
-
-def _cents(value: float | None) -> str:
-    return number(None if value is None else value * 100, "+.1f") + "c"
 
 
 _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -1,6 +1,6 @@
 """Reading a market's log back: which one is meant, and its ladder changes as a table, newest run first.
 
-Knows the files that `marketlog.py` writes; writes none. A line torn by a crash is passed over.
+Knows the files that `market_log.py` writes; writes none. A line torn by a crash is passed over.
 """
 
 import difflib
@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mmactors.ops.market_log import MARKETS, clock, file_stem, ladder, number, plain, sentence, takes
+from mmactors.ops.format import aligned, clock, number, plain
+from mmactors.ops.market_log import MARKETS, file_stem, ladder, sentence, takes
 
 Record = dict[str, Any]
 
@@ -35,7 +36,7 @@ _HEADINGS = (
     ),
     *("bids", "asks", "phase: why"),
 )
-_LEFT = frozenset({"bids", "asks", "phase: why"})
+_LEFT = range(len(_HEADINGS) - 3, len(_HEADINGS))
 
 
 class NoSuchMarketError(Exception):
@@ -107,10 +108,10 @@ def table(paths: Sequence[Path], last: int | None = None) -> list[str]:
     lines = []
     for run, records in by_run(read(paths), last):
         rows = [_row(record) for record in records]
-        cells = [row for row in rows if isinstance(row, list)]
-        widths = [max(map(len, column)) for column in zip(_HEADINGS, *cells, strict=True)]
-        lines += [f"{name}, run {run}", _aligned(list(_HEADINGS), widths)]
-        lines += [_aligned(row, widths) if isinstance(row, list) else row for row in rows]
+        heading, *quotes = aligned([_HEADINGS, *(row for row in rows if isinstance(row, list))], _LEFT)
+        quotes.reverse()
+        lines += [f"{name}, run {run}", heading.rstrip()]
+        lines += [quotes.pop().rstrip() if isinstance(row, list) else row for row in rows]
         lines.append("")
     return lines[:-1] or [f"{name}: nothing recorded"]
 
@@ -120,26 +121,18 @@ def as_json(paths: Sequence[Path], last: int | None = None) -> list[str]:
     return [json.dumps(record) for _, records in by_run(read(paths), last) for record in records]
 
 
-def _aligned(cells: list[str], widths: list[int]) -> str:
-    padded = (
-        cell.ljust(width) if heading in _LEFT else cell.rjust(width)
-        for heading, cell, width in zip(_HEADINGS, cells, widths, strict=True)
-    )
-    return "  ".join(padded).rstrip()
-
-
-def _said(record: Record) -> str:
+def _sentence(record: Record) -> str:
     try:
         return sentence(record["type"], record)
     except (KeyError, TypeError, ValueError):  # written by another version
-        said = (f"{key} {value}" for key, value in record.items() if key not in ("t", "run", "type"))
-        return f"{record['type']}: {', '.join(said)}"
+        fields = (f"{key} {value}" for key, value in record.items() if key not in ("t", "run", "type"))
+        return f"{record['type']}: {', '.join(fields)}"
 
 
 def _row(record: Record) -> list[str] | str:
     at = clock(record.get("t", 0))[11:]
     if record["type"] != "quote":
-        return plain(f"{at}  -- {_said(record)}")
+        return plain(f"{at}  -- {_sentence(record)}")
     get = record.get
     return [
         at,

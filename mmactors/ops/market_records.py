@@ -1,7 +1,7 @@
-"""What a market's log says of each event: the figures of its records, and what of the market they need to know.
+"""What a market's log records of each event: the figures of its records, and what of the market they need to know.
 
 Owns which ladder is worth a record (one that differs from the last), the position and fair value that a fill is held
-against, and what a session's P&L is made of. Knows neither the lines' words nor the files: those are `marketlog.py`'s.
+against, and what a session's P&L is made of. Knows neither the lines' words nor the files: those are `market_log.py`'s.
 """
 
 import math
@@ -36,8 +36,8 @@ from mmactors.units import DOLLAR, SECOND, Contracts, Micros, Nanos, Ticks, doll
 Record = dict[str, Any]
 
 _CENT = Micros(10_000)
-LATER_NS = Nanos(SECOND)
-"""A fill is held against the fair value of its moment, and once more after this long: the news may come behind it."""
+MARKOUT_NS = Nanos(SECOND)
+"""A fill is held against the fair value of its moment (edge) and against the one after this long (markout)."""
 
 _FIGURES = re.compile(r"[-+]?\d[\d.,]*")
 _OF_THE_REASON = (
@@ -47,20 +47,20 @@ _YES_PAYS = {Resolution.YES: 1.0, Resolution.NO: 0.0, Resolution.VOID: 0.5}
 
 
 class MarketLogBuilder:
-    """One market as its log has told it so far."""
+    """One market as its log has it so far."""
 
     def __init__(self) -> None:
         self._market: Market | None = None
         self._half: float | None = None
         self._fair: float | None = None
         self._held: Inventory | None = None
-        self._tally, self._later = FillStats(), FillStats()
-        self._awaited: deque[tuple[int, OrderFilled]] = deque()
+        self._at_fill, self._after_1s = FillStats(), FillStats()
+        self._to_mark_out: deque[tuple[int, OrderFilled]] = deque()
         self._orders: dict[str, tuple[Outcome, Ticks, Contracts]] = {}
-        self._standing: tuple[object, ...] | None = None
+        self._last_ladder: tuple[object, ...] | None = None
         self._sent = [0, 0, 0]
 
-    def told(self, event: object, now: Nanos) -> tuple[str, Record] | None:
+    def record(self, event: object, now: Nanos) -> tuple[str, Record] | None:
         """Return the kind and figures of the record that an event of this market is worth, None for no record."""
         match event:
             case QuoteIntent():
@@ -131,7 +131,7 @@ class MarketLogBuilder:
 
     def _quoted(self, intent: QuoteIntent, now: Nanos) -> tuple[str, Record] | None:
         why = intent.reason
-        self._judge(now)
+        self._mark_out(now)
         self._fair = why.fair
         for move in intent.replaces:
             if move.client_id in self._orders:
@@ -140,19 +140,19 @@ class MarketLogBuilder:
             self._orders[place.client_id] = place.outcome, place.ticks, place.size
         changes = len(intent.cancels), len(intent.replaces), len(intent.places)
         self._sent = [count + more for count, more in zip(self._sent, changes, strict=True)]
-        # Words, not figures: the reason tells the room, which shrinks all the time.
+        # Words, not figures: the reason names the room, which shrinks all the time.
         ladder = intent.incarnation, why.bids, why.asks, why.net, why.phase, _FIGURES.sub("", why.why)
         taken = [place for place in intent.places if place.immediate]
-        if ladder == self._standing and not taken:
+        if ladder == self._last_ladder and not taken:
             return None  # the rest of what it takes to get there, or it again where it was refused
-        self._standing = ladder
+        self._last_ladder = ladder
         sent, self._sent = self._sent, [0, 0, 0]
         tick = self._tick
         wider = None if self._half is None or not math.isfinite(why.fair) else why.half_spread - self._half
         return "quote", {
             **{name: getattr(why, name) for name in _OF_THE_REASON},
             "left_s": None if self._market is None else why.f * self._market.duration_s,
-            # By the time the journal heard of it: a moment more than when it was decided.
+            # By the time the journal received it: a moment more than when it was decided.
             "age_s": (now - intent.priced_ns) / SECOND if intent.priced_ns else None,
             "wider": wider,
             "bids": [[ticks * tick / DOLLAR, size] for ticks, size in why.bids],
@@ -173,7 +173,7 @@ class MarketLogBuilder:
             case OrderUnchanged():
                 who, what = f"{event.action} refused by the venue, stands as it was", f"{event.code} {event.message}"
             case OrderUnknown():
-                who, what = "fate unknown, counted as live", event.reason
+                who, what = "unconfirmed, counted as live", event.reason
         asked = None
         if event.client_id in self._orders:
             outcome, ticks, size = self._orders[event.client_id]
@@ -183,8 +183,8 @@ class MarketLogBuilder:
     # --- its fills, and what came of them ---
 
     def _filled(self, fill: OrderFilled, now: Nanos) -> Record:
-        self._tally.add(fill, self._fair)
-        self._awaited.append((now + LATER_NS, fill))
+        self._at_fill.add(fill, self._fair)
+        self._to_mark_out.append((now + MARKOUT_NS, fill))
         if self._held is not None:
             self._held.apply(fill, fill.tick_micros)
         return {
@@ -200,13 +200,13 @@ class MarketLogBuilder:
             "fill_id": fill.fill_id,
         }
 
-    def _judge(self, now: float) -> None:
+    def _mark_out(self, now: float) -> None:
         """Hold the fills whose time has come against the fair value that has stood until now."""
-        while self._awaited and self._awaited[0][0] <= now:
-            self._later.add(self._awaited.popleft()[1], self._fair)
+        while self._to_mark_out and self._to_mark_out[0][0] <= now:
+            self._after_1s.add(self._to_mark_out.popleft()[1], self._fair)
 
     def _ended(self, report: SessionReport) -> Record:
-        self._judge(math.inf)
+        self._mark_out(math.inf)
         return {
             "outcome": report.outcome.value,
             "pnl": dollars(report.pnl_micros),
@@ -217,10 +217,10 @@ class MarketLogBuilder:
             "contracts": report.contracts,
             "two_sided_share": report.two_sided_share,
             "order_messages": report.order_messages,
-            "edge": self._tally.edge,
-            "gained": self._tally.gained,
-            "edge_1s": self._later.edge,
-            "gained_1s": self._later.gained,
+            "edge": self._at_fill.edge,
+            "gained": self._at_fill.gained,
+            "edge_1s": self._after_1s.edge,
+            "gained_1s": self._after_1s.gained,
             "made_of": self._made_of(report),
         }
 

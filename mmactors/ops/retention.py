@@ -1,8 +1,8 @@
 """How much the runs of an instance may leave on the disk: beyond it the oldest of what is over is deleted.
 
 Owns what may be deleted: the folders of runs before the present one, whole; of the present one the logs of markets that
-are settled, its oldest first. Never the journal, nor anything outside a run's folder. Knows nothing of actors or of
-what the files say. It works on a thread of its own, since a disk may take seconds to let go of a large file.
+are settled, its oldest first. Never the journal, nor anything outside a run's folder. It must not know actors, nor
+what is in the files. It works on a thread of its own, since a disk may take seconds to let go of a large file.
 """
 
 import contextlib
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from mmactors.ops.market_log import MARKETS, SUFFIXES, plain
+from mmactors.ops.format import plain
+from mmactors.ops.market_log import MARKETS, SUFFIXES
 from mmactors.units import SECOND, Nanos
 
 EVERY_NS = Nanos(600 * SECOND)
@@ -28,7 +29,7 @@ _RUN = re.compile(r"run-(\d{5,})")
 class Retention:
     """Keep the runs beside `present`, and that run itself, within so many bytes.
 
-    What cannot be read or deleted is counted in `failed`, and the first of it told; nothing newer goes in its stead.
+    What cannot be read or deleted is counted in `failed`, and the first of it logged; nothing newer goes in its stead.
     """
 
     def __init__(self, present: Path, keep_bytes: int) -> None:
@@ -37,7 +38,7 @@ class Retention:
         self._due_ns = Nanos(0)
         self._thread: threading.Thread | None = None
         self._refused: set[str] = set()
-        self._told = False
+        self._warned = False
 
     @property
     def failed(self) -> int:
@@ -80,8 +81,8 @@ class Retention:
             logger.info("{}, {:,.0f} MB: logs.keep_gb is {:g}", what, freed / MB, self._keep_bytes / GB)
         if present > self._keep_bytes:
             freed = self._delete_markets(settled, present - self._keep_bytes)
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 logger.warning(
                     "this run alone holds {:,.0f} MB, logs.keep_gb is {:g}: {:,.0f} MB of settled markets' logs are"
                     " deleted, and the oldest from now on; its other files stay whole, until a restart",
@@ -155,7 +156,7 @@ class Retention:
         if error.errno in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
             return
         if not self._refused:
-            text = "{}: {}; what cannot be read or deleted stays, beside logs.keep_gb, and is not told again"
+            text = "{}: {}; what cannot be read or deleted stays, beside logs.keep_gb, and is not logged again"
             logger.warning(text, plain(str(error.filename)), error.strerror)
         self._refused.add(str(error.filename))
 

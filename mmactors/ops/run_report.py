@@ -1,11 +1,10 @@
 """The report of a run as JSON: every session, totals, latency, the actors' fates, the venue check.
 
-Owns the file's shape. It computes nothing that the sessions do not already say, and knows no actor.
+Owns the file's shape. It computes nothing that is not in the sessions, and knows no actor.
 """
 
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmactors.messages import SessionReport
+from mmactors.ops.format import write_whole
 from mmactors.ops.venue_check import VenueCheck
 from mmactors.units import dollars
 
@@ -44,7 +44,7 @@ def write_report(
 
     Args:
         path: the file; its folder exists.
-        sessions: one report per settled session; of a session told twice the last counts.
+        sessions: one report per settled session; of a session reported twice the last counts.
         latency_us: microseconds from a price's receipt to the order frame behind it having been written.
         actors: their counts.
         venue_check: None if the venue could not be asked.
@@ -77,12 +77,7 @@ def write_report(
             "details": ["the venue could not be asked"] if venue_check is None else list(venue_check.details),
         },
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, json.dumps(report, indent=2, allow_nan=False) + "\n")
     return report
 
 

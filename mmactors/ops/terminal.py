@@ -1,4 +1,4 @@
-"""The terminal's manners, common to every command: lines said and fitted, arguments read, files judged, exit codes.
+"""The terminal's manners, common to every command: lines written and fitted, arguments read, files judged, exit codes.
 
 Owns the words and codes of bad arguments, and how long a line may be. It must not know any command, and imports
 nothing that takes time.
@@ -46,7 +46,7 @@ def configured(path: Path | None, options: Options | None = None) -> "Config":
     """Load a configuration with what the environment and a command's options change; without a path, the defaults.
 
     Raises:
-        UsageError: it cannot be used; all that is wrong but the last line has been said.
+        UsageError: it cannot be used; all that is wrong but the last line has been written.
     """
     from mmactors import config
 

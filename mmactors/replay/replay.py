@@ -28,7 +28,7 @@ from mmactors.ops.event_log import (
     decoded_answer,
     encoded_answer,
 )
-from mmactors.ops.market_log import clock, plain
+from mmactors.ops.format import clock, plain
 from mmactors.units import Nanos
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from mmactors.core.params import MakerParams
 from mmactors.core.quoting.maker import Maker
 from mmactors.messages import OrderAccepted, OrderCancelled, OrderEvent, OrderFilled, OrderReplaced, QuoteIntent
 from mmactors.ops.event_log import UNREADABLE, EventLogError, LogHeader, RecordedMaker, encoded_answer
-from mmactors.ops.market_log import plain
+from mmactors.ops.format import plain
 from mmactors.replay.replay import Progress, open_log, records, state_of
 from mmactors.units import Contracts, Nanos
 

@@ -1,1 +1,1 @@
-"""The Degen Terminal client: wire codec, WebSocket session, REST."""
+"""The way to the venue: `port` is what the program needs of one, each venue is a folder beside it."""

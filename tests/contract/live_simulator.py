@@ -32,7 +32,7 @@ from mmactors.messages import (
 from mmactors.net.tls import trusted
 from mmactors.simulator.server.server import SimulatorServer
 from mmactors.units import Contracts, Micros, Nanos
-from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.client import DegenLink
 from mmactors.venue.degen.credentials import Credentials
 
 
@@ -108,7 +108,7 @@ class Desk:
     def __init__(self, venue: LiveVenue, credentials: Credentials | None = None, **config: Any) -> None:
         self.told: list[VenueReport] = []
         self.counts: Counter[type] = Counter()
-        self.link = VenueLink(
+        self.link = DegenLink(
             config=VenueConfig(**({"heartbeat_ms": 100, "request_timeout_s": 2.0, **config})),
             ws_url=venue.ws_url,
             rest_url=venue.rest_url,

@@ -24,7 +24,7 @@ from mmactors.messages import (
     WatchBook,
 )
 from mmactors.net.tls import CertificatesError, trusted
-from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.client import DegenLink
 from mmactors.venue.degen.credentials import Credentials
 from mmactors.venue.degen.rest import VenueRest, VenueUnreachableError
 
@@ -97,7 +97,7 @@ def test_a_certificate_that_is_not_to_be_believed_is_one_clear_line_and_no_token
     told: list[object] = []
     with FakeServer(make(authority)) as server:
         trust = trusted(pem(authority, tmp_path))
-        link = VenueLink(
+        link = DegenLink(
             config=VenueConfig(request_timeout_s=2.0),
             ws_url=server.ws_url,
             rest_url=server.rest_url,

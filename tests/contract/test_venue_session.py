@@ -31,7 +31,7 @@ from mmactors.messages import (
 )
 from mmactors.units import Contracts, Micros, Nanos
 from mmactors.venue.degen.capabilities import EVERYTHING
-from mmactors.venue.degen.client import VenueLink
+from mmactors.venue.degen.client import DegenLink
 from mmactors.venue.degen.credentials import Credentials, MissingSecretError
 
 BATCH = SendBatch(
@@ -51,7 +51,7 @@ def now() -> Nanos:
 class Client:
     def __init__(self, server: FakeServer, token: Callable[[], str] = lambda: "SECRET-TOKEN", **config: Any) -> None:
         self.told: list[VenueReport] = []
-        self.link = VenueLink(
+        self.link = DegenLink(
             config=VenueConfig(**({"heartbeat_ms": 100, "request_timeout_s": 1.0} | config)),
             ws_url=server.ws_url,
             rest_url=server.rest_url,

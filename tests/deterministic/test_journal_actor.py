@@ -31,7 +31,7 @@ from mmactors.ops.retention import Retention
 from mmactors.runtime import Actor, hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks
-from tests.unit.ops.test_journal_store import market
+from tests.unit.ops.test_journal import market
 
 START = Nanos(1_795_000_000 * SECOND)
 ID = "BTC-5M-X"

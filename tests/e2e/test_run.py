@@ -106,7 +106,7 @@ def test_kill_9_of_the_simulator_is_one_clear_line_and_an_orderly_end(desktop: D
     assert program.ends(15) == 69
     (line,) = [line for line in program.complained.splitlines() if " ERROR " in line]
     assert "was killed by SIGKILL: there is nothing to trade on" in line
-    assert "fate unknown" not in program.said
+    assert "unconfirmed" not in program.said
     assert "Traceback" not in program.complained
 
 

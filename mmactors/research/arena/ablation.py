@@ -15,7 +15,7 @@ from mmactors import config
 from mmactors.backtest import workers
 from mmactors.backtest.session_metrics import PARTS, SessionFigures, mean_ci, summary
 from mmactors.config import DURATIONS, LEADING, Config
-from mmactors.ops.format import shown
+from mmactors.ops.format import aligned, shown
 from mmactors.research.arena.arena import WORLD_SESSIONS, Task, counted, play, world_of
 from mmactors.research.arena.league_table import OURS
 
@@ -168,11 +168,9 @@ class Ablation:
                 each = ", ".join(f"{mean:+.1f}" for mean in row["by_seed"])
                 lost = f"{row['pnl_difference']:+.2f} ({low:+.1f}..{high:+.1f})"
                 rows.append([variant.name, lost, each, *_cells(row["figures"]), row["verdict"]])
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-        ]
-        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+        table = aligned(rows, left=range(len(rows[0])), between=" | ")
+        rule = "-|-".join("-" * len(cell) for cell in table[0].split(" | "))
+        lines = [f"| {table[0]} |", f"|-{rule}-|", *(f"| {line} |" for line in table[1:])]
         sessions = found["defaults"].get(DEFAULT, {}).get("sessions", 0)
         lines.append(f"\n{sessions} sessions of {self.duration} each, {seeds}, {self.wall_s:.0f} s")
         return lines

@@ -4,14 +4,17 @@ Knows nothing of sockets. What is never answered is forgotten, not guessed at: w
 """
 
 from dataclasses import dataclass
+from typing import Generic
 
-from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch
+from mmactors.messages import BatchReported, CancelItem, ItemResult, PlaceItem, ReplaceItem, SendBatch, VenueError
 from mmactors.units import Nanos
 from mmactors.value import value
-from mmactors.venue.degen.codec import MAX_BATCH, UNREADABLE, Codec, Sent
+from mmactors.venue.degen.codec import MAX_BATCH, UNREADABLE, F, FrameCodec
 from mmactors.venue.degen.replies import ACTIONS, Action, ItemReply, ItemsAcked, OpFailed
 
 REMEMBERED_FRAMES = 10_000
+
+NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
 Item = CancelItem | ReplaceItem | PlaceItem
 
@@ -51,14 +54,20 @@ def apart(request: SendBatch) -> list[SendBatch]:
     ]
 
 
-class Batches:
-    """The batches that one connection has sent and not heard of."""
+def not_sent(request: SendBatch, now: Nanos) -> BatchReported:
+    """Return the report of a batch of which nothing left the program."""
+    results = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
+    return BatchReported(request.op_id, results, now)
 
-    def __init__(self, codec: Codec) -> None:
+
+class Batches(Generic[F]):
+    """The batches that one connection has sent and that are not answered yet."""
+
+    def __init__(self, codec: FrameCodec[F]) -> None:
         self._codec = codec
         self._parts: dict[int, _Part] = {}
 
-    def cut(self, request: SendBatch, first_id: int, whole: bool) -> list[Sent]:
+    def cut(self, request: SendBatch, first_id: int, whole: bool) -> list[F]:
         """Return the frames of a batch, whose wire ids are `first_id` and up, and expect their answers.
 
         Args:
@@ -70,7 +79,7 @@ class Batches:
             return [self._whole(request, first_id)]
         items = items_of(request)
         assembly = _Assembly(request.op_id, [None] * len(items))
-        frames: list[Sent] = []
+        frames: list[F] = []
         step = MAX_BATCH if whole else 1
         for start in range(0, len(items), step):
             wire_id = first_id + len(frames)
@@ -83,7 +92,7 @@ class Batches:
         self._forget_old()
         return frames
 
-    def _whole(self, request: SendBatch, wire_id: int) -> Sent:
+    def _whole(self, request: SendBatch, wire_id: int) -> F:
         """The usual case: all of it in one frame."""
         slots: dict[Action, list[tuple[int, str]]] = {}
         count = 0
@@ -117,7 +126,7 @@ class Batches:
         """The connection is gone and with it every answer."""
         self._parts.clear()
 
-    def _frame(self, wire_id: int, chunk: list[tuple[Action, Item]], whole: bool) -> Sent:
+    def _frame(self, wire_id: int, chunk: list[tuple[Action, Item]], whole: bool) -> F:
         if not whole:
             return self._codec.single(wire_id, chunk[0][1])
         items = [item for _, item in chunk]
@@ -130,9 +139,9 @@ class Batches:
 
     def _fill(self, part: _Part, replies: dict[Action, tuple[ItemReply, ...]], now: Nanos) -> BatchReported | None:
         for action, slots in part.slots.items():
-            told = replies.get(action, ())
+            answers = replies.get(action, ())
             for position, (slot, client_id) in enumerate(slots):
-                reply = told[position] if position < len(told) else ItemReply(None, UNREADABLE)
+                reply = answers[position] if position < len(answers) else ItemReply(None, UNREADABLE)
                 part.assembly.results[slot] = ItemResult(
                     action, client_id, reply.order, reply.error, reply.original_cancelled
                 )

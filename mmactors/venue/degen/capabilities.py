@@ -1,4 +1,4 @@
-"""What a venue can do of what the contract calls capabilities, and what is done where it cannot: decided here alone.
+"""Which of the contract's capabilities a venue has, and what is done where one is missing: decided here alone.
 
 | without | instead |
 |---|---|
@@ -54,11 +54,11 @@ class Capabilities:
 
     @classmethod
     def of(cls, capabilities: frozenset[str]) -> "Capabilities":
-        """Return what the venue's own words come to."""
-        told = {name: name in capabilities for name in _INSTEAD}
-        told["replace"] &= told["post_only"]
-        told["cancel_on_disconnect"] &= told["ws_orders"]
-        return cls(**told)
+        """Return what the venue lists, as the program may use it."""
+        usable = {name: name in capabilities for name in _INSTEAD}
+        usable["replace"] &= usable["post_only"]
+        usable["cancel_on_disconnect"] &= usable["ws_orders"]
+        return cls(**usable)
 
     @property
     def usable(self) -> frozenset[str]:
@@ -66,10 +66,10 @@ class Capabilities:
         return frozenset(name for name in _INSTEAD if getattr(self, name))
 
     @property
-    def told(self) -> str:
+    def missing(self) -> str:
         """What is missing and what is done instead, for people; empty if nothing is."""
-        missing = [f"no {name}: {instead}" for name, instead in _INSTEAD.items() if not getattr(self, name)]
-        return "; ".join(missing)
+        lacking = [f"no {name}: {instead}" for name, instead in _INSTEAD.items() if not getattr(self, name)]
+        return "; ".join(lacking)
 
 
 EVERYTHING = Capabilities()

@@ -1,7 +1,7 @@
-"""The way to the venue as the gateway sees it: one `submit`, whatever carries the request.
+"""The venue's client as the gateway uses it: one `submit`, whatever carries the request.
 
-Routes orders and books to the WebSocket session and audits to REST; a cancel-all goes by whichever way is open. Knows
-nothing of actors.
+Owns which way a request goes: orders and books by the WebSocket session, fetches and merges by REST, a cancel-all by
+whichever way is open. It must not know actors.
 """
 
 from collections.abc import Callable
@@ -12,38 +12,36 @@ from loguru import logger
 
 from mmactors.config.schema import VenueConfig
 from mmactors.messages import (
-    BatchReported,
     FetchFills,
     FetchMarkets,
     FetchOrder,
-    ItemResult,
     MergePairs,
     SendBatch,
     SendCancelAll,
     VenueConnected,
-    VenueError,
     VenueReport,
     VenueRequest,
 )
 from mmactors.net.tls import Trust
 from mmactors.units import Nanos, nanos, seconds
-from mmactors.venue.degen.batches import apart, items_of
+from mmactors.venue.degen.batches import apart, items_of, not_sent
 from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities
 from mmactors.venue.degen.credentials import Credentials
 from mmactors.venue.degen.protocol import SessionTerms
 from mmactors.venue.degen.rest import VenueRest
 from mmactors.venue.degen.rest_worker import KeepAlive, RestWorker
 from mmactors.venue.degen.session import VenueSession
+from mmactors.venue.port import Deliver
 
 REST_LANES = 8
 """How many orders may be on their way at once where each is a request of its own."""
 
-NOT_SENT = VenueError("later", "NOT_SENT", "no order session; nothing left the program")
 
+class DegenLink:
+    """The port's `Link` to Degen Terminal: a WebSocket session and REST workers.
 
-class VenueLink:
-    """The WebSocket session and REST workers: for audits, for cancel-alls, which queue behind nothing, and for orders
-    and heartbeats where the venue takes them no other way.
+    One worker is for fetches, one for cancel-alls, which queue behind nothing; others carry orders and heartbeats where
+    the venue takes them no other way.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class VenueLink:
         rest_url: str,
         session: str,
         token: Credentials,
-        deliver: Callable[[VenueReport], None],
+        deliver: Deliver,
         now: Callable[[], Nanos],
         random: Random,
         trust: Trust | None = None,
@@ -72,11 +70,10 @@ class VenueLink:
         """
         self._deliver = deliver
         self._now = now
-        self._abilities = EVERYTHING
+        self._capabilities = EVERYTHING
         self._stopped = False
         terms = SessionTerms(
             session=session,
-            wire_asks=config.wire_asks,
             heartbeat_ms=config.heartbeat_ms,
             cod_timeout_ms=config.cod_timeout_ms,
             timeout_s=config.request_timeout_s,
@@ -84,8 +81,9 @@ class VenueLink:
         self.session = VenueSession(
             url=ws_url,
             terms=terms,
+            wire_asks=config.wire_asks,
             token=token,
-            deliver=self._heard,
+            deliver=self._on_report,
             unsent=self._unsent,
             by_rest=self._by_rest,
             now=now,
@@ -96,7 +94,7 @@ class VenueLink:
 
         def worker(name: str, attempts: int) -> RestWorker:
             rest = VenueRest(rest_url, token, now, config.request_timeout_s, config.wire_asks, attempts, trust=trust)
-            return RestWorker(f"venue-{name}", rest, self._answered, now)
+            return RestWorker(f"venue-{name}", rest, self._on_answer, now)
 
         self._worker = worker
         self._workers = {name: worker(name, attempts=3) for name in ("audit", "cancel")}
@@ -129,46 +127,45 @@ class VenueLink:
         self._stopped = True
         self.session.stop(timeout_s)
         if any(name.startswith("dropped_") for name in self.counters):
-            told = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
-            logger.info("venue: {}", told)
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(self.counters.items()))
+            logger.info("venue: {}", counts)
         workers, until = tuple(self._workers.values()), self._now() + nanos(timeout_s)
-        for worker in workers:  # all are told before any is waited for
+        for worker in workers:  # all are stopped before any is waited for
             worker.stop(0.0)
         for worker in workers:
             worker.stop(max(0.0, seconds(until - self._now())))
 
-    def _heard(self, report: VenueReport) -> None:
+    def _on_report(self, report: VenueReport) -> None:
         if isinstance(report, VenueConnected):
-            self._abilities = Capabilities.of(report.capabilities)
+            self._capabilities = Capabilities.of(report.capabilities)
             for worker in self._workers.values():
-                worker.know(self._abilities)
+                worker.use(self._capabilities)
         self._deliver(report)
 
-    def _answered(self, report: VenueReport) -> None:
+    def _on_answer(self, report: VenueReport) -> None:
         if not self._stopped:  # else whoever asked has gone
             self._deliver(report)
 
     def _by_rest(self, request: SendBatch | KeepAlive) -> None:
         """Take what the venue takes over REST only: what concerns one order in order, different orders side by side."""
         if isinstance(request, KeepAlive):
-            beats = self._own("heartbeat")
+            beats = self._worker_for("heartbeat")
             if beats.idle:  # one that is late is not made up for
                 beats.submit(request)
             return
         for single in apart(request):
             ((_, item),) = items_of(single)
-            self._own(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
+            self._worker_for(f"orders-{crc32(item.client_id.encode()) % REST_LANES}").submit(single)
 
-    def _own(self, name: str) -> RestWorker:
+    def _worker_for(self, name: str) -> RestWorker:
         if name not in self._workers:
             self._workers[name] = self._worker(name, attempts=1)
-            self._workers[name].know(self._abilities)
+            self._workers[name].use(self._capabilities)
             self._workers[name].start()
         return self._workers[name]
 
     def _unsent(self, request: VenueRequest) -> None:
         if isinstance(request, SendBatch):
-            results = tuple(ItemResult(action, item.client_id, None, NOT_SENT) for action, item in items_of(request))
-            self._deliver(BatchReported(request.op_id, results, self._now()))
+            self._deliver(not_sent(request, self._now()))
         elif isinstance(request, SendCancelAll):
             self._workers["cancel"].submit(request)

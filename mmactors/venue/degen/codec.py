@@ -1,15 +1,15 @@
-"""The wire of Degen Terminal, v1: with its shapes (`wire.py`) and the reading of markets (`listing.py`) all that knows
-the venue's JSON. Another venue is another codec.
+"""The wire of Degen Terminal, v1: requests become frames, frames and REST bodies become `messages` and `replies`.
 
-Turns the program's requests into frames and the venue's frames and REST bodies into `messages` and `frames`. Prices and
-money cross here between dollars and integer micro-dollars, times between milliseconds and nanoseconds. Whatever cannot
-be read raises `WireError` with a reason to count by. Knows no socket, no clock and no state but which of our orders the
+With its shapes (`wire.py`) and the reading of markets (`markets.py`) it owns the venue's JSON. Prices and money cross
+here between dollars and integer micro-dollars, times between milliseconds and nanoseconds. What cannot be read raises
+`WireError` with a reason to count by. It must not know a socket or a clock; its one state is which of our orders the
 venue booked as sales (the wire's literal asks, see `wire_asks`).
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -74,24 +74,66 @@ def kind_of(code: str, status: int | None = None) -> Literal["refused", "later",
     return "unknown"
 
 
-Sent = Any
-"""A frame to send: bytes; in virtual time also an object of `research/typed.py`."""
-
-Heard = Any
-"""A frame as it came: bytes or text; in virtual time also such an object."""
+F = TypeVar("F")
+"""What goes over a connection: the bytes of a frame; where both ends share a process, also objects."""
 
 
-class Codec:
-    """Encode requests and decode answers of one connection; `wire_asks`: a buy of NO at q leaves as an ask of YES."""
+class FrameCodec(ABC, Generic[F]):
+    """What an order session writes and reads, in frames of type `F`. It must not know the connection."""
+
+    @abstractmethod
+    def auth(self, op_id: int, token: str, session: str, heartbeat_ms: int, cod_timeout_ms: int) -> F:
+        """Return the frame that logs in and arms cancel-on-disconnect."""
+
+    @abstractmethod
+    def subscribe(self, op_id: int, channel: str, market: str | None = None) -> F:
+        """Return the frame that subscribes, or asks for a fresh snapshot."""
+
+    @abstractmethod
+    def heartbeat(self, now: Nanos) -> tuple[F, int]:
+        """Return the heartbeat's frame and the time in it, ms, which the venue echoes."""
+
+    @abstractmethod
+    def logout(self) -> F:
+        """Return the frame that ends the session; the venue cancels its orders."""
+
+    @abstractmethod
+    def cancel_all(self, op_id: int, market: str | None) -> F:
+        """Return the frame that cancels everything of a market or of the account."""
+
+    @abstractmethod
+    def batch(
+        self,
+        op_id: int,
+        cancels: Sequence[CancelItem],
+        replaces: Sequence[ReplaceItem],
+        places: Sequence[PlaceItem],
+    ) -> F:
+        """Return one frame for a ladder refresh, at most `MAX_BATCH` items."""
+
+    @abstractmethod
+    def single(self, op_id: int, item: CancelItem | ReplaceItem | PlaceItem) -> F:
+        """Return one item as an operation of its own, for a venue without batches."""
+
+    @abstractmethod
+    def decode(self, raw: F) -> Frame:
+        """Return a received frame, read.
+
+        Raises:
+            WireError: it cannot be read, or its type is unknown.
+        """
+
+
+class Codec(FrameCodec[bytes]):
+    """The wire's JSON. `wire_asks`: a buy of NO at q leaves as an ask of YES; `sales`: the ids of orders booked so."""
 
     def __init__(self, wire_asks: Literal["buy_no", "as_ask"] = "buy_no") -> None:
         self.wire_asks = wire_asks
-        self._sales: dict[str, None] = {}
+        self.sales: dict[str, None] = {}
 
     # --- outgoing ---------------------------------------------------------------------------------
 
     def auth(self, op_id: int, token: str, session: str, heartbeat_ms: int, cod_timeout_ms: int) -> bytes:
-        """Return the frame that logs in and arms cancel-on-disconnect."""
         return _encode(
             id=op_id,
             op="auth",
@@ -107,22 +149,18 @@ class Codec:
         return _encode(address=address, message=message, signature=signature)
 
     def subscribe(self, op_id: int, channel: str, market: str | None = None) -> bytes:
-        """Return the frame that subscribes, or asks for a fresh snapshot."""
         if market is None:
             return _encode(id=op_id, op="subscribe", channel=channel)
         return _encode(id=op_id, op="subscribe", channel=channel, market=market)
 
-    def heartbeat(self, now: Nanos) -> tuple[Sent, int]:
-        """Return the heartbeat's frame and the time in it, ms, which the venue echoes."""
+    def heartbeat(self, now: Nanos) -> tuple[bytes, int]:
         now_ms = now // MILLISECOND
         return _encode(op="hb", ts=now_ms), now_ms
 
     def logout(self) -> bytes:
-        """Return the frame that ends the session; the venue cancels its orders."""
         return _encode(op="logout")
 
     def cancel_all(self, op_id: int, market: str | None) -> bytes:
-        """Return the frame that cancels everything of a market or of the account."""
         if market is None:
             return _encode(id=op_id, op="cancel_all")
         return _encode(id=op_id, op="cancel_all", market=market)
@@ -133,8 +171,7 @@ class Codec:
         cancels: Sequence[CancelItem],
         replaces: Sequence[ReplaceItem],
         places: Sequence[PlaceItem],
-    ) -> Sent:
-        """Return one frame for a ladder refresh, at most `MAX_BATCH` items."""
+    ) -> bytes:
         return _encode(
             id=op_id,
             op="batch",
@@ -144,7 +181,6 @@ class Codec:
         )
 
     def single(self, op_id: int, item: CancelItem | ReplaceItem | PlaceItem) -> bytes:
-        """Return one item as an operation of its own, for a venue without batches."""
         if isinstance(item, PlaceItem):
             return _encode(id=op_id, op="place", order=self._item(item))
         op = "cancel" if isinstance(item, CancelItem) else "replace"
@@ -171,7 +207,7 @@ class Codec:
             case CancelItem(_, order_id):
                 return {"order_id": order_id}
             case ReplaceItem():
-                price = DOLLAR - item.price_micros if item.order_id in self._sales else item.price_micros
+                price = DOLLAR - item.price_micros if item.order_id in self.sales else item.price_micros
                 return {"order_id": item.order_id, "price": price / DOLLAR, "size": item.size}
         ask = self.wire_asks == "as_ask" and item.outcome is Outcome.NO
         return {
@@ -187,12 +223,7 @@ class Codec:
 
     # --- incoming: WebSocket ----------------------------------------------------------------------
 
-    def decode(self, raw: Heard) -> Frame:
-        """Return what one frame says.
-
-        Raises:
-            WireError: it cannot be read, or its type is unknown.
-        """
+    def decode(self, raw: bytes) -> Frame:
         head = wire.read(raw, wire.Head)
         if head.type == "ack":
             return self._ack(raw, head.op)
@@ -201,7 +232,7 @@ class Codec:
             raise wire.WireError("unknown_type", f"{head.type} {head.channel}".strip()[:60])
         return reader(self, raw)
 
-    def _ack(self, raw: bytes | str, op: str) -> Frame:
+    def _ack(self, raw: bytes, op: str) -> Frame:
         ack = wire.read(raw, wire.Ack)
         if ack.id is None:  # of an operation sent without one, such as the logout
             return Skipped("ack")
@@ -220,16 +251,17 @@ class Codec:
         if op == "cancel_all":
             return CancelAllAcked(ack.id, tuple(wire.read(bytes(ack.result), wire.Cancelled).cancelled))
         if op == "batch":
-            return ItemsAcked(ack.id, {a: tuple(self._reply(r) for r in ack.results.get(a, [])) for a in ACTIONS})
+            results = {action: [bytes(raw) for raw in ack.results.get(action, [])] for action in ACTIONS}
+            return ItemsAcked(ack.id, {action: tuple(map(self.read_item, raws)) for action, raws in results.items()})
         for action in ACTIONS:
             if op == action:
                 return ItemsAcked(ack.id, {action: (ItemReply(self._order_or_none(ack.order), None),)})
         return Acked(ack.id, op)
 
-    def _reply(self, raw: Raw) -> ItemReply:
-        # One unreadable item says nothing of its neighbours.
+    def read_item(self, raw: bytes) -> ItemReply:
+        """Read what became of one item of a batch; one that cannot be read says nothing of its neighbours."""
         try:
-            item = wire.read(bytes(raw), wire.Item)
+            item = wire.read(raw, wire.Item)
             if not item.ok or item.error is not None:
                 return ItemReply(*self._refusal(item.error if item.error is not None else wire.Error()))
             return ItemReply(self._order(wire.read(bytes(item.order), wire.Order)), None)
@@ -251,12 +283,12 @@ class Codec:
         refusal = VenueError(kind_of(error.code, status), error.code[:60], error.message[:300], math.ceil(retry_ms))
         return order, refusal, (data.original_status or "").upper() == "CANCELLED"
 
-    def _failed(self, raw: bytes | str) -> Frame:
+    def _failed(self, raw: bytes) -> Frame:
         failure = wire.read(raw, wire.Failure)
         order, error, cancelled = self._refusal(failure.error)
         return OpFailed(failure.id, failure.op, error, order, cancelled)
 
-    def _orders_snapshot(self, raw: bytes | str) -> Frame:
+    def _orders_snapshot(self, raw: bytes) -> Frame:
         snapshot = wire.read(raw, wire.OrdersSnapshot)
         return AccountSnapshot(
             snapshot.seq,
@@ -266,7 +298,7 @@ class Codec:
             wire.money(snapshot.balance.reserved, math.ceil),
         )
 
-    def _order_event(self, raw: bytes | str) -> Frame:
+    def _order_event(self, raw: bytes) -> Frame:
         event = wire.read(raw, wire.OrderEvent)
         has_fill = bytes(event.fill) not in (b"", b"null", b"{}")
         if event.reason == "fill" and not has_fill:
@@ -275,7 +307,7 @@ class Codec:
         fill = self._fill(wire.read(bytes(event.fill), wire.Fill)) if has_fill else None
         return OrderReported(event.seq, event.reason, order, fill)
 
-    def _account_event(self, raw: bytes | str) -> Frame:
+    def _account_event(self, raw: bytes) -> Frame:
         event = wire.read(raw, wire.AccountEvent)
         cash = wire.money(event.balance.cash, math.floor)
         if event.reason != "merge" or bytes(event.position) in (b"", b"null", b"{}"):
@@ -283,35 +315,35 @@ class Codec:
         held = _position(wire.read(bytes(event.position), wire.Position))
         return AccountReported(event.seq, event.reason, held.market, cash, held.yes, held.no)
 
-    def _book(self, raw: bytes | str) -> Frame:
+    def _book(self, raw: bytes) -> Frame:
         book = wire.read(raw, wire.Book)
         bids = tuple((wire.price_of(price), wire.size_of(size)) for price, size in book.bids)
         asks = tuple((wire.price_of(price), wire.size_of(size)) for price, size in book.asks)
         return BookSnapshot(book.market, book.seq, bids, asks)
 
-    def _delta(self, raw: bytes | str) -> Frame:
+    def _delta(self, raw: bytes) -> Frame:
         delta = wire.read(raw, wire.Delta)
         return BookDelta(
             delta.market, delta.seq, tuple((s, wire.price_of(p), wire.size_of(n)) for s, p, n in delta.changes)
         )
 
-    def _markets_snapshot(self, raw: bytes | str) -> Frame:
+    def _markets_snapshot(self, raw: bytes) -> Frame:
         snapshot = wire.read(raw, wire.MarketsSnapshot)
         return MarketsListed(snapshot.seq, "snapshot", *read_markets(snapshot.markets))
 
-    def _market_event(self, raw: bytes | str) -> Frame:
+    def _market_event(self, raw: bytes) -> Frame:
         event = wire.read(raw, wire.MarketEvent)
         return MarketsListed(event.seq, event.event, *read_markets([event.market]))
 
-    def _heartbeat(self, raw: bytes | str) -> Frame:
+    def _heartbeat(self, raw: bytes) -> Frame:
         beat = wire.read(raw, wire.Heartbeat)
         return Heartbeat(wire.ns_of(beat.ts), beat.echo or None, beat.seq.orders)
 
-    def _notice(self, raw: bytes | str) -> Frame:
+    def _notice(self, raw: bytes) -> Frame:
         notice = wire.read(raw, wire.Notice)
         return Notice(notice.code[:60], notice.message[:300])
 
-    def _skipped(self, raw: bytes | str) -> Frame:
+    def _skipped(self, raw: bytes) -> Frame:
         return Skipped(wire.read(raw, wire.Head).type)
 
     # --- incoming: REST ---------------------------------------------------------------------------
@@ -380,55 +412,56 @@ class Codec:
     def _order_or_none(self, raw: Raw) -> VenueOrder | None:
         return self._order(wire.read(bytes(raw), wire.Order)) if bytes(raw) not in (b"", b"null", b"{}") else None
 
-    def _order(self, told: wire.Order) -> VenueOrder:
-        outcome, price, status = wire.outcome_of(told.outcome), wire.price_of(told.price), told.status.upper()
-        side = told.side.lower()
+    def _order(self, order: wire.Order) -> VenueOrder:
+        outcome, price, status = wire.outcome_of(order.outcome), wire.price_of(order.price), order.status.upper()
+        side = order.side.lower()
         if side not in ("bid", "ask") or status not in STATUSES:
-            raise wire.WireError("wrong_value", f"side {told.side!r}, status {told.status!r}"[:80])
+            raise wire.WireError("wrong_value", f"side {order.side!r}, status {order.status!r}"[:80])
         if side == "ask":  # the venue sells what we hold; to us that is a buy of the other outcome
-            self._remember_sale(told.id)
+            self.remember_sale(order.id)
             outcome, price = outcome.opposite, Micros(DOLLAR - price)
         return VenueOrder(
-            order_id=told.id,
-            client_id=told.client_order_id or "",
-            market=told.market,
+            order_id=order.id,
+            client_id=order.client_order_id or "",
+            market=order.market,
             outcome=outcome,
             price_micros=price,
-            size=wire.size_of(told.size),
-            filled=wire.size_of(told.filled),
+            size=wire.size_of(order.size),
+            filled=wire.size_of(order.filled),
             status=status,  # type: ignore[arg-type]
-            version=told.version,
+            version=order.version,
         )
 
-    def _remember_sale(self, order_id: str) -> None:
-        self._sales[order_id] = None
-        if len(self._sales) > REMEMBERED_SALES:
-            del self._sales[next(iter(self._sales))]
+    def remember_sale(self, order_id: str) -> None:
+        """Note an order that the venue booked as a sale, until 10,000 later ones."""
+        self.sales[order_id] = None
+        if len(self.sales) > REMEMBERED_SALES:
+            del self.sales[next(iter(self.sales))]
 
-    def _fill(self, told: wire.Fill) -> VenueFill:
-        outcome, price = wire.outcome_of(told.outcome), wire.price_of(told.price)
-        if told.order_id in self._sales:
+    def _fill(self, fill: wire.Fill) -> VenueFill:
+        outcome, price = wire.outcome_of(fill.outcome), wire.price_of(fill.price)
+        if fill.order_id in self.sales:
             outcome, price = outcome.opposite, Micros(DOLLAR - price)
-        size = wire.size_of(told.size)
+        size = wire.size_of(fill.size)
         if size == 0:
             raise wire.WireError("wrong_value", "a fill of nothing")
         return VenueFill(
-            fill_id=told.fill_id,
-            seq=told.seq,
-            order_id=told.order_id,
-            client_id=told.client_order_id or "",
-            market=told.market,
+            fill_id=fill.fill_id,
+            seq=fill.seq,
+            order_id=fill.order_id,
+            client_id=fill.client_order_id or "",
+            market=fill.market,
             outcome=outcome,
             price_micros=price,
             size=size,
-            fee_micros=wire.money(told.fee, math.ceil),
-            maker=told.liquidity.lower() == "maker",
-            venue_ns=wire.ns_of(told.ts),
-            filled_total=wire.size_of(told.filled_total),
+            fee_micros=wire.money(fill.fee, math.ceil),
+            maker=fill.liquidity.lower() == "maker",
+            venue_ns=wire.ns_of(fill.ts),
+            filled_total=wire.size_of(fill.filled_total),
         )
 
 
-_READERS: dict[tuple[str, str], Callable[[Codec, Any], Frame]] = {
+_READERS: dict[tuple[str, str], Callable[[Codec, bytes], Frame]] = {
     ("error", ""): Codec._failed,
     ("snapshot", "orders"): Codec._orders_snapshot,
     ("order", ""): Codec._order_event,
@@ -444,9 +477,9 @@ _READERS: dict[tuple[str, str], Callable[[Codec, Any], Frame]] = {
 """How frames are read, by `type` and `channel`."""
 
 
-def _position(told: wire.Position) -> VenuePosition:
-    costs = wire.money(told.yes_cost, math.ceil), wire.money(told.no_cost, math.ceil)
-    return VenuePosition(told.market, wire.size_of(told.yes), wire.size_of(told.no), *costs)
+def _position(position: wire.Position) -> VenuePosition:
+    costs = wire.money(position.yes_cost, math.ceil), wire.money(position.no_cost, math.ceil)
+    return VenuePosition(position.market, wire.size_of(position.yes), wire.size_of(position.no), *costs)
 
 
 def _encode(**fields: Any) -> bytes:

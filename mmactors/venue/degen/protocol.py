@@ -1,4 +1,4 @@
-"""What is said over one connection to the venue, from the login to its end.
+"""The session protocol over one connection to the venue, from the login to its end.
 
 Owns login, subscriptions, heartbeats, sequence numbers, books and the pairing of answers with what was asked. Knows no
 socket, no thread and no clock: frames come in with the time, frames go out through `send`, reports through `deliver`.
@@ -8,7 +8,7 @@ What is not answered before the end is forgotten, never guessed at.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Generic
 
 from loguru import logger
 
@@ -26,13 +26,12 @@ from mmactors.messages import (
     StreamGapped,
     TokenRenewed,
     VenueConnected,
-    VenueReport,
     WatchBook,
 )
 from mmactors.units import MILLISECOND, Micros, Nanos, nanos
 from mmactors.venue.degen.batches import Batches
 from mmactors.venue.degen.capabilities import EVERYTHING, Capabilities, hold_back
-from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec, Heard, Sent
+from mmactors.venue.degen.codec import CREDENTIAL_CODES, F, FrameCodec
 from mmactors.venue.degen.credentials import decode_expiry, utc
 from mmactors.venue.degen.replies import (
     Acked,
@@ -50,6 +49,7 @@ from mmactors.venue.degen.replies import (
 )
 from mmactors.venue.degen.top_of_book import Book
 from mmactors.venue.degen.wire import WireError
+from mmactors.venue.port import Deliver
 
 RENEWAL = "token's renewal"
 
@@ -75,18 +75,16 @@ class SessionOverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SessionTerms:
-    """How we want to be treated.
+    """What we ask of a session: its name and its timing.
 
     Attributes:
         session: this run's name; the same name again takes over its orders.
-        wire_asks: see `Codec`.
-        heartbeat_ms: our heartbeat; three of them without a word from the venue end the connection.
+        heartbeat_ms: our heartbeat; three of them without a frame from the venue end the connection.
         cod_timeout_ms: after how much silence of ours the venue cancels our orders.
         timeout_s: limit of each step of connecting, of the login and of a snapshot.
     """
 
     session: str
-    wire_asks: Literal["buy_no", "as_ask"] = "buy_no"
     heartbeat_ms: int = 1000
     cod_timeout_ms: int = 3000
     timeout_s: float = 5.0
@@ -97,7 +95,7 @@ class Counters:
 
     def __init__(self) -> None:
         self.counters: dict[str, int] = {}
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def count(self, name: str) -> None:
         """Add one."""
@@ -105,51 +103,51 @@ class Counters:
 
     def warn_once(self, key: str, line: str) -> None:
         """Log a line unless one of this key was logged before; past 10,000 keys nothing more is."""
-        if key not in self._said and len(self._said) < 10_000:
-            self._said.add(key)
+        if key not in self._logged and len(self._logged) < 10_000:
+            self._logged.add(key)
             logger.warning("venue: {}", line)
 
 
-class SessionProtocol:
+class SessionProtocol(Generic[F]):
     """One connection's state.
 
     Attributes:
         up: whether the account's first snapshot is in.
-        ends_venue_ns: when the token in use ends, by the venue's clock; None if nobody says.
+        ends_venue_ns: when the token in use ends, by the venue's clock; None if not known.
         expiring: the venue has announced that end.
-        abilities: what the venue can do.
+        capabilities: what the venue can do.
     """
 
     def __init__(
         self,
         terms: SessionTerms,
-        send: Callable[[Sent], None],
-        deliver: Callable[[VenueReport], None],
+        codec: FrameCodec[F],
+        send: Callable[[F], None],
+        deliver: Deliver,
         watched: set[str],
-        tally: Counters,
-        codec: Codec | None = None,
+        counters: Counters,
     ) -> None:
         """Args:
-        terms: how we want to be treated.
-        send: writes one frame.
+        terms: the session's name and its timing.
+        codec: writes and reads frames.
+        send: sends one frame.
         deliver: takes each report.
         watched: the markets whose books are wanted.
-        tally: where to count.
-        codec: how frames are written and read; the wire's own, made for these terms, if not given.
+        counters: where events are counted.
         """
         self.up = False
         self.ends_venue_ns: Nanos | None = None
         self.expiring = False
-        self.abilities = EVERYTHING
+        self.capabilities = EVERYTHING
         self._terms = terms
         self._send = send
         self._deliver = deliver
-        self._tally = tally
+        self._counters = counters
         self._heartbeat_ns = Nanos(terms.heartbeat_ms * MILLISECOND)
-        self._codec = codec or Codec(terms.wire_asks)
-        self._batches = Batches(self._codec)
+        self._codec = codec
+        self._batches = Batches(codec)
         self._last_id = 0
-        self._asked: dict[int, str] = {}
+        self._pending: dict[int, str] = {}
         self._cancel_alls: dict[int, SendCancelAll] = {}
         self._books = {market: Book() for market in sorted(watched)}
         self._best: dict[str, tuple[Micros | None, Micros | None]] = {}
@@ -157,9 +155,9 @@ class SessionProtocol:
         self._token_ends: Nanos | None = None
         self._renewed: Callable[[bool], None] | None = None
         self._login_sent_ns = Nanos(0)
-        self._heard_ns = Nanos(0)
-        self._beat_due_ns = Nanos(0)
-        self._beats: dict[int, Nanos] = {}
+        self._received_ns = Nanos(0)
+        self._heartbeat_due_ns = Nanos(0)
+        self._heartbeats: dict[int, Nanos] = {}
         self._exchanges: deque[tuple[int, int]] = deque(maxlen=EXCHANGES)
         self._best_exchange: tuple[int, int] | None = None
         self._snapshot_due_ns: Nanos | None = None
@@ -167,11 +165,11 @@ class SessionProtocol:
         self._ahead: tuple[int, Nanos] | None = None
         self._markets_seq: int | None = None
 
-    # --- ours to say ------------------------------------------------------------------------------
+    # --- outgoing ---------------------------------------------------------------------------------
 
     def begin(self, token: str, now: Nanos) -> None:
         """Log in."""
-        self._login_sent_ns = self._heard_ns = now
+        self._login_sent_ns = self._received_ns = now
         self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
         self._authenticate("login", token)
 
@@ -181,7 +179,7 @@ class SessionProtocol:
         return Nanos(0 if self._best_exchange is None else self._best_exchange[1])
 
     def renew(self, token: str, done: Callable[[bool], None]) -> None:
-        """Log in again with a newer token, on the live connection; `done` is told whether the venue takes it."""
+        """Log in again with a newer token, on the live connection; `done` learns whether the venue takes it."""
         if self._login is not None and self._renewed is None:
             self._renewed = done
             self._authenticate(RENEWAL, token)
@@ -189,9 +187,10 @@ class SessionProtocol:
     def _authenticate(self, what: str, token: str) -> None:
         self._token_ends = decode_expiry(token)
         terms = self._terms
-        self._ask(what, self._codec.auth, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms)
+        op_id = self._next_id(what)
+        self._send(self._codec.auth(op_id, token, terms.session, terms.heartbeat_ms, terms.cod_timeout_ms))
 
-    def tend(self, now: Nanos) -> Nanos:
+    def run_timers(self, now: Nanos) -> Nanos:
         """Do what is due and return when something will be.
 
         Raises:
@@ -201,21 +200,21 @@ class SessionProtocol:
             raise SessionOverError(f"no {'snapshot of the account' if self._login else 'answer to the login'} in time")
         if self._login is None:
             return Nanos(now + self._heartbeat_ns)
-        if now - self._heard_ns > 3 * self._heartbeat_ns:
+        if now - self._received_ns > 3 * self._heartbeat_ns:
             raise SessionOverError(f"the venue was silent for {3 * self._terms.heartbeat_ms / 1000:g} s")
-        if now >= self._beat_due_ns:
-            frame, beat_ms = self._codec.heartbeat(now)
+        if now >= self._heartbeat_due_ns:
+            frame, sent_ms = self._codec.heartbeat(now)
             self._send(frame)
-            self._beats[beat_ms] = now
-            while len(self._beats) > EXCHANGES:
-                del self._beats[next(iter(self._beats))]
-            self._beat_due_ns = Nanos(now + self._heartbeat_ns)
-        return Nanos(min(self._beat_due_ns, self._heard_ns + 3 * self._heartbeat_ns))
+            self._heartbeats[sent_ms] = now
+            while len(self._heartbeats) > EXCHANGES:
+                del self._heartbeats[next(iter(self._heartbeats))]
+            self._heartbeat_due_ns = Nanos(now + self._heartbeat_ns)
+        return Nanos(min(self._heartbeat_due_ns, self._received_ns + 3 * self._heartbeat_ns))
 
     def send_batch(self, batch: SendBatch, now: Nanos) -> None:
         """Send a ladder refresh: one frame, or several where the venue's limits ask for it."""
         batch = self.hold_back(batch, now)
-        frames = self._batches.cut(batch, self._last_id + 1, self.abilities.batch)
+        frames = self._batches.cut(batch, self._last_id + 1, self.capabilities.batch)
         self._last_id += len(frames)
         for frame in frames:
             self._send(frame)
@@ -227,7 +226,7 @@ class SessionProtocol:
 
         Where the venue keeps post-only itself, all of it.
         """
-        if self.abilities.post_only:
+        if self.capabilities.post_only:
             return batch
         kept, refused = hold_back(batch, self._books)
         if refused:
@@ -251,7 +250,7 @@ class SessionProtocol:
                 self._subscribe("orderbook", request.market)
 
     def log_out(self) -> None:
-        """Say that we are leaving; the venue cancels what rests of ours."""
+        """Log out; the venue cancels our resting orders."""
         self._send(self._codec.logout())
 
     def end(self) -> tuple[SendCancelAll, ...]:
@@ -263,22 +262,24 @@ class SessionProtocol:
         return tuple(self._cancel_alls.values())
 
     def _subscribe(self, channel: str, market: str | None = None) -> None:
-        self._ask(f"{channel} {market}" if market else channel, self._codec.subscribe, channel, market)
+        op_id = self._next_id(f"{channel} {market}" if market else channel)
+        self._send(self._codec.subscribe(op_id, channel, market))
 
-    def _ask(self, what: str, encode: Callable[..., bytes], *args: Any) -> None:
+    def _next_id(self, what: str) -> int:
+        """Return the number of an operation that is about to be sent, and note what its answer will be to."""
         self._last_id += 1
-        self._asked[self._last_id] = what
-        self._send(encode(self._last_id, *args))
+        self._pending[self._last_id] = what
+        return self._last_id
 
-    # --- the venue's to say -----------------------------------------------------------------------
+    # --- incoming ---------------------------------------------------------------------------------
 
-    def hear(self, raw: Heard, now: Nanos) -> None:
+    def receive(self, raw: F, now: Nanos) -> None:
         """Take in one frame, received at `now`; one that cannot be read is counted and dropped.
 
         Raises:
             SessionOverError: the venue will not have us.
         """
-        self._heard_ns = now
+        self._received_ns = now
         try:
             frame = self._codec.decode(raw)
         except WireError as error:
@@ -288,13 +289,13 @@ class SessionProtocol:
 
     def drop(self, error: WireError) -> None:
         """Count a frame that cannot be used."""
-        self._tally.count(f"dropped_{error.reason}")
+        self._counters.count(f"dropped_{error.reason}")
         detail = error.detail if error.reason == "unknown_type" else ""
-        self._tally.warn_once(error.reason + detail, f"dropped a frame: {error}; further ones are counted")
+        self._counters.warn_once(error.reason + detail, f"dropped a frame: {error}; further ones are counted")
 
     def _on_frame(self, frame: Frame, now: Nanos) -> None:
         match frame:
-            case OrderReported() if not (frame.order.client_id or self.abilities.client_order_id):
+            case OrderReported() if not (frame.order.client_id or self.capabilities.client_order_id):
                 raise SessionOverError(UNNAMED, unfit=True)
             case OrderReported() | AccountReported():
                 if self._in_order(frame.seq, now):
@@ -318,29 +319,31 @@ class SessionProtocol:
             case OpFailed():
                 self._on_failure(frame, now)
             case Acked():
-                self._asked.pop(frame.op_id, None)
+                self._pending.pop(frame.op_id, None)
             case Notice():
                 self.expiring = self.expiring or frame.code == "AUTH_EXPIRING"
                 logger.warning("venue: notice {} {}", frame.code, frame.message)
             case Skipped():
-                self._tally.count(f"skipped_{frame.type}")
+                self._counters.count(f"skipped_{frame.type}")
 
     def _on_login(self, login: AuthAcked, now: Nanos) -> None:
-        self._asked.pop(login.op_id, None)
-        told = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
+        self._pending.pop(login.op_id, None)
+        ends = [end for end in (login.expires_venue_ns, self._token_ends) if end is not None]
         if self._login is not None:
             if self._renewed is not None:
-                self.ends_venue_ns, self.expiring = min(told, default=None), False
+                self.ends_venue_ns, self.expiring = min(ends, default=None), False
                 self._renewal_decided(accepted=True)
                 logger.info("venue: the token is renewed on the live session, good until {}", utc(self.ends_venue_ns))
                 self._deliver(TokenRenewed(self.ends_venue_ns, now))
             return
         self._login = login
-        self.abilities = Capabilities.of(login.capabilities)
-        if self.abilities.told:
-            self._tally.warn_once("abilities" + self.abilities.told, f"it lacks something. {self.abilities.told}")
-        self.ends_venue_ns = min(told, default=None)
-        self._beat_due_ns = now
+        self.capabilities = Capabilities.of(login.capabilities)
+        if self.capabilities.missing:
+            self._counters.warn_once(
+                "capabilities" + self.capabilities.missing, f"it lacks something. {self.capabilities.missing}"
+            )
+        self.ends_venue_ns = min(ends, default=None)
+        self._heartbeat_due_ns = now
         if login.server_ns is not None:
             self._measure(self._login_sent_ns, now, login.server_ns)
         self._subscribe("orders")
@@ -359,13 +362,13 @@ class SessionProtocol:
         self._orders_seq = snapshot.seq
         if not self.up:
             self.up = True
-            self._tally.count("connects")
+            self._counters.count("connects")
             logger.debug("venue: order session {} of account {} is up", self._terms.session, login.account)
             self._deliver(
                 VenueConnected(
                     account=login.account,
                     session=login.session or self._terms.session,
-                    capabilities=self.abilities.usable,
+                    capabilities=self.capabilities.usable,
                     orders_per_s=login.orders_per_s,
                     burst=login.burst,
                     expires_venue_ns=self.ends_venue_ns,
@@ -378,7 +381,7 @@ class SessionProtocol:
 
     def _in_order(self, seq: int, now: Nanos) -> bool:
         if seq <= self._orders_seq:
-            self._tally.count("duplicates")
+            self._counters.count("duplicates")
             return False
         if seq > self._orders_seq + 1:
             self._on_gap(seq, now)
@@ -386,7 +389,7 @@ class SessionProtocol:
         return True
 
     def _on_gap(self, seen: int, now: Nanos) -> None:
-        self._tally.count("gaps")
+        self._counters.count("gaps")
         if self._snapshot_due_ns is None:
             logger.warning("venue: the orders stream jumped from {} to {}: fetching it anew", self._orders_seq, seen)
             self._snapshot_due_ns = Nanos(now + nanos(self._terms.timeout_s))
@@ -394,7 +397,7 @@ class SessionProtocol:
             self._subscribe("orders")
 
     def _on_heartbeat(self, beat: Heartbeat, now: Nanos) -> None:
-        sent_ns = self._beats.pop(beat.echo_ms, None) if beat.echo_ms is not None else None
+        sent_ns = self._heartbeats.pop(beat.echo_ms, None) if beat.echo_ms is not None else None
         if sent_ns is not None:
             self._measure(sent_ns, now, beat.server_ns)
         if not self.up or beat.orders_seq is None or beat.orders_seq <= self._orders_seq:
@@ -415,11 +418,11 @@ class SessionProtocol:
     def _on_markets(self, listed: MarketsListed) -> None:
         last, self._markets_seq = self._markets_seq, listed.seq
         if listed.event != "snapshot" and last is not None and listed.seq > last + 1:
-            self._tally.count("markets_gaps")
+            self._counters.count("markets_gaps")
             self._subscribe("markets")
         for bad in listed.invalid:
-            self._tally.count("markets_invalid")
-            self._tally.warn_once(f"market {bad.market}", f"market {bad.market} skipped: {bad.reason}")
+            self._counters.count("markets_invalid")
+            self._counters.warn_once(f"market {bad.market}", f"market {bad.market} skipped: {bad.reason}")
         for market in listed.markets:
             self._deliver(MarketReported(listed.event, market))
 
@@ -430,7 +433,7 @@ class SessionProtocol:
         if isinstance(frame, BookSnapshot):
             book.reset(frame)
         elif not book.apply(frame):
-            self._tally.count("book_gaps")
+            self._counters.count("book_gaps")
             self._subscribe("orderbook", frame.market)
         elif not book.usable:
             return
@@ -444,26 +447,26 @@ class SessionProtocol:
 
     def _on_failure(self, failure: OpFailed, now: Nanos) -> None:
         error, op_id = failure.error, failure.op_id if failure.op_id is not None else -1
-        said = f"{error.code} {error.message}".strip()
-        what = self._asked.pop(op_id, None)
+        text = f"{error.code} {error.message}".strip()
+        what = self._pending.pop(op_id, None)
         request = self._cancel_alls.pop(op_id, None)
         if what in ("login", "orders"):
             expired = error.code == "TOKEN_EXPIRED"
-            raise SessionOverError(f"{what} refused: {said}", error.code in CREDENTIAL_CODES, expired)
+            raise SessionOverError(f"{what} refused: {text}", error.code in CREDENTIAL_CODES, expired)
         if what == RENEWAL:
-            self._tally.warn_once(what + said, f"the newer token was refused: {said}")
+            self._counters.warn_once(what + text, f"the newer token was refused: {text}")
             self._renewal_decided(accepted=False)
             return
         if what is not None:
-            self._tally.count("subscriptions_refused")
-            self._tally.warn_once(what + error.code, f"subscription to {what} refused: {said}")
+            self._counters.count("subscriptions_refused")
+            self._counters.warn_once(what + error.code, f"subscription to {what} refused: {text}")
         elif request is not None:
             self._deliver(CancelAllReported(request.op_id, (), error))
         elif op_id >= 0:
             self._report_batch(self._batches.failed(failure, now))
         else:
-            self._tally.count("refused_unread")
-            self._tally.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {said}")
+            self._counters.count("refused_unread")
+            self._counters.warn_once(f"unread {error.code}", f"the venue could not read a frame of ours: {text}")
 
     def _report_batch(self, report: BatchReported | None) -> None:
         if report is not None:

@@ -1,4 +1,4 @@
-"""What the venue's frames say to its own client, once the codec has read them.
+"""The venue's frames as its client uses them, once the codec has read them.
 
 Frames that concern the program are `messages` already; those here only steer the session (acknowledgements, books,
 heartbeats). Owns no JSON and does nothing.

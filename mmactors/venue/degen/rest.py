@@ -52,7 +52,7 @@ class CredentialsRefusedError(Exception):
 
 
 class VenueRefusedError(Exception):
-    """The venue said no (or, in `error.kind`, later)."""
+    """The venue refused (or, in `error.kind`, asks for later)."""
 
     def __init__(self, error: VenueError, status: int | None = None, body: bytes = b"") -> None:
         super().__init__(f"refused by the venue: {error.code} {error.message}".strip())
@@ -84,7 +84,7 @@ class VenueRest:
     """The venue's REST interface. One thread at a time.
 
     Every method raises VenueUnreachableError, CredentialsRefusedError, VenueRefusedError or MissingSecretError.
-    `abilities` may be set when they are known; without, everything is tried.
+    `capabilities` may be set when they are known; without, everything is tried.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class VenueRest:
         self._attempts = attempts
         self._pause = pause if pause is not None else threading.Event().wait
         self.codec = Codec(wire_asks)
-        self.abilities = EVERYTHING
+        self.capabilities = EVERYTHING
         self._skipped: set[str] = set()
         self._verify = (trust or trusted()).bundle if self._url.startswith("https") else True
         self._session = requests.Session()
@@ -159,7 +159,7 @@ class VenueRest:
 
     def cancel_all(self, market: str | None = None) -> tuple[str, ...]:
         """Cancel every order of a market or of the account, one by one if the venue wants it so; return their ids."""
-        if self.abilities.mass_cancel:
+        if self.capabilities.mass_cancel:
             try:
                 body = self._call("DELETE", "/orders", {"market": market} if market is not None else {})
                 return self._read(self.codec.cancelled, body)
@@ -196,7 +196,7 @@ class VenueRest:
         """Return every fill after `since` (a seq of the orders channel, exclusive), oldest first."""
         if self.codec.wire_asks == "as_ask":  # a fill does not say whether its order was booked as a sale
             self._read(self.codec.orders, self._call("GET", "/orders"))
-        if not self.abilities.fills_since:
+        if not self.capabilities.fills_since:
             return self._last_fills(since)
         found: list[VenueFill] = []
         cursor: int | None = since
@@ -313,8 +313,8 @@ def _root(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is seen:
             break
         seen = inner
-    if (told := trouble(seen)) is not None:
-        return told
+    if (reason := trouble(seen)) is not None:
+        return reason
     strerror = getattr(seen, "strerror", None)
     text = str(strerror) if strerror else str(seen).rsplit(": ", 1)[-1]
     return re.sub(r"^\[Errno -?\d+\] ", "", text) or type(seen).__name__

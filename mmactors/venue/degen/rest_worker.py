@@ -57,9 +57,9 @@ class RestWorker:
         self._deliver = deliver
         self._no_switch = False
         self._requests: deque[VenueRequest | KeepAlive] = deque()
-        self._questions: set[str] = set()  # the orders that a queued request asks about
+        self._queries: set[str] = set()  # the orders that a queued request asks about
         self._bell = threading.Semaphore(0)
-        self._told: dict[str, str] = {}
+        self._last_failures: dict[str, str] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -72,16 +72,16 @@ class RestWorker:
         """Whether nothing is queued."""
         return not self._requests
 
-    def know(self, abilities: Capabilities) -> None:
-        """Go by what the venue can do."""
-        self._rest.abilities = abilities
+    def use(self, capabilities: Capabilities) -> None:
+        """Take note of what the venue can do."""
+        self._rest.capabilities = capabilities
 
     def submit(self, request: VenueRequest | KeepAlive) -> None:
-        """Queue a request; never blocks. A question about an order that is in the queue already is not put again."""
+        """Queue a request; never blocks. A query about an order that is in the queue already is not repeated."""
         if isinstance(request, FetchOrder):
-            if request.client_id in self._questions:
+            if request.client_id in self._queries:
                 return
-            self._questions.add(request.client_id)
+            self._queries.add(request.client_id)
         self._requests.append(request)
         self._bell.release()
 
@@ -98,7 +98,7 @@ class RestWorker:
             if self._requests:
                 request = self._requests.popleft()
                 if isinstance(request, FetchOrder):
-                    self._questions.discard(request.client_id)
+                    self._queries.discard(request.client_id)
                 try:
                     self._serve(request)
                 except Exception as error:  # noqa: BLE001 - one odd answer must not end the worker
@@ -127,13 +127,13 @@ class RestWorker:
                 case FetchMarkets(status):
                     for listed in self._rest.markets(status):
                         self._deliver(MarketReported("snapshot", listed))
-            self._told.pop(name, None)
+            self._last_failures.pop(name, None)
         except VENUE_FAILURES as failure:
-            if self._told.get(name) != str(failure):  # whoever asked asks again and again
-                self._told[name] = str(failure)
+            if self._last_failures.get(name) != str(failure):  # whoever asked asks again and again
+                self._last_failures[name] = str(failure)
                 waits = isinstance(request, FetchFills) and not request.past
                 so = "; nothing is quoted before the account is reconciled" if waits else ""
-                logger.warning("venue: {} failed: {}{}; further such failures are not told", name, failure, so)
+                logger.warning("venue: {} failed: {}{}; further such failures are not logged", name, failure, so)
             self._failed(request, failure)
 
     def _beat(self, ttl_ms: int) -> None:

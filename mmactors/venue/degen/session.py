@@ -1,7 +1,7 @@
 """The order session: one thread that owns the venue's WebSocket and keeps it up.
 
-Owns connecting, reconnecting and the queue of requests; what is said over a connection is `conversation.py`'s. Knows
-nothing of actors and decides nothing about orders: requests come in through `submit`, reports go out through `deliver`.
+Owns connecting, reconnecting and the queue of requests; the frames of a connection are `protocol.py`'s. It must not
+know actors, and decides nothing about orders: requests come in through `submit`, reports go out through `deliver`.
 """
 
 import threading
@@ -9,7 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from loguru import logger
 from pydantic import SecretStr
@@ -19,7 +19,6 @@ from mmactors.messages import (
     SendBatch,
     SendCancelAll,
     VenueDisconnected,
-    VenueReport,
     VenueRequest,
     WatchBook,
 )
@@ -27,12 +26,14 @@ from mmactors.net.backoff import Backoff
 from mmactors.net.websocket import ConnectError, Dial, FrameSocket, SocketLostError, Wake, wait
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos, seconds
 from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.credentials import Credentials, MissingSecretError, decode_expiry, utc
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 from mmactors.venue.degen.rest import CredentialsRefusedError, VenueRefusedError, VenueUnreachableError
 from mmactors.venue.degen.rest_worker import KeepAlive
 from mmactors.venue.degen.token_renewal import Renewal, TokenRequest
 from mmactors.venue.degen.wire import WireError
+from mmactors.venue.port import Deliver
 
 FATAL_CLOSES = {4001: "login refused", 4003: "forbidden"}
 TOKEN_EXPIRED_CLOSE = 4401
@@ -40,11 +41,11 @@ TOKEN_EXPIRED_CLOSE = 4401
 RENEW_BEFORE_NS = Nanos(300 * SECOND)
 DAY_NS = Nanos(86_400 * SECOND)
 
-NOBODYS_OP = 0
+UNASKED_OP = 0
 """The number of a cancel-all that nobody asked for."""
 
 LINGER_S = 1.0
-"""How long a goodbye waits for the venue's last words."""
+"""For how long a logout waits for the venue's last frames, seconds."""
 
 
 class VenueSession:
@@ -55,8 +56,9 @@ class VenueSession:
         *,
         url: str,
         terms: SessionTerms,
+        wire_asks: Literal["buy_no", "as_ask"],
         token: Credentials,
-        deliver: Callable[[VenueReport], None],
+        deliver: Deliver,
         unsent: Callable[[VenueRequest], None],
         by_rest: Callable[[SendBatch | KeepAlive], None],
         now: Callable[[], Nanos],
@@ -67,6 +69,7 @@ class VenueSession:
         """Args:
         url: the venue's WebSocket.
         terms: the session's name and its timing.
+        wire_asks: see `Codec`.
         token: asked at each login, and for a newer one before its end.
         deliver: called in the session's thread with each report; must not block or raise.
         unsent: called likewise with requests that provably never left, and with cancel-alls that nobody answered.
@@ -78,41 +81,42 @@ class VenueSession:
         """
         self._url = url
         self._terms = terms
+        self._wire_asks = wire_asks
         self._token = token
         self._deliver = deliver
         self._unsent = unsent
         self._by_rest = by_rest
-        self._alive_due_ns = 0
+        self._keep_alive_due_ns = 0
         self._unfit = False
         self._now = now
         self._backoff = Backoff(random)
         self._sslopt = sslopt
-        self._tally = Counters()
+        self._counters = Counters()
         self._requests: deque[VenueRequest] = deque()
         self._watched: set[str] = set()
-        self._abilities = EVERYTHING
+        self._capabilities = EVERYTHING
         self._writing: list[int] = []
         self._wake = Wake()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="venue-session", daemon=True)
         self._socket: FrameSocket | None = None
-        self._talk: SessionProtocol | None = None
+        self._protocol: SessionProtocol[bytes] | None = None
         self._renew_before_ns = renew_before_ns
         self._renewal: Renewal | None = None
-        self._used = SecretStr("")  # the token of the last login
-        self._spent: SecretStr | None = None  # one that has expired
+        self._token_in_use = SecretStr("")  # the token of the last login
+        self._expired_token: SecretStr | None = None  # one that has expired
 
     # --- from any thread --------------------------------------------------------------------------
 
     @property
     def counters(self) -> dict[str, int]:
-        return self._tally.counters
+        return self._counters.counters
 
     @property
     def connected(self) -> bool:
         """Whether requests can be sent just now."""
-        talk = self._talk
-        return talk is not None and talk.up
+        protocol = self._protocol
+        return protocol is not None and protocol.up
 
     def start(self) -> None:
         """Start the thread."""
@@ -135,18 +139,18 @@ class VenueSession:
     # --- the thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        told = ""
+        logged = ""
         while not self._stopping.is_set():
             began = self._now()
-            reason, fatal = self._one_life()
-            was_up = self._end_life()
-            if was_up and not self._abilities.cancel_on_disconnect and not self._stopping.is_set():
-                self._unsent(SendCancelAll(NOBODYS_OP, None))  # nobody looks after what rests
+            reason, fatal = self._run_connection()
+            was_up = self._end_connection()
+            if was_up and not self._capabilities.cancel_on_disconnect and not self._stopping.is_set():
+                self._unsent(SendCancelAll(UNASKED_OP, None))  # nobody looks after what rests
             if self._stopping.is_set():
                 break
-            if was_up or fatal or reason != told:
-                told = reason
-                # The end of what was up, and a refusal for good, are told by whoever hears the report.
+            if was_up or fatal or reason != logged:
+                logged = reason
+                # The end of what was up, and a refusal for good, are logged by whoever receives the report.
                 logger.log("DEBUG" if was_up or fatal else "WARNING", "venue: {}; trying again", reason)
                 self._deliver(VenueDisconnected(reason, self._now(), fatal, self._unfit))
             if fatal:
@@ -158,13 +162,13 @@ class VenueSession:
         self._return_requests()
         self._wake.close()
 
-    def _one_life(self) -> tuple[str, bool]:
-        """Live one connection's life; return why it ended and whether for good."""
+    def _run_connection(self) -> tuple[str, bool]:
+        """Keep one connection up; return why it ended and whether for good."""
         try:
             self._connect()
             while not self._stopping.is_set():
-                self._round(self._now())
-            self._say_goodbye()
+                self._step(self._now())
+            self._log_out()
         except SocketLostError as lost:
             if lost.code == TOKEN_EXPIRED_CLOSE:
                 return self._expired(lost.reason)
@@ -178,9 +182,9 @@ class VenueSession:
             where = self._url.split("?", 1)[0]
             refused = failed.status in (401, 403)
             reason = f"cannot connect to {where}: {failed.reason}"
-            return self._expired(reason) if refused and self._past_its_end() else (reason, refused)
+            return self._expired(reason) if refused and self._token_has_ended() else (reason, refused)
         except MissingSecretError as missing:
-            return str(missing), not (self._token.renewable and self._used)
+            return str(missing), not (self._token.renewable and self._token_in_use)
         except CredentialsRefusedError as refused_login:
             return str(refused_login), True
         except (VenueUnreachableError, VenueRefusedError) as failed_login:
@@ -194,29 +198,29 @@ class VenueSession:
         """A token's end is for good only where no other can be had."""
         if not self._token.renewable:
             return f"token expired: {reason}; {self._token.where} cannot change while the program runs", True
-        self._spent = self._used
+        self._expired_token = self._token_in_use
         return f"token expired: {reason}; waiting for a fresh one from {self._token.where}", False
 
-    def _past_its_end(self) -> bool:
-        ends = decode_expiry(self._used.get_secret_value())
+    def _token_has_ended(self) -> bool:
+        ends = decode_expiry(self._token_in_use.get_secret_value())
         return ends is not None and ends <= self._now()
 
-    def _obtain(self) -> str:
-        errand = TokenRequest(self._token.log_in if self._spent is None else self._token.renew, self._wake)
-        while not errand.decided:
+    def _get_token(self) -> str:
+        request = TokenRequest(self._token.log_in if self._expired_token is None else self._token.renew, self._wake)
+        while not request.decided:
             if self._stopping.is_set():
                 raise ConnectError("stopped")
             wait(self._wake, (), 1.0)
             self._return_requests()
-        token = errand.token()
-        if SecretStr(token) == self._spent:
+        token = request.token()
+        if SecretStr(token) == self._expired_token:
             raise SessionOverError(f"token expired: waiting for a fresh one from {self._token.where}")
         self._token.accept(token)
         return token
 
     def _connect(self) -> None:
-        token = self._obtain()
-        self._used = SecretStr(token)
+        token = self._get_token()
+        self._token_in_use = SecretStr(token)
         dial = Dial(self._url, self._wake, self._terms.timeout_s, self._sslopt)
         while not dial.decided:
             if self._stopping.is_set():
@@ -225,78 +229,84 @@ class VenueSession:
             wait(self._wake, (), 1.0)
             self._return_requests()
         self._socket = dial.socket()
-        self._talk = SessionProtocol(self._terms, self._socket.send, self._deliver, self._watched, self._tally)
+        self._protocol = SessionProtocol(
+            self._terms, Codec(self._wire_asks), self._socket.send, self._deliver, self._watched, self._counters
+        )
         self._renewal = Renewal(self._token, token, self._wake, self._renew_before_ns, self._now())
-        self._talk.begin(token, self._now())
+        self._protocol.begin(token, self._now())
 
-    def _round(self, now: Nanos) -> None:
+    def _step(self, now: Nanos) -> None:
         assert self._socket is not None
-        assert self._talk is not None
-        if self._talk.up:
-            self._look_after(self._talk, now)
-            self._send_requests(self._talk)
+        assert self._protocol is not None
+        if self._protocol.up:
+            self._keep_orders_safe(self._protocol, now)
+            self._send_requests(self._protocol)
         else:
             self._return_requests()
-        self._renew(self._talk, now)
-        due = self._talk.tend(now)
+        self._renew(self._protocol, now)
+        due = self._protocol.run_timers(now)
         self._note_written(self._socket)
         wait(self._wake, (self._socket,), seconds(due - now) + 0.001)
-        self._read(self._socket, self._talk)
+        self._read(self._socket, self._protocol)
 
-    def _renew(self, talk: SessionProtocol, now: Nanos) -> None:
+    def _renew(self, protocol: SessionProtocol[bytes], now: Nanos) -> None:
         assert self._renewal is not None
-        if not talk.up or talk.ends_venue_ns is None:
+        if not protocol.up or protocol.ends_venue_ns is None:
             return
-        ends = Nanos(talk.ends_venue_ns - talk.offset_ns)
+        ends = Nanos(protocol.ends_venue_ns - protocol.offset_ns)
         if not self._token.renewable and ends - now < DAY_NS:
             where = self._token.where
-            line = f"the token ends {utc(talk.ends_venue_ns)}; {where} cannot change, so trading ends shortly before"
-            self._tally.warn_once("token's end", line)
-        token = self._renewal.next(ends, now, urged=talk.expiring)
+            line = (
+                f"the token ends {utc(protocol.ends_venue_ns)}; {where} cannot change, so trading ends shortly before"
+            )
+            self._counters.warn_once("token's end", line)
+        token = self._renewal.next(ends, now, urged=protocol.expiring)
         if token is not None:
             renewal = self._renewal
 
             def decided(accepted: bool) -> None:
                 if accepted:
-                    self._used = SecretStr(token)
+                    self._token_in_use = SecretStr(token)
                     renewal.accepted(token, self._now())
                 else:
                     renewal.refused(token)
 
-            talk.renew(token, decided)
+            protocol.renew(token, decided)
 
-    def _read(self, socket: FrameSocket, talk: SessionProtocol) -> None:
+    def _read(self, socket: FrameSocket, protocol: SessionProtocol[bytes]) -> None:
         if socket.unsent:
             socket.flush()
         self._note_written(socket)
         skipped = socket.oversized
         for raw in socket.receive(self._now()):
-            talk.hear(raw, self._now())
+            protocol.receive(raw, self._now())
         if socket.oversized > skipped:
-            talk.drop(WireError("oversized"))
+            protocol.drop(WireError("oversized"))
 
-    def _send_requests(self, talk: SessionProtocol) -> None:
+    def _send_requests(self, protocol: SessionProtocol[bytes]) -> None:
         while self._requests:
             match self._requests.popleft():
-                case SendBatch() as batch if not talk.abilities.ws_orders:
-                    self._by_rest(talk.hold_back(batch, self._now()))
+                case SendBatch() as batch if not protocol.capabilities.ws_orders:
+                    self._by_rest(protocol.hold_back(batch, self._now()))
                 case SendBatch() as batch:
-                    talk.send_batch(batch, self._now())
+                    protocol.send_batch(batch, self._now())
                     self._writing.append(batch.op_id)
-                case SendCancelAll() as request if talk.abilities.ws_orders and talk.abilities.mass_cancel:
-                    talk.send_cancel_all(request)
+                case SendCancelAll() as request if (
+                    protocol.capabilities.ws_orders and protocol.capabilities.mass_cancel
+                ):
+                    protocol.send_cancel_all(request)
                 case WatchBook() as request:
                     self._watch(request)
                 case request:
                     self._unsent(request)
 
-    def _look_after(self, talk: SessionProtocol, now: Nanos) -> None:
+    def _keep_orders_safe(self, protocol: SessionProtocol[bytes], now: Nanos) -> None:
         """Where the venue does not cancel for a client that goes silent, see to it by other means."""
-        begins, self._abilities = talk.abilities is not self._abilities, talk.abilities
-        if begins and not talk.abilities.cancel_on_disconnect:
-            self._unsent(SendCancelAll(NOBODYS_OP, None))
-        if not talk.abilities.cancel_on_disconnect and now >= self._alive_due_ns:
-            self._alive_due_ns = now + self._terms.heartbeat_ms * MILLISECOND
+        begins, self._capabilities = protocol.capabilities is not self._capabilities, protocol.capabilities
+        if begins and not protocol.capabilities.cancel_on_disconnect:
+            self._unsent(SendCancelAll(UNASKED_OP, None))
+        if not protocol.capabilities.cancel_on_disconnect and now >= self._keep_alive_due_ns:
+            self._keep_alive_due_ns = now + self._terms.heartbeat_ms * MILLISECOND
             self._by_rest(KeepAlive(self._terms.cod_timeout_ms))
 
     def _note_written(self, socket: FrameSocket) -> None:
@@ -316,8 +326,8 @@ class VenueSession:
 
     def _watch(self, request: WatchBook) -> None:
         (self._watched.add if request.on else self._watched.discard)(request.market)
-        if self._talk is not None:
-            self._talk.watch(request)
+        if self._protocol is not None:
+            self._protocol.watch(request)
 
     def _pause(self, pause_s: float) -> None:
         until = self._now() + nanos(pause_s)
@@ -325,26 +335,26 @@ class VenueSession:
             wait(self._wake, (), seconds(left))
             self._return_requests()
 
-    def _say_goodbye(self) -> None:
+    def _log_out(self) -> None:
         assert self._socket is not None
-        assert self._talk is not None
-        if self._talk.up:
-            self._send_requests(self._talk)
-        self._talk.log_out()
+        assert self._protocol is not None
+        if self._protocol.up:
+            self._send_requests(self._protocol)
+        self._protocol.log_out()
         until = self._now() + nanos(LINGER_S)
         while (left := until - self._now()) > 0:
             wait(self._wake, (self._socket,), seconds(left))
-            self._read(self._socket, self._talk)
+            self._read(self._socket, self._protocol)
 
-    def _end_life(self) -> bool:
+    def _end_connection(self) -> bool:
         """Take down what is left of a connection; return whether it had been up."""
-        talk, socket = self._talk, self._socket
-        self._talk = self._socket = self._renewal = None
+        protocol, socket = self._protocol, self._socket
+        self._protocol = self._socket = self._renewal = None
         self._writing.clear()
         if socket is not None:
             socket.close()
-        if talk is None:
+        if protocol is None:
             return False
-        for request in talk.end():
+        for request in protocol.end():
             self._unsent(request)  # cancelling twice does no harm
-        return talk.up
+        return protocol.up

@@ -1,7 +1,6 @@
 """A newer token while the old one still lasts: when to look for one, and looking without stopping the session.
 
-Owns the errand's thread and the times of looking. What a token is worth the venue decides; sending it is the
-conversation's.
+Owns the token request's thread and the times of looking. The venue judges a token; sending it is `protocol.py`'s.
 """
 
 import threading
@@ -46,7 +45,7 @@ class TokenRequest:
             self._outcome = get()
         except VENUE_FAILURES as failure:
             self._outcome = failure
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, but of no argument of it
+        except Exception as error:  # noqa: BLE001 - whoever waits must learn of it, but of no argument of it
             self._outcome = MissingSecretError(f"the token cannot be had: internal error {type(error).__name__}")
         wake.ring()
 
@@ -60,7 +59,7 @@ class Renewal:
     Args:
         credentials: the token and the way to a newer one.
         token: the one that this connection began with.
-        wake: rung when an errand is decided.
+        wake: rung when a token request is decided.
         before_ns: how long before its end a newer one is looked for; half of its life if that is less.
         now: when the connection began.
     """
@@ -72,8 +71,8 @@ class Renewal:
         self._before_ns = before_ns
         self._began_ns = now
         self._look_at_ns = now
-        self._told = ""
-        self._errand: TokenRequest | None = None
+        self._last_logged = ""
+        self._token_request: TokenRequest | None = None
 
     def next(self, ends_ns: Nanos, now: Nanos, *, urged: bool) -> str | None:
         """Return a newer token if one has been found since; look for one if it is time.
@@ -83,30 +82,30 @@ class Renewal:
             now: the time.
             urged: the venue has announced the end.
         """
-        if self._errand is not None:
-            return self._found(ends_ns) if self._errand.decided else None
+        if self._token_request is not None:
+            return self._found(ends_ns) if self._token_request.decided else None
         before_ns = min(self._before_ns, (ends_ns - self._began_ns) // 2)
         if self._credentials.renewable and now >= self._look_at_ns and (urged or ends_ns - now <= before_ns):
             pause = min(LOOK_EVERY_NS, max(LEAST_PAUSE_NS, (ends_ns - now) // 10))
             self._look_at_ns = Nanos(now + pause)
-            self._errand = TokenRequest(self._credentials.renew, self._wake)
+            self._token_request = TokenRequest(self._credentials.renew, self._wake)
         return None
 
     def accepted(self, token: str, now: Nanos) -> None:
         """The venue took it: from now on it is the one in use."""
         self._credentials.accept(token)
-        self._token, self._began_ns, self._told = token, now, ""
+        self._token, self._began_ns, self._last_logged = token, now, ""
 
     def refused(self, token: str) -> None:
         """The venue did not take it: it is not tried again."""
         self._credentials.reject(token)
 
     def _found(self, ends_ns: Nanos) -> str | None:
-        errand, self._errand = self._errand, None
-        assert errand is not None
+        request, self._token_request = self._token_request, None
+        assert request is not None
         where = self._credentials.where
         try:
-            token = errand.token()
+            token = request.token()
         except VENUE_FAILURES as failure:
             self._warn(f"the token ends soon and cannot be renewed: {failure}")
             return None
@@ -120,8 +119,8 @@ class Renewal:
         return None
 
     def _warn(self, line: str) -> None:
-        if line != self._told:
-            self._told = line
+        if line != self._last_logged:
+            self._last_logged = line
             logger.warning("venue: {}; looking again", line)
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from mmactors.venue.degen.credentials import MissingSecretError
 from mmactors.venue.degen.rest import VenueRefusedError, VenueRest, VenueUnreachableError
 
-VARIABLE = "DEGEN_WALLET_KEY"
+WALLET_VARIABLE = "DEGEN_WALLET_KEY"
 """Where the environment holds the private key."""
 
 NOT_OFFERED = frozenset({404, 405, 501})
@@ -18,7 +18,7 @@ NOT_OFFERED = frozenset({404, 405, 501})
 
 def wallet_key(environ: Mapping[str, str]) -> str | None:
     """Return the private key, None without one."""
-    return environ.get(VARIABLE, "").strip() or None
+    return environ.get(WALLET_VARIABLE, "").strip() or None
 
 
 class WalletLogin:
@@ -37,14 +37,14 @@ class WalletLogin:
             from eth_account.messages import encode_defunct
         except ImportError:
             raise MissingSecretError(
-                f"{VARIABLE} is set, but signing needs eth-account: install the program with its extra 'wallet'"
+                f"{WALLET_VARIABLE} is set, but signing needs eth-account: install the program with its extra 'wallet'"
             ) from None
         try:
             self._account: Any = Account.from_key(key)
         except Exception:  # noqa: BLE001 - whatever the library raises may quote the key
             self._account = None
         if self._account is None:  # outside the handler: no traceback leads to the library's words
-            raise MissingSecretError(f"{VARIABLE} is no private key: 64 hexadecimal digits are")
+            raise MissingSecretError(f"{WALLET_VARIABLE} is no private key: 64 hexadecimal digits are")
         self.address = str(self._account.address)
         self._encode = encode_defunct
         self._rest = rest

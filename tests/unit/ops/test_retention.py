@@ -12,7 +12,7 @@ from mmactors.ops.event_log import EVENTS, EventLogError, EventLogReader
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import EVERY_NS, Retention
 from mmactors.units import MILLISECOND, Nanos
-from tests.unit.ops.test_marketlog import ID, NOW, market
+from tests.unit.ops.test_market_log import ID, NOW, market
 
 MB = 1_000_000
 

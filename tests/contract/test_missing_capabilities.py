@@ -181,8 +181,8 @@ def test_a_venue_that_keeps_no_client_order_ids_is_not_traded_on(without: tuple[
 
 
 def test_what_is_missing_is_one_line_and_nothing_missing_is_none() -> None:
-    assert EVERYTHING.told == ""
+    assert EVERYTHING.missing == ""
     assert Capabilities.of(EVERYTHING.usable) == EVERYTHING
     assert Capabilities.of(EVERYTHING.usable - {"ws_orders"}).cancel_on_disconnect is False
     assert Capabilities.of(EVERYTHING.usable - {"post_only"}).usable == EVERYTHING.usable - {"post_only", "replace"}
-    assert Capabilities.of(frozenset()).told.count(";") == len(EVERYTHING.usable) - 1
+    assert Capabilities.of(frozenset()).missing.count(";") == len(EVERYTHING.usable) - 1

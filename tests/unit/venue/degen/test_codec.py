@@ -43,7 +43,7 @@ from mmactors.venue.degen.replies import (
 )
 from mmactors.venue.degen.wire import MAX_BYTES, WireError
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[3] / "contract" / "fixtures"
 MARKET = "BTC-5M-20261122T1405Z"
 ORDER = VenueOrder("o-1", "mm1:7:1", MARKET, Outcome.NO, Micros(480_000), Contracts(100), Contracts(40), "PARTIAL", 2)
 FILL = VenueFill(

@@ -218,7 +218,7 @@ def test_fills_refusals_and_life_are_in_the_same_file(logs, tmp_path):
         "ORDER r1-2 rejected by the venue: INVALID_TICK off the tick",
         "ORDER r1-3 denied by our gate: room: could take the position to 900",
         "LIFE  resolved YES",
-        "ENDED YES P&L +12.34 | edge at the fills -c (+0.00), 1 s later -c (+0.00) |",
+        "ENDED YES P&L +12.34 | edge at the fills -c (+0.00), markout (1 s) -c (+0.00) |",
         "| net at close +4 (at 10 % left +30, most 210) | fills 17 contracts 420 two-sided 72% messages 900",
         "retired",
     ):
@@ -247,7 +247,7 @@ def test_a_sessions_end_says_what_its_profit_is_made_of(logs, tmp_path):
     logs.close()
     line = text_of(tmp_path).splitlines()[-1]
     assert "ENDED NO P&L -7.30 = 30 pairs at 0.9400 +1.80, 20 YES at 0.4500 -9.00, fees -0.10 |" in line
-    assert "| edge at the fills +3.5c (+2.80), 1 s later +3.5c (+2.80) |" in line
+    assert "| edge at the fills +3.5c (+2.80), markout (1 s) +3.5c (+2.80) |" in line
 
 
 def test_a_fill_is_held_against_the_fair_value_a_second_later_too(logs, tmp_path):
@@ -261,7 +261,7 @@ def test_a_fill_is_held_against_the_fair_value_a_second_later_too(logs, tmp_path
     ]:
         logs.write(event, Nanos(NOW + round(seconds * SECOND)))
     logs.close()
-    assert "edge at the fills +7.0c (+4.20), 1 s later -3.0c (-1.80) |" in text_of(tmp_path)
+    assert "edge at the fills +7.0c (+4.20), markout (1 s) -3.0c (-1.80) |" in text_of(tmp_path)
 
 
 def test_merged_pairs_are_part_of_what_a_profit_is_made_of(logs, tmp_path):
@@ -309,7 +309,7 @@ def test_what_concerns_all_markets_is_in_the_logs_of_those_that_live(logs, tmp_p
 def test_a_retired_market_keeps_no_file_open_and_may_come_back(logs, tmp_path):
     logs.write(MarketRetired(ID, 1), NOW)
     assert logs._open == {}
-    assert logs._stories == {}
+    assert logs._builders == {}
     logs.write(fill(), NOW)
     logs.close()
     assert "FILL" in text_of(tmp_path)

@@ -26,6 +26,7 @@ from mmactors.messages import (
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos
 from mmactors.venue.degen.capabilities import EVERYTHING
+from mmactors.venue.degen.codec import Codec
 from mmactors.venue.degen.protocol import Counters, SessionOverError, SessionProtocol, SessionTerms
 
 START = Nanos(1_795_355_900 * SECOND)
@@ -44,6 +45,7 @@ class Talk:
         self.tally = Counters()
         self.it = SessionProtocol(
             SessionTerms("mm1-7", **terms),
+            Codec(),
             lambda raw: self.sent.append(json.loads(raw)),
             self.told.append,
             watched or set(),
@@ -52,7 +54,7 @@ class Talk:
         self.it.begin("SECRET", self.now)
 
     def hear(self, **frame: Any) -> None:
-        self.it.hear(json.dumps(frame).encode(), self.now)
+        self.it.receive(json.dumps(frame).encode(), self.now)
 
     def take(self, op: str) -> dict[str, Any]:
         frame = next(frame for frame in self.sent if frame["op"] == op)
@@ -123,15 +125,15 @@ def test_a_refused_login_ends_it(code: str, fatal: bool) -> None:
 
 def test_no_answer_to_the_login_in_time() -> None:
     one = Talk(timeout_s=5.0)
-    one.it.tend(Nanos(START + 5 * SECOND))
+    one.it.run_timers(Nanos(START + 5 * SECOND))
     with pytest.raises(SessionOverError, match="answer to the login"):
-        one.it.tend(Nanos(START + 5 * SECOND + 1))
+        one.it.run_timers(Nanos(START + 5 * SECOND + 1))
 
 
 def test_heartbeats_at_their_time_and_the_clock_from_the_quickest_echo(talk: Talk) -> None:
     offset = 123 * MILLISECOND
     for trip_ms in (40, 10, 30):
-        due = talk.it.tend(talk.now)
+        due = talk.it.run_timers(talk.now)
         beat = talk.take("hb")
         assert due == talk.now + SECOND
         server_ms = (talk.now + offset + trip_ms * MILLISECOND // 2) // MILLISECOND
@@ -145,9 +147,9 @@ def test_heartbeats_at_their_time_and_the_clock_from_the_quickest_echo(talk: Tal
 
 
 def test_silence_of_three_heartbeats_ends_it(talk: Talk) -> None:
-    talk.it.tend(Nanos(START + 3 * SECOND))
+    talk.it.run_timers(Nanos(START + 3 * SECOND))
     with pytest.raises(SessionOverError, match="silent for 3 s"):
-        talk.it.tend(Nanos(START + 3 * SECOND + 1))
+        talk.it.run_timers(Nanos(START + 3 * SECOND + 1))
 
 
 def test_a_gap_asks_for_one_snapshot_and_passes_everything_on(talk: Talk) -> None:
