@@ -15,8 +15,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import guarded
 import pykka
 import pytest
+from guarded import CONF, GOLDEN, ROOT, expect
 
 from mmactors.actors import addresses
 from mmactors.actors.journal import JournalRole
@@ -36,8 +38,6 @@ from mmactors.runtime.actor import hosted
 from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.venue_log import VenueLog
 from mmactors.units import MILLISECOND
-from tests import guarded
-from tests.guarded import CONF, GOLDEN, ROOT, expect
 
 AVERAGED = "[{asset: BTC, duration: 1M, settlement: {type: avg, window_s: 40, tie: YES}, strike: avg}]"
 

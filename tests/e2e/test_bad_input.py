@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from tests.contract.fake_server import FakeServer
-from tests.e2e.conftest import ROOT, Desktop, eventually
+from desktop import ROOT, Desktop, eventually
+from fake_server import FakeServer
 
 pytestmark = pytest.mark.e2e
 

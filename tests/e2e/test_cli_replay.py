@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import ROOT, eventually
+from desktop import ROOT, eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desktop import Desktop, Program, eventually
+from fake_server import Connection, FakeServer
 
 from mmactors.venue.degen.capabilities import EVERYTHING
-from tests.contract.fake_server import Connection, FakeServer
-from tests.e2e.conftest import Desktop, Program, eventually
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
-from tests.contract.fake_server import FakeServer
-from tests.e2e.conftest import Desktop
+from desktop import Desktop
+from fake_server import FakeServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.recorded]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import jwt
 import pytest
 import requests
+from desktop import Desktop, eventually
 
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
-from tests.e2e.conftest import Desktop, eventually
 
 pytestmark = pytest.mark.e2e
 

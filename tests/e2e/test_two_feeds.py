@@ -8,8 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import Desktop, eventually
+from desktop import Desktop, eventually
 
 pytestmark = pytest.mark.e2e
 

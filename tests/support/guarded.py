@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"
 GOLDEN = ROOT / "tests" / "golden"
 GUARDS = GOLDEN / "guards.json"
