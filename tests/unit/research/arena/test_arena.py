@@ -20,7 +20,7 @@ from mmactors.research.arena.recorded_worlds import cut
 from mmactors.research.arena.rival_run import Competitor
 from mmactors.simulator.venue.simulation import SimulatedVenue, build_world
 
-CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
+CONF = Path(__file__).parents[4] / "conf" / "arena.yaml"
 VARIANT = {"takers.informed_per_step": 0.0}
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
 

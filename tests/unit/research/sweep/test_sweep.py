@@ -18,7 +18,7 @@ from mmactors.research.sweep import executors, grid, sweep
 from mmactors.research.sweep.executors import Result, SweepStoppedError
 from mmactors.research.sweep.results import SESSIONS, SETS
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TINY = {"session": "1M", "sessions": 2, "world_sessions": 1, "warm_up_s": 60, "seed": 5}
 FOUR = {"quoting.spread": [0.02, 0.03], "inventory.lean_late": [0.5, 0.75]}
 

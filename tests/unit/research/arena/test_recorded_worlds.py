@@ -12,7 +12,7 @@ from mmactors.research.calibration.calibrate import grid_of
 from mmactors.simulator.prices.recording import PricesError
 
 FIRST_S = 1_780_000_200  # 20:30 UTC
-RECORDED = Path(__file__).parents[4] / "shared" / "data" / "prices"
+RECORDED = Path(__file__).parents[5] / "shared" / "data" / "prices"
 
 
 def walk(seconds, sigma=0.5, seed=1):

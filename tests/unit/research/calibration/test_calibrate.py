@@ -16,7 +16,7 @@ from mmactors.research.calibration import calibrate, estimators, market_mid
 from mmactors.simulator.prices.recording import PricesError
 from mmactors.units import YEAR_S
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DATA = ROOT.parent / "shared" / "data"
 CHAINLINK = DATA / "prices" / "btcusd_chainlink_1s.parquet"
 COINBASE = DATA / "prices" / "btcusd_coinbase_trades.parquet"

@@ -21,7 +21,7 @@ from mmactors.research.report import text as narrative
 from mmactors.research.report.sample_session import choose, play_again
 from mmactors.units import YEAR_S
 
-CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
+CONF = Path(__file__).parents[4] / "conf" / "arena.yaml"
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
 SECTIONS = ["league", "equity", "time-left", "session", "calibration", "markouts"]
 VOID = {"meta", "link", "br"}

@@ -14,7 +14,7 @@ from mmactors.research.sweep.results import SESSIONS, SETS
 
 distributed = pytest.importorskip("distributed", reason="needs the cluster extra")
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.e2e,
     # Dask leaves the sockets of a killed worker to the garbage collector.

@@ -11,7 +11,7 @@ from mmactors.config import load
 from mmactors.research.arena import ablation
 from mmactors.research.arena.ablation import DEFAULT, VARIANTS, Ablation, verdict
 
-CONF = Path(__file__).parents[3] / "conf" / "arena.yaml"
+CONF = Path(__file__).parents[4] / "conf" / "arena.yaml"
 ONE_MINUTE = {"MM__simulator__sessions": "[{asset: BTC, duration: 1M}]"}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mmactors.cli.main import main, parser
 
-CONF = Path(__file__).parents[2] / "conf" / "sim.yaml"
+CONF = Path(__file__).parents[3] / "conf" / "sim.yaml"
 ARENA = CONF.with_name("arena.yaml")
 
 

@@ -12,7 +12,7 @@ from mmactors.config.schema import json_schema
 from mmactors.core.params import MakerParams, RiskParams, VolatilityParams
 from mmactors.units import Micros, Nanos
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhLTEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 WALLET = "4c0883a69102937d6231471b5dbb6204fe512961708279f2e3e8a5d4b8e3a1f0"
