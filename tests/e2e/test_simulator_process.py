@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import patience
 
 MAIN = """
 import json, sys
@@ -57,7 +58,7 @@ def test_it_announces_where_it_listens_and_ends_cleanly_on_sigterm(tmp_path: Pat
         "coinbase_url": f"ws://127.0.0.1:{port}/coinbase",
     }
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=patience(10))
     assert (process.returncode, out, err) == (0, "", "")
     types = [json.loads(line)["type"] for line in log.read_text().splitlines()]
     assert types[0] == "run"
@@ -71,7 +72,7 @@ def test_it_ends_when_its_parent_goes_away_and_leaves_ctrl_c_to_it() -> None:
     assert process.stdin is not None
     process.stdin.close()
     process.stdin = None
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=patience(10))
     assert process.returncode == 0
     assert err == "simulator: trading program went away; simulator stops\n"
 
@@ -80,14 +81,14 @@ def test_alone_it_ends_on_ctrl_c() -> None:
     process = start()
     listening(process)
     process.send_signal(signal.SIGINT)
-    assert (process.communicate(timeout=10)[1], process.returncode) == ("", 0)
+    assert (process.communicate(timeout=patience(10))[1], process.returncode) == ("", 0)
 
 
 def test_a_port_in_use_is_one_line_that_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start(simulator={"port": port})
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=patience(10))
     assert (process.returncode, out) == (69, "")
     assert err.count("\n") == 1
     assert f"port {port} on 127.0.0.1 is in use" in err
@@ -107,7 +108,7 @@ def test_bad_prices_end_it_with_one_line(tmp_path: Path, content: str | None, co
     if content is not None:
         path.write_text(content)
     process = start(prices=str(path))
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=patience(10))
     assert (process.returncode, out) == (code, "")
     assert says in err
     assert "Traceback" not in err
@@ -119,7 +120,7 @@ def test_recorded_prices_are_reported_in_one_line(tmp_path: Path) -> None:
     process = start(prices=str(path))
     listening(process)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=patience(10))
     assert err.startswith("simulator: prices prices.csv: 600 rows of BTC over 10.0 min")
     assert err.count("\n") == 1
 
@@ -127,5 +128,5 @@ def test_recorded_prices_are_reported_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
 def test_a_log_that_cannot_be_written_is_one_line() -> None:
     process = start(simulator={"log": "/proc/nowhere/log"})
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=patience(10))
     assert (process.returncode, err.count("\n")) == (78, 1)

@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from patience import patience
 
 from mmactors.backtest import workers
 
@@ -30,7 +31,7 @@ def interrupting(task, stopped):
     parent = multiprocessing.parent_process()
     if task == 1:
         os.kill(os.getpid() if parent is None else parent.pid, signal.SIGINT)
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + patience(30.0)
     while task > 0 and not stopped():
         assert time.monotonic() < deadline
     return task
@@ -69,7 +70,7 @@ def test_an_interrupt_keeps_what_is_done_and_begins_nothing_more(processes):
 def test_who_does_not_listen_to_an_interrupt_is_ended(monkeypatch):
     monkeypatch.setattr(workers, "GRACE_S", 0.3)
     assert workers.play(deaf, [1, 2], processes=2) == {}
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + patience(10.0)
     while multiprocessing.active_children():
         assert time.monotonic() < deadline
 

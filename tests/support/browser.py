@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import websocket
+from patience import patience
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -35,6 +36,7 @@ class Browser:
     """One browser with one page; what its console and its network say is kept."""
 
     def __init__(self, program: str, folder: Path, within_s: float = 60.0) -> None:
+        within_s = patience(within_s)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self._number = 0
@@ -101,10 +103,10 @@ class Browser:
             self._socket.close()
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(patience(10))
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(patience(10))
 
     def _take(self, heard: dict[str, Any]) -> None:
         method, params = heard.get("method", ""), heard.get("params", {})

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,16 +40,16 @@ class Program:
 
     def ends(self, within_s: float) -> int:
         try:
-            return self.process.wait(within_s)
+            return self.process.wait(patience(within_s))
         except subprocess.TimeoutExpired:
             pytest.fail(f"it did not end:\n{self.said}\n{self.complained}")
 
 
 def eventually(true: Callable[[], bool], within_s: float, told: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + patience(within_s)
     while not true():
         if time.monotonic() > deadline:
-            pytest.fail(f"did not happen within {within_s:g} s\n{told()}")
+            pytest.fail(f"did not happen within {patience(within_s):g} s\n{told()}")
         time.sleep(0.05)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from patience import patience
 
 DEADLINE_S = 15.0
 
 
 def eventually(found: Callable[[], Any], what: str = "it", within_s: float = DEADLINE_S) -> Any:
     """Poll until `found` returns something true."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + patience(within_s)
     while time.monotonic() < until:
         if result := found():
             return result

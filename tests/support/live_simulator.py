@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 from fake_server import eventually
+from patience import patience
 from simulator_client import QUIET, SECRET, token
 
 from mmactors.config.schema import SessionsConfig, SimulatorConfig, VenueConfig
@@ -59,7 +60,7 @@ class LiveVenue:
         async def answer() -> Any:
             return question()
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(5)
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(patience(5))
 
     def resting(self, account: str = "a-1") -> int:
         found = self.server.simulation.venue.accounts
@@ -91,13 +92,13 @@ def live(**config: Any) -> Iterator[LiveVenue]:
         await server.start()
         return server
 
-    server = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(make(), loop).result(patience(10))
     try:
         yield LiveVenue(server, loop, said, certificate if simulator.tls else None)
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(patience(10))
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(patience(5))
         loop.close()
         shutil.rmtree(certificate.parent)
 

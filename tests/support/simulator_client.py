@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import jwt
+from patience import patience
 
 from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig
 from mmactors.simulator.server.server import SimulatorServer
@@ -16,7 +17,7 @@ from mmactors.simulator.server.server import SimulatorServer
 SECRET = "a secret for tests, at least 32 bytes long"
 Frame = dict[str, Any]
 QUIET = TakersConfig(noise_per_s=0.0, informed_max_size=0, outside_size_per_s=0.0)
-DEADLINE_S = 5.0
+DEADLINE_S = patience(5.0)
 
 
 def token(account: str = "a-1", seconds: float = 3600.0, secret: str = SECRET, **claims: Any) -> str:

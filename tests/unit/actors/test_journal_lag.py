@@ -5,6 +5,7 @@ import queue
 import sqlite3
 
 import pytest
+from patience import patience
 
 from mmactors.actors import addresses
 from mmactors.actors.journal import JournalRole
@@ -19,7 +20,7 @@ from mmactors.ops.market_log import MarketLogs
 from mmactors.runtime import Actor, ThreadedRuntime, hosted
 from mmactors.units import Nanos
 
-WAIT_S = 20
+WAIT_S = patience(20)
 
 
 class Gateway(Actor):

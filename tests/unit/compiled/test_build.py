@@ -1,8 +1,6 @@
 """When a command is carried out by the compiled program, and what is said where there is none."""
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,20 +10,6 @@ from mmactors.cli import main as program
 from mmactors.compiled import build
 
 ROOT = Path(__file__).resolve().parents[3]
-RUNS = {
-    "core": ("--runtime", "core", "--session", "5M", "--sessions", "4"),
-    "core, all markets": ("--runtime", "core", "--sessions", "8"),
-    "actors": ("--runtime", "actors", "--session", "1M", "--sessions", "4"),
-    "actors, all feeds": ("--runtime", "actors", "--session", "1M", "--sessions", "3", "--feeds", "all"),
-    "actors, interleaved": ("--runtime", "actors", "--session", "1M", "--sessions", "3", "--interleaving", "5"),
-}
-NOT_COMPARED = {
-    "compiled",
-    "wall_seconds",
-    "cpu_seconds",
-    "virtual_seconds_per_second",
-    "virtual_seconds_per_cpu_second",
-}
 
 
 @pytest.fixture
@@ -41,39 +25,6 @@ def executed(monkeypatch):
     calls = []
     monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
     return calls
-
-
-def backtest(switch: str, *options: str) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-m", "mmactors", "backtest", "conf/sim.yaml", "--seed", "3", "--json", *options],
-        cwd=ROOT,
-        env={**os.environ, build.SWITCH: switch},
-        capture_output=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
-def test_the_compiled_program_does_exactly_the_same(options: tuple[str, ...]) -> None:
-    if build.place() is None:
-        pytest.skip("this source is not compiled (python -m mmactors compile)")
-    interpreted, machine_code = backtest("0", *options), backtest("1", *options)
-    assert (interpreted["compiled"], machine_code["compiled"]) == (False, True)
-    assert interpreted["orders_hash"]
-    differing = {key for key in interpreted.keys() | machine_code if interpreted.get(key) != machine_code.get(key)}
-    assert differing <= NOT_COMPARED
-
-
-@pytest.mark.e2e
-def test_it_decides_the_same_byte_for_byte(tmp_path) -> None:
-    if build.place() is None:
-        pytest.skip("this source is not compiled (python -m mmactors compile)")
-    for switch in "01":
-        backtest(switch, "--session", "1M", "--sessions", "2", "--events", str(tmp_path / switch))
-    assert len((tmp_path / "0").read_bytes()) > 10_000
-    assert (tmp_path / "0").read_bytes() == (tmp_path / "1").read_bytes()
 
 
 def test_where_nothing_is_compiled_a_command_is_carried_out_here(elsewhere, executed) -> None:
@@ -155,31 +106,3 @@ def test_without_a_c_compiler_it_says_so(elsewhere, monkeypatch, capsys) -> None
     monkeypatch.setattr(build.sysconfig, "get_config_var", lambda _name: "no-such-compiler -pthread")
     assert program.main(["compile"]) == 69
     assert "a C compiler is needed" in capsys.readouterr().err
-
-
-def test_what_the_compiler_refuses_is_said_in_one_line(elsewhere, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(build, "BUILD", "raise SystemExit('mmactors/core/desk.py:7: error: it is wrong')")
-    assert program.main(["compile"]) == 69
-    assert "mmactors/core/desk.py:7: error: it is wrong" in capsys.readouterr().err.splitlines()[-1]
-    assert build.place() is None
-
-
-def test_the_last_results_are_kept_and_older_ones_are_not(elsewhere, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(build, "BUILD", "")
-    for number in range(4):
-        old = elsewhere / f"{number:016x}"
-        old.mkdir(parents=True)
-        os.utime(old, (number, number))
-    assert program.main(["compile"]) == 0
-    assert capsys.readouterr().out == f"compiled: {elsewhere / build.digest()}\n"
-    assert sorted(path.name for path in elsewhere.iterdir()) == sorted([build.digest(), f"{2:016x}", f"{3:016x}"])
-    assert program.main(["compile"]) == 0
-    assert "compiling" not in capsys.readouterr().err
-
-
-def test_another_process_may_have_been_first(elsewhere, monkeypatch, capsys) -> None:
-    first = elsewhere / build.digest() / "mmactors"
-    monkeypatch.setattr(build, "BUILD", f"import os; os.makedirs({str(first)!r})")
-    assert program.main(["compile"]) == 0
-    assert capsys.readouterr().out == f"compiled: {first.parent}\n"
-    assert [path.name for path in elsewhere.iterdir()] == [build.digest()]

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 import pykka
 import pytest
+from patience import patience
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
@@ -45,16 +46,16 @@ def test_an_actor_calls_the_inbox_hook_once_and_its_ref_leads_there(runtime):
 def test_start_registers_the_actor_and_then_calls_the_start_hook(runtime):
     ref = Quiet.start(runtime, "a", 1)
     assert ref in pykka.ActorRegistry.get_all()
-    assert ref.ask("echo", timeout=10) == "echo"
-    assert ref.stop(timeout=10)
+    assert ref.ask("echo", timeout=patience(10)) == "echo"
+    assert ref.stop(timeout=patience(10))
 
 
 def test_a_ref_tells_through_the_mailbox_and_stops_at_once(runtime):
     runtime.spawn("a", Quiet)
     ref = runtime.directory.get("a").actor_ref
     ref.tell("hello")
-    assert ref.ask("echo", timeout=10) == "echo"
-    assert ref.stop(timeout=10) is True
+    assert ref.ask("echo", timeout=patience(10)) == "echo"
+    assert ref.stop(timeout=patience(10)) is True
 
 
 def test_a_stop_is_answered_once_on_end_has_run(runtime):
@@ -65,7 +66,7 @@ def test_a_stop_is_answered_once_on_end_has_run(runtime):
             ended.append(self.name)
 
     runtime.spawn("a", Ending)
-    assert runtime.directory.get("a").actor_ref.stop(timeout=10)
+    assert runtime.directory.get("a").actor_ref.stop(timeout=patience(10))
     assert ended == ["a"]
 
 
@@ -76,7 +77,7 @@ def test_a_ref_knows_by_the_stopped_event_that_its_actor_is_dead(runtime):
     assert not ref.is_alive()
     with pytest.raises(pykka.ActorDeadError):
         ref.tell("hello")
-    assert ref.stop(timeout=10) is False
+    assert ref.stop(timeout=patience(10)) is False
 
 
 def test_pykkas_own_loop_could_read_the_mailbox(runtime):
@@ -92,6 +93,6 @@ def test_pykkas_own_loop_could_read_the_mailbox(runtime):
 def test_stop_all_of_the_registry_reaches_our_actors(runtime):
     runtime.spawn("a", Quiet)
     runtime.spawn("b", Quiet)
-    pykka.ActorRegistry.stop_all(timeout=10)
+    pykka.ActorRegistry.stop_all(timeout=patience(10))
     runtime.stop_all()
     assert runtime.names() == []

@@ -5,6 +5,7 @@ import threading
 
 import pykka
 import pytest
+from patience import patience
 from pykka._envelope import Envelope
 
 from mmactors.messages import (
@@ -212,15 +213,15 @@ def test_a_waiting_thread_wakes_for_messages_timers_and_stop():
     thread = threading.Thread(target=take, daemon=True)
     thread.start()
     mailbox.post("message")
-    assert taken.get(timeout=5) == "message"
+    assert taken.get(timeout=patience(5)) == "message"
     mailbox.arm(Nanos(mailbox.clock.now() + MILLISECOND), "timer")
-    assert taken.get(timeout=5) == "timer"
+    assert taken.get(timeout=patience(5)) == "timer"
     mailbox.arm(Nanos(mailbox.clock.now() + 3600 * SECOND), "far off")
     mailbox.post("message")
-    assert taken.get(timeout=5) == "message"
+    assert taken.get(timeout=patience(5)) == "message"
     mailbox.request_stop()
-    assert taken.get(timeout=5) is STOP
-    thread.join(5)
+    assert taken.get(timeout=patience(5)) is STOP
+    thread.join(patience(5))
     assert not thread.is_alive()
 
 

@@ -2,8 +2,6 @@
 
 import io
 import logging
-import signal
-import subprocess
 import sys
 import threading
 import warnings
@@ -90,25 +88,3 @@ def test_warnings_are_passed_on(text):
         logging.captureWarnings(True)
         warnings.warn("deprecated thing", stacklevel=1)
     assert "deprecated thing" in text.getvalue()
-
-
-def test_a_signal_shows_what_every_thread_is_doing():
-    program = """
-import os, signal
-from mmactors.runtime import Actor, ThreadedRuntime
-from mmactors.runtime.thread_logging import dump_threads_on
-
-class Quiet(Actor):
-    def receive(self, message):
-        return message
-
-dump_threads_on(signal.SIGUSR1)
-runtime = ThreadedRuntime()
-runtime.spawn("a", Quiet)
-runtime.ask("a", "echo", 10)
-os.kill(os.getpid(), signal.SIGUSR1)
-"""
-    ended = subprocess.run([sys.executable, "-c", program], timeout=30, capture_output=True, text=True)
-    assert ended.returncode == 0
-    assert "in take" in ended.stderr
-    assert signal.SIGUSR1.name not in ended.stderr

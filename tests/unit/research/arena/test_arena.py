@@ -1,10 +1,6 @@
 """The arena: the same worlds for everybody, one ruler, paired differences; and the ruler against the venue's cash."""
 
-import json
 import math
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -14,6 +10,7 @@ from loguru import logger
 from scipy.special import stdtrit
 
 from mmactors.backtest.session_metrics import SessionFigures, mean_ci, student_t, summary
+from mmactors.cli.main import main
 from mmactors.config import load
 from mmactors.research.arena import arena, sensitivity
 from mmactors.research.arena.recorded_worlds import cut
@@ -94,13 +91,6 @@ def test_the_summary_by_hand():
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 10, 29, 30, 199, 1000, 4999])
 def test_students_t_is_the_usual_one(freedom):
     assert student_t(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=1e-12)
-
-
-def test_a_whole_arena_in_two_processes():
-    found = arena.run(load(CONF, ONE_MINUTE), ("ours", "v1"), 2, 7, processes=2)
-    assert found.complete
-    assert {name: len(played) for name, played in found.sessions.items()} == {"ours": 2, "v1": 2}
-    assert any(line.startswith("ours ") for line in found.lines())
 
 
 def recording(tmp_path, seconds):
@@ -188,23 +178,25 @@ def test_every_variant_has_a_row_for_every_entrant(monkeypatch):
     assert found.figures()["variants"]["no informed takers"]["changes"] == VARIANT
 
 
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mmactors", "arena", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=CONF.parents[1],
-        check=False,
-    )
+@pytest.fixture
+def command(capsys, monkeypatch):
+    monkeypatch.chdir(CONF.parents[1])
+
+    def made(*arguments):
+        return main(["arena", *arguments]), *capsys.readouterr()
+
+    return made
 
 
-def test_more_sessions_than_the_file_has_is_said_and_what_there_is_is_played(tmp_path):
+def test_more_sessions_than_the_file_has_is_said_and_what_there_is_is_played(command, tmp_path):
     saved = tmp_path / "a.arena"
     path = recording(tmp_path, 3600 + 130)
-    done = command("--prices", str(path), "--session", "1M", "--sessions", "9", "--only", "bands", "--save", str(saved))
-    assert done.returncode == 0
-    assert done.stderr == f"mmactors: {path}: 2 sessions of 1M can be played, not 9; these are\n"
-    assert "2 sessions of 1M each, recorded in prices.csv" in done.stdout
+    code, out, err = command(
+        "--prices", str(path), "--session", "1M", "--sessions", "9", "--only", "bands", "--save", str(saved)
+    )
+    assert code == 0
+    assert err == f"mmactors: {path}: 2 sessions of 1M can be played, not 9; these are\n"
+    assert "2 sessions of 1M each, recorded in prices.csv" in out
     read = arena.Arena.load(saved)
     assert [each.market for each in read.sessions["bands"]] == ["2026-05-28T21:30Z", "2026-05-28T21:31Z"]
     assert read.prices == "prices.csv"
@@ -221,28 +213,8 @@ def test_more_sessions_than_the_file_has_is_said_and_what_there_is_is_played(tmp
         (("--sensitivity", "--save", "x"), 64, "--save keeps one arena, and --sensitivity plays many"),
     ],
 )
-def test_bad_input_is_one_line(arguments, code, said):
-    done = command(*arguments)
-    assert done.returncode == code
-    assert done.stderr.startswith(f"mmactors: {said}")
-    assert done.stderr.count("\n") == 1
-
-
-def test_ctrl_c_tells_what_is_done():
-    command_line = [sys.executable, "-m", "mmactors", "arena", "--only", "bands", "--session", "1M"]
-    started = subprocess.Popen(
-        [*command_line, "--sessions", "9000", "--processes", "1", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=CONF.parents[1],
-    )
-    assert started.stderr is not None
-    assert "worlds played" in started.stderr.readline()
-    started.send_signal(signal.SIGINT)
-    told, complained = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert complained.startswith("mmactors: interrupted: ")
-    found = json.loads(told)
-    assert found["complete"] is False
-    assert found["table"]["bands"]["sessions"] >= 50
+def test_bad_input_is_one_line(command, arguments, code, said):
+    ended, _, err = command(*arguments)
+    assert ended == code
+    assert err.startswith(f"mmactors: {said}")
+    assert err.count("\n") == 1

@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -270,25 +268,19 @@ def test_our_price_is_no_worse_than_a_real_markets_mid():
         (["--sessions", "nowhere.parquet"], 66, "nowhere.parquet"),
     ],
 )
-def test_bad_arguments_get_one_line(arguments, code, said):
-    done = subprocess.run(
-        [sys.executable, "-m", "mmactors", "calibrate", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.returncode == code
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_bad_arguments_get_one_line(capsys, arguments, code, said):
+    assert main(["calibrate", *arguments]) == code
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
 
 
-def test_json_has_the_figures_by_name(tmp_path):
+def test_json_has_the_figures_by_name(capsys, tmp_path):
     path = tmp_path / "walk.csv"
     times_ms, prices = walk(9000)
     path.write_text("ts_ms,price\n" + "\n".join(f"{t},{p}" for t, p in zip(times_ms, prices, strict=True)))
-    command = [sys.executable, "-m", "mmactors", "calibrate", "--prices", str(path), "--session", "5M", "--json"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout)
+    assert main(["calibrate", "--prices", str(path), "--session", "5M", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
     assert {"log_loss", "brier", "z_rms", "sessions"} <= set(found["5M"]["estimators"]["default"])
 
 
