@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fake_server import Connection, FakeServer, eventually
+from patience import patience
 
 from mmactors.feeds.coinbase import COINBASE
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
@@ -142,7 +143,7 @@ def test_a_replacement_subscribes_too_and_a_heartbeat_makes_it_take_over(server:
     fresh = server.connection(1)
     assert fresh.next() == WANTED
     fresh.send(BEAT)
-    assert old.closed.wait(5)
+    assert old.closed.wait(patience(5))
     assert feed.of(FeedWentStale) == []
     assert len(feed.of(FeedConnected)) == 1
 

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from patience import patience
 from simulator_client import Peer, Scene, running
 
 from mmactors.config.schema import ExchangeConfig, ExchangesConfig
@@ -124,7 +125,7 @@ def test_basis_noise_and_outlier_are_the_exchange_s_own() -> None:
             assert await off_bp() == pytest.approx(50.0, abs=5)
             await s.rest("POST", "/simulator/feeds/coinbase", {"outlier_bp": 100, "for_ms": 300})
             assert any([await off_bp() == pytest.approx(150.5, abs=5) for _ in range(30)])
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(patience(5)):
                 while await off_bp() > 100:
                     pass
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+from patience import patience
 from simulator_client import Peer, running
 
 from mmactors.simulator.server.feed_socket import FeedLimits
@@ -115,7 +116,7 @@ def test_pings_are_sent_and_a_client_that_never_answers_is_cut() -> None:
             polite = await s.peer(f"/stream?streams={BOOK}")
             reading = asyncio.create_task(ticks(polite, 75))  # pongs are sent by reading
             pings = 0
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(patience(5.0)):
                 while (message := await mute.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PING):
                     if message.type is aiohttp.WSMsgType.PING:
                         pings += 1

@@ -6,7 +6,6 @@ Each is compared with a golden copy that was recorded before. How to record one 
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,15 +14,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import guarded
 import pykka
 import pytest
+from guarded import CONF, GOLDEN, ROOT, expect
 
 from mmactors.actors import addresses
 from mmactors.actors.journal import JournalRole
 from mmactors.backtest.actor_run import ActorRun
 from mmactors.backtest.environment import START_NS
 from mmactors.cli.main import main
-from mmactors.compiled import build
 from mmactors.config import load
 from mmactors.faults.links import FaultyFeed, FaultyLink
 from mmactors.faults.schedule import draw
@@ -36,8 +36,6 @@ from mmactors.runtime.actor import hosted
 from mmactors.simulator.venue.interventions import MarketIntervention
 from mmactors.simulator.venue.venue_log import VenueLog
 from mmactors.units import MILLISECOND
-from tests import guarded
-from tests.guarded import CONF, GOLDEN, ROOT, expect
 
 AVERAGED = "[{asset: BTC, duration: 1M, settlement: {type: avg, window_s: 40, tie: YES}, strike: avg}]"
 
@@ -52,11 +50,6 @@ BACKTESTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "actors interleaved": (("--session", "1M", "--sessions", "1", "--seed", "8", "--interleaving", "5"), {}),
 }
 
-LONG = {
-    "867b84d8edd08a424a43ad491cbfb260": ("core", "5M", "40", "11"),
-    "e59dcf24213bb759cf46123effd0b609": ("actors", "1M", "40", "5"),
-    "b19e7c86bb4b1065347d32551cc1ef00": ("core", "15M", "12", "3"),
-}
 """Orders of long runs by their hash: runtime, session, sessions, seed."""
 
 
@@ -103,26 +96,6 @@ def test_actors_are_told_the_same_in_the_same_order(capsys, monkeypatch):
     found = backtest(capsys, monkeypatch, *BACKTESTS["actors 1M"])
     assert found["trace_hash"]
     expect("trace: actors 1M", found["trace_hash"])
-
-
-@pytest.mark.e2e
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("orders", LONG)
-def test_the_compiled_program_gives_the_same_orders_in_long_runs(orders):
-    if build.place() is None:
-        pytest.skip("this source is not compiled (python -m mmactors compile)")
-    runtime, session, sessions, seed = LONG[orders]
-    options = ("--runtime", runtime, "--session", session, "--sessions", sessions, "--seed", seed)
-    done = subprocess.run(
-        [sys.executable, "-m", "mmactors", "backtest", str(CONF), "--json", *options],
-        cwd=ROOT,
-        env={**os.environ, build.SWITCH: "1"},
-        capture_output=True,
-        check=True,
-    )
-    found = json.loads(done.stdout)
-    assert found["compiled"]
-    assert found["orders_hash"] == orders
 
 
 def test_an_arena_gives_the_same_figures(capsys):

@@ -31,11 +31,11 @@ from mmactors.ops.retention import Retention
 from mmactors.runtime import Actor, hosted
 from mmactors.runtime.deterministic import DeterministicRuntime
 from mmactors.units import MILLISECOND, SECOND, Contracts, Micros, Nanos, Ticks
-from tests.unit.ops.test_journal import market
 
 START = Nanos(1_795_000_000 * SECOND)
 ID = "BTC-5M-X"
 MARKET = Market(ID, "BTC", 97_000.0, MarketStatus.OPEN, START, Nanos(START + 300 * SECOND))
+OTHER = Market("M", "BTC", 97_000.0, MarketStatus.OPEN, START, Nanos(START + 60 * SECOND))
 
 
 class Stage:
@@ -139,7 +139,7 @@ def test_market_logs_that_cannot_be_written_are_one_line_and_the_journal_goes_on
         ),
     )
     for second in range(1, 4):
-        runtime.tell(addresses.JOURNAL, MarketListed(market(10_000)))
+        runtime.tell(addresses.JOURNAL, MarketListed(OTHER))
         runtime.run_until(START + second * SECOND)
     logger.remove(sink)
     assert len([line for line in lines if "the markets' logs cannot be written" in line]) == 1
@@ -152,7 +152,7 @@ def test_old_runs_go_at_the_start_and_settled_markets_logs_ten_minutes_later(kee
     old = present.with_name("run-00001")
     old.mkdir()
     (old / "run.log").write_text("old")
-    stage.hear(MarketListed(MARKET), MarketListed(market(10_000)), seconds=0.2)
+    stage.hear(MarketListed(MARKET), MarketListed(OTHER), seconds=0.2)
     assert keeper.ended(within_s=10)
     assert not old.exists()
     stage.hear(MarketRetired(ID, 1), seconds=599)
@@ -161,7 +161,7 @@ def test_old_runs_go_at_the_start_and_settled_markets_logs_ten_minutes_later(kee
     assert {path.suffix for path in logs.iterdir() if path.stem == ID} == {".log", ".jsonl"}
     stage.hear(seconds=2)
     assert keeper.ended(within_s=10)
-    assert {path.stem for path in logs.iterdir()} == {market(10_000).id}
+    assert {path.stem for path in logs.iterdir()} == {OTHER.id}
     assert (present / "journal.sqlite").exists()
     assert (present / "events.mmlog").exists()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from guarded import event_log
 
 from mmactors.backtest import runner
 from mmactors.backtest.actor_run import ActorRun
@@ -20,7 +21,6 @@ from mmactors.messages import TradingState, TradingStateChanged
 from mmactors.ops.event_log import EventLog, EventLogReader, RecordedStep, decoded_answer
 from mmactors.replay import replay
 from mmactors.replay.what_if import contrast
-from tests.guarded import event_log
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "conf" / "sim.yaml"

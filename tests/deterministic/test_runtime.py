@@ -2,9 +2,6 @@
 
 import functools
 import itertools
-import os
-import subprocess
-import sys
 
 import pykka
 import pytest
@@ -337,36 +334,6 @@ def test_another_message_is_another_trace(make):
         runtime.run_until(START + 1)
         hashes.add(runtime.trace_hash())
     assert len(hashes) == 3
-
-
-def test_a_trace_does_not_depend_on_the_processes_hash_seed():
-    program = f"""
-from mmactors.messages import VenueConnected
-from mmactors.runtime import Actor
-from mmactors.runtime.deterministic import DeterministicRuntime
-
-class Quiet(Actor):
-    def receive(self, message):
-        pass
-
-runtime = DeterministicRuntime({START})
-runtime.spawn("a", Quiet)
-runtime.tell("a", VenueConnected("acc", "s", frozenset("abcdefgh"), 1.0, 2.0, None, 0))
-runtime.run_until({START + 1})
-print(runtime.trace_hash())
-"""
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        ).stdout
-        for seed in (1, 2)
-    }
-    assert len(hashes) == 1
 
 
 def test_the_observer_sees_every_message_after_it_was_handled(make):

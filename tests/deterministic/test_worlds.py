@@ -3,8 +3,6 @@
 import csv
 import json
 import math
-import os
-import signal
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -41,29 +39,6 @@ def config(seed: int = 11, **more: str) -> Config:
     return load(CONF, environ | {f"MM__{key}": value for key, value in more.items()})
 
 
-def told(found: runner.Backtest) -> dict[str, object]:
-    """All that does not depend on the machine."""
-    figures = {**found.figures(), "rows": found.rows(), "reports": found.reports}
-    for name in ("processes", "wall_seconds", "cpu_seconds"):
-        del figures[name]
-    return {name: value for name, value in figures.items() if not name.startswith("virtual_seconds_per")}
-
-
-def test_it_is_the_same_backtest_however_many_play_it(small_worlds):
-    runs = [
-        runner.run(config(), 3, runtime=runtime, processes=processes)
-        for runtime, processes in (("core", 1), ("core", 2), ("actors", 2))
-    ]
-    assert [run.processes for run in runs] == [1, 2, 2]
-    core, again, actors = map(told, runs)
-    assert core == again
-    assert core["worlds"] == core["sessions"] == 3
-    assert core.pop("trace_hash") == "" != actors.pop("trace_hash")
-    assert core.pop("runtime") != actors.pop("runtime")
-    assert core == actors
-    assert runs[0].clean
-
-
 def test_the_first_world_is_a_short_run_and_the_others_are_others(small_worlds):
     long, short = (runner.run(config(), sessions, runtime="core", processes=1) for sessions in (2, 1))
     assert long.worlds[0].orders_hash == short.orders_hash != long.worlds[1].orders_hash
@@ -87,26 +62,6 @@ def test_an_interleaving_is_of_one_world(small_worlds):
     found = runner.run(config(), 2, interleaving=3)
     assert [len(world.reports) for world in found.worlds] == [2]
     assert found.complete
-
-
-def test_an_interrupted_backtest_tells_what_is_settled():
-    lines = []
-
-    def interrupt(line: str) -> None:
-        lines.append(line)
-        if len(lines) == 12:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(runner, "REPORT_EVERY_S", 0.0)
-            found = runner.run(config(), 30, runtime="core", progress=interrupt)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert not found.complete
-    assert len(found.reports) == 1
-    assert "ended early" in "\n".join(found.lines())
 
 
 def test_recorded_prices_are_played_to_their_end_and_say_so(tmp_path):

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-from tests.contract.fake_server import FakeServer
-from tests.e2e.conftest import ROOT, Desktop, eventually
+from desktop import ROOT, Desktop, eventually
+from fake_server import FakeServer
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -81,7 +81,7 @@ class Exchange(FakeServer):
 
     def __exit__(self, *args: object) -> None:
         self._ended.set()
-        self._talker.join(10)
+        self._talker.join(patience(10))
         super().__exit__(*args)
 
     def _talk(self) -> None:
@@ -231,7 +231,7 @@ def test_a_terminal_that_goes_away_ends_the_run_in_order_and_not_before_its_sign
         eventually(lambda: any(quotes(desktop)) if list(desktop.folder.glob("var/bad/run-*/markets/*")) else False, 10)
         assert program.poll() is None
         program.send_signal(signal.SIGHUP)
-        assert program.wait(10) == 0, errors.read_text()
+        assert program.wait(patience(10)) == 0, errors.read_text()
     finally:
         program.kill()
         program.wait()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +25,7 @@ def command(*args: object, cwd: Path = ROOT, **environ: str) -> subprocess.Compl
         env={**clean, "PYTHONPATH": str(ROOT), **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
     assert "Traceback" not in done.stderr
     assert JWT not in done.stderr + done.stdout

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 from mmactors.messages import Market, MarketListed, MarketStatus, OrderFilled, Outcome
 from mmactors.ops.market_log import MarketLogs
@@ -43,7 +44,7 @@ def inspect(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
 
 
@@ -86,6 +87,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(instance):
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import ROOT, eventually
+from desktop import ROOT, eventually
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
 
 def mmactors(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mmactors", *args], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "mmactors", *args], cwd=ROOT, capture_output=True, text=True, timeout=patience(60)
     )
 
 

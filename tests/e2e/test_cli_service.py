@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from patience import patience
 
 from mmactors.config import Config
 
@@ -30,7 +31,7 @@ def unit(tmp_path):
 
 
 def analyze(*args: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemd-analyze", *map(str, args)], capture_output=True, text=True, timeout=60)
+    return subprocess.run(["systemd-analyze", *map(str, args)], capture_output=True, text=True, timeout=patience(60))
 
 
 def test_systemd_has_nothing_to_say_against_the_unit(unit):

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desktop import Desktop, Program, eventually
+from fake_server import Connection, FakeServer
+from patience import patience
 
 from mmactors.venue.degen.capabilities import EVERYTHING
-from tests.contract.fake_server import Connection, FakeServer
-from tests.e2e.conftest import Desktop, Program, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +75,7 @@ class Venue(FakeServer):
 
     def __exit__(self, *args: object) -> None:
         self._ended.set()
-        self._feed.join(5)
+        self._feed.join(patience(5))
         super().__exit__(*args)
 
     def _tick(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +75,7 @@ def test_a_real_environment_from_half_a_one(tmp_path):
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         environ = {**os.environ, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
-        return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100)
+        return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=patience(100))
 
     done = run(sys.executable, str(clone / "install.py"))
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -114,7 +115,12 @@ def installed(tmp_path_factory):
 def of_wheel(site: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(site), "MM__simulator__port": "0", "MMACTORS_COMPILED": "0"}
     return subprocess.run(
-        [sys.executable, "-m", "mmactors", *args], cwd=cwd, env=environ, capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "mmactors", *args],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=patience(100),
     )
 
 

@@ -8,8 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import Desktop, eventually
+from desktop import Desktop, eventually
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +49,7 @@ def rows(database: Path, query: str) -> list[tuple]:
 def correct(port: int, market: str, outcome: str) -> None:
     body = json.dumps({"kind": "correct", "outcome": outcome}).encode()
     where = f"http://127.0.0.1:{port}/simulator/markets/{market}"
-    urllib.request.urlopen(urllib.request.Request(where, body, method="POST"), timeout=5).close()
+    urllib.request.urlopen(urllib.request.Request(where, body, method="POST"), timeout=patience(5)).close()
 
 
 def test_pairs_are_merged_and_a_correction_after_a_restart_is_in_the_journal(desktop: Desktop) -> None:

@@ -5,9 +5,8 @@ import re
 import signal
 
 import pytest
-
-from tests.contract.fake_server import FakeServer
-from tests.e2e.conftest import Desktop, Program, eventually
+from desktop import Desktop, Program, eventually
+from fake_server import FakeServer
 
 pytestmark = pytest.mark.e2e
 

@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
+import guarded
 import pytest
-
-from tests import guarded
-from tests.e2e.conftest import Desktop
-from tests.guarded import expect, known, within
+from desktop import Desktop
+from guarded import expect, known, within
 
 pytestmark = pytest.mark.e2e
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-
-from tests.contract.fake_server import FakeServer
-from tests.e2e.conftest import Desktop
+from desktop import Desktop
+from fake_server import FakeServer
+from patience import patience
 
 pytestmark = [pytest.mark.e2e, pytest.mark.recorded]
 
@@ -48,7 +48,7 @@ def exchange(frames: list[tuple[int, bytes]]) -> Iterator[FakeServer]:
             yield server
         finally:
             ended.set()
-            thread.join(5)
+            thread.join(patience(5))
 
 
 def middles(frames: list[tuple[int, bytes]]) -> Iterator[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import browser
 import pytest
+from patience import patience
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(patience(500))]
 
 ROOT = Path(__file__).parents[2]
 WIDTHS = {"desk": 1200, "phone": browser.PHONE_WIDTH}
@@ -39,7 +40,7 @@ def page(tmp_path_factory):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=patience(200),
         )
         assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(out / "report.html")

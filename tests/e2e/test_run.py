@@ -12,9 +12,10 @@ from pathlib import Path
 import jwt
 import pytest
 import requests
+from desktop import Desktop, eventually
+from patience import patience
 
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
-from tests.e2e.conftest import Desktop, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +45,7 @@ def children_of(pid: int) -> list[int]:
 def resting(port: str) -> int:
     token = jwt.encode({"sub": "mmactors", "exp": 4_000_000_000}, DEVELOPMENT_SECRET, algorithm="HS256")
     url = f"http://127.0.0.1:{port}/orders?status=OPEN"
-    return len(requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5).json()["orders"])
+    return len(requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=patience(5)).json()["orders"])
 
 
 def test_a_session_is_traded_from_tick_to_settlement_and_the_ledger_matches(desktop: Desktop) -> None:

@@ -1,8 +1,7 @@
 """The whole program over TLS, and at a venue that takes orders over REST only."""
 
 import pytest
-
-from tests.e2e.conftest import Desktop
+from desktop import Desktop
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import jwt
 import pytest
+from desktop import Desktop, Program, eventually
 
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
-from tests.e2e.conftest import Desktop, Program, eventually
 
 pytestmark = pytest.mark.e2e
 

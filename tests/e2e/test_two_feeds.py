@@ -8,8 +8,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-
-from tests.e2e.conftest import Desktop, eventually
+from desktop import Desktop, eventually
+from patience import patience
 
 pytestmark = pytest.mark.e2e
 
@@ -34,7 +34,7 @@ def switch(port: int, source: str, **wish: object) -> int:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/simulator/feeds/{source}", json.dumps(wish).encode(), method="POST"
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=patience(5)) as answer:
         return int(json.load(answer)["at"])
 
 

@@ -6,6 +6,7 @@ program's ledger but the messages.
 
 from dataclasses import replace
 
+from depth import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -34,7 +35,6 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import SECOND, Contracts, Micros, Nanos, nanos
-from tests.depth import examples
 
 DOLLAR = 1_000_000
 START = 1_800_000_000 * SECOND

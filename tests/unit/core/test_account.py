@@ -1,13 +1,13 @@
 """The account's ledger: exact integers, each fill once, settlement in every order."""
 
 import pytest
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.ledger.account import Account
 from mmactors.messages import Market, MarketStatus, OrderFilled, Outcome, Resolution, VenuePosition
 from mmactors.units import DOLLAR, Contracts, Micros, Nanos, Ticks, micros, nanos
-from tests.depth import examples
 
 MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(0), nanos(300))
 YES, NO = Outcome.YES, Outcome.NO

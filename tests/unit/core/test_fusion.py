@@ -5,6 +5,7 @@ import math
 import random
 
 import pytest
+from depth import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from mmactors.core.reference.lead_lag import LeadLag
 from mmactors.core.reference.reference import Reference
 from mmactors.messages import FeedWentStale, IndexSettled, ReferenceLost, ReferenceMoved, SpotTicked
 from mmactors.units import MILLISECOND, SECOND, Nanos, nanos
-from tests.depth import examples
 
 START = nanos(1_700_000_000)
 PRICE = 97_000.0

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,6 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
-from tests.depth import examples
 
 START = 1_800_000_000 * SECOND
 STRIKE = 97_000.0

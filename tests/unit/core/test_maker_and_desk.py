@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import replace
 
+from depth import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from venue_model import VenueModel
@@ -40,7 +41,6 @@ from mmactors.messages import (
     VenueStatus,
 )
 from mmactors.units import MILLISECOND, SECOND, Contracts, Nanos, nanos
-from tests.depth import examples
 
 START = 1_800_000_000 * SECOND
 MARKET = Market("m", "BTC", 97_000.0, MarketStatus.OPEN, Nanos(START), Nanos(START + 300 * SECOND))

@@ -1,6 +1,7 @@
 """The order table under any order of events, and the diff that turns a ladder into few messages."""
 
 import pytest
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -21,7 +22,6 @@ from mmactors.messages import (
     ReplaceOrder,
 )
 from mmactors.units import Contracts, Micros, Nanos, Ticks
-from tests.depth import examples
 
 M = "m"
 

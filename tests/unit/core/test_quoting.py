@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
+from depth import examples
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from mmactors.core.quoting.ladder_cache import LadderCache
 from mmactors.core.quoting.schedule import Phase
 from mmactors.messages import Market, MarketStatus, Outcome, SettlementRule
 from mmactors.units import SECOND, YEAR_S, Contracts, Micros, Nanos, Ticks, micros, nanos
-from tests.depth import examples
 
 STRIKE = 97_000.0
 MARKET = Market("m", "BTC", STRIKE, MarketStatus.OPEN, Nanos(0), nanos(300))

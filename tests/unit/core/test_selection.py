@@ -3,11 +3,11 @@
 import random
 from dataclasses import replace
 
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmactors.core.universe.selection import MIN_F, Candidate, select
-from tests.depth import examples
 
 
 def test_seed_defect_07_selection_scores_before_cutting():

@@ -6,15 +6,16 @@ import time
 import pytest
 from loguru import logger
 
-from mmactors.messages import MarketListed, MarketRetired
+from mmactors.messages import Market, MarketListed, MarketRetired, MarketStatus
 from mmactors.ops import market_log_table
 from mmactors.ops.event_log import EVENTS, EventLogError, EventLogReader
 from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import EVERY_NS, Retention
-from mmactors.units import MILLISECOND, Nanos
-from tests.unit.ops.test_market_log import ID, NOW, market
+from mmactors.units import MILLISECOND, SECOND, Nanos
 
 MB = 1_000_000
+NOW = Nanos(1_795_000_000 * SECOND)
+ID = "BTC-5M-20261122T1405Z"
 
 
 def fill(path, size_mb):
@@ -198,7 +199,8 @@ def test_it_is_done_at_once_and_every_ten_minutes_beside_the_caller(instance):
 def test_a_settled_market_is_one_whose_logs_are_closed(tmp_path):
     logs = MarketLogs(tmp_path / "run-00012" / "markets", 12)
     for name in (ID, "ETH.1"):
-        logs.write(MarketListed(market(name)), NOW)
+        market = Market(name, "BTC", 97_000.0, MarketStatus.OPEN, NOW, Nanos(NOW + 300 * SECOND))
+        logs.write(MarketListed(market), NOW)
     assert logs.closed() == frozenset()
     logs.write(MarketRetired("ETH.1", 1), NOW)
     assert logs.closed() == {"ETH%2E1"}

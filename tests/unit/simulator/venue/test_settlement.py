@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from depth import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from venue_fixture import CENT, MARKET, T0, Trading, refusal
@@ -11,7 +12,6 @@ from mmactors.simulator.venue.ledger import LIVE
 from mmactors.simulator.venue.market import Resolution
 from mmactors.simulator.venue.matching import RefusalError
 from mmactors.units import DOLLAR
-from tests.depth import examples
 
 
 @pytest.fixture
