@@ -124,11 +124,9 @@ class EventLoop:
 
     def _finish_turn(self) -> None:
         """Pass on what the turn told last, and what is told last of that, for as long as it is next anyway."""
-        mailbox = self._last_to
-        while mailbox is not None:
-            self._last_to = None
+        while self._last_to is not None:
+            mailbox, self._last_to = self._last_to, None
             mailbox.post_last(self._last)
-            mailbox = self._last_to
 
     def _post_last(self) -> None:
         """What was told so far comes before what is about to happen."""
