@@ -22,7 +22,7 @@ def asset_of(symbol: str) -> str | None:
 
 
 def product_of(symbol: str) -> str | None:
-    """Return the Coinbase product of a symbol (btc-usd or btcusd: BTC-USD), None if it is not priced in dollars."""
+    """Return a symbol with its dash (btc-usd or btcusd: BTC-USD), None if it is not priced in dollars."""
     match = _SYMBOL.fullmatch(symbol.lower().replace("-", "", 1))
     return f"{match[1]}-{match[2]}".upper() if match else None
 
