@@ -23,10 +23,10 @@ REASON = "Long because"
 CIRCLES: set[str] = set()
 """Rooms that still have a circle; one that has none any more must leave this list."""
 
-LONG: set[str] = set()
+LONG = {"mmactors.config.schema"}
 """Modules that are long and do not say why yet; one that is short or says why must leave this list."""
 
-GRAPH = grimp.build_graph("mmactors")
+GRAPH = grimp.build_graph("mmactors", exclude_type_checking_imports=True)
 PACKAGES = {module for module in GRAPH.modules if (ROOT.parent / module.replace(".", "/")).is_dir()}
 ROOMS: dict[str, set[str]] = defaultdict(set)
 for each in GRAPH.modules - PACKAGES:
