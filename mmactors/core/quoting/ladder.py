@@ -29,13 +29,11 @@ _HAIR = 1e-11
 _LEAST_TAU_S = 1e-3
 """d2 is given as of this much time left when there is less."""
 
-
 Level = tuple[Ticks, Contracts]
 
 
-@dataclass(
-    slots=True
-)  # not frozen, as what follows: one is made at every evaluation, and freezing costs the most of it
+# Not frozen, as what follows: one is made at every evaluation, and freezing costs the most of it.
+@dataclass(slots=True)
 class QuoteInputs:
     """What a ladder is made from.
 
