@@ -55,6 +55,8 @@ def spelled_out(source: str, bases: Iterable[str] = ()) -> str:
             if options is not None:
                 lines[end:end] = _initialised(node)
                 lines[decorator.lineno - 1] = f"@dataclass({options})"
+                rest = slice(decorator.lineno, decorator.end_lineno)
+                lines[rest] = [""] * len(lines[rest])
     first = min((node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)), default=1)
     if open_to:
         lines.insert(first - 1, "from mypy_extensions import mypyc_attr")

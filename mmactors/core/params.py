@@ -97,7 +97,7 @@ class InventoryParams:
         lean_early, lean_late: dollars by which the ladder leans at full position, early (f >= .75) and late (f <= .60).
         give: dollars beyond the fair value that the reducing side may give away, late.
         give_full: how much more it may at full position; in proportion below.
-        late_room: share of max_position left as room at f <= .20.
+        late_room: share of max_position that is the position limit at f <= .20.
         close_threshold_s, close_fraction: all is cancelled at min(threshold, max(1 s, fraction * duration)) left.
         reduce_only_f: from here on only the side that cuts |net| is quoted, at most |net| of it.
         dead_f, dead_d2: from f <= dead_f with |d2| >= dead_d2 the losing outcome gets no bids.

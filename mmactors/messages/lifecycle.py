@@ -33,17 +33,17 @@ class MarketHydrated:
 
 @value
 class TimePassed:
-    """A timer fired: look at the clock (an actor -> itself)."""
+    """A timer fired: read the clock (an actor -> itself)."""
 
 
 @value
 class RequoteDue:
-    """Look at the ladder again, once everything already known is in (a market actor -> itself)."""
+    """Evaluate the ladder again, once everything already known is in (a market actor -> itself)."""
 
 
 @value
 class MarketRetired:
-    """A market actor is done: nothing rests, nothing is owed (market -> supervisor)."""
+    """A market actor is done: nothing rests, no fill is missing (market -> supervisor)."""
 
     market: str
     incarnation: int
@@ -61,7 +61,7 @@ class MakerStarted:
 
 @value
 class MakerStep:
-    """What a Maker was told, when, and its answer; `commands` is None if it died of it."""
+    """What a Maker received, when, and its answer; `commands` is None if it died of it."""
 
     at_ns: Nanos
     event: object
@@ -88,7 +88,7 @@ class ActorReady:
 
 @value
 class ActorDied:
-    """An actor has ended; `error` is None if it was told to."""
+    """An actor has ended; `error` is None if it was asked to."""
 
     name: str
     incarnation: int

@@ -28,7 +28,7 @@ class Resolution(StrEnum):
 
 
 class MarketStatus(StrEnum):
-    """A market's life as the venue tells it."""
+    """A market's life as the venue reports it."""
 
     PENDING = "PENDING"
     OPEN = "OPEN"
@@ -39,7 +39,7 @@ class MarketStatus(StrEnum):
 
 @value
 class SettlementRule:
-    """What decides a market: the last print, or an average of one-second prints over `window_s` ending at expiry."""
+    """What decides a market: the last print, or the mean of one-second fixings over `window_s` ending at expiry."""
 
     kind: Literal["spot", "avg"] = "spot"
     window_s: int = 0
@@ -47,7 +47,7 @@ class SettlementRule:
 
     @property
     def fixings(self) -> int:
-        """How many prints' mean decides; 0 if the last one does."""
+        """How many one-second fixings' mean decides; 0 if the last print does."""
         return self.window_s if self.kind == "avg" else 0
 
 

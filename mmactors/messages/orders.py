@@ -147,7 +147,7 @@ class OrderUnknown:
 
 @value
 class OrderCancelled:
-    """The order is gone. `filled` is the venue's word on how much of it traded; fills still missing are owed. Final."""
+    """The order is gone. `filled` is the venue's word on how much of it traded; the rest are missing fills. Final."""
 
     market: str
     client_id: str
@@ -157,7 +157,7 @@ class OrderCancelled:
 
 @value
 class OrderFilled:
-    """Some of an order traded. Told once per `fill_id`. Price and outcome are those of *our* order.
+    """Some of an order traded. Reported once per `fill_id`. Price and outcome are those of *our* order.
 
     `filled_total` counts all of the order's fills so far; `fee_micros` is negative for a rebate.
     """

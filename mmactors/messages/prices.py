@@ -8,7 +8,7 @@ from mmactors.value import value
 
 @value
 class SpotTicked:
-    """A price source said something about an asset: a book's middle, or a trade's price.
+    """A price source reported an asset's price: a book's middle, or a trade's price.
 
     `event_ns` is the exchange's own time where the frame carries one.
     """

@@ -87,7 +87,7 @@ class AssetExposed:
 
 @value
 class SessionReport:
-    """One session, told once it is settled (market -> journal). Shares and probabilities in 0..1, NaN if not known."""
+    """One session, reported when settled (market -> journal). Shares and probabilities in 0..1, NaN if not known."""
 
     market: str
     asset: str

@@ -141,7 +141,7 @@ class AccountReported:
 
 @value
 class MergeReported:
-    """The answer to a `MergePairs`; what it did to the account is told by the user stream."""
+    """The answer to a `MergePairs`; what it did to the account is reported by the user stream."""
 
     market: str
     error: str | None

@@ -81,7 +81,7 @@ OVERDUE_NS = Nanos(3 * SECOND)
 """A market not known to be resolved so long after its end is asked about, as often: its word may have been missed."""
 
 GIVEN_UP_NS = Nanos(120 * SECOND)
-"""So long after its end that is told to the operator, once, and asked about every minute only."""
+"""So long after its end that is reported to the operator, once, and asked about every minute only."""
 
 GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
 
@@ -94,7 +94,7 @@ class OrderDesk:
 
     Args:
         params_of: the parameters of a market.
-        prefix: what client ids of this run begin with; other orders found resting are strangers and are cancelled.
+        prefix: what client ids of this run begin with; other orders found resting are foreign and are cancelled.
         ack_timeout_ns: after this long without an answer an order is unknown.
         merge_below: with less free cash than this (micro-dollars) pairs are turned back into cash where the venue can.
     """
@@ -124,7 +124,7 @@ class OrderDesk:
         self._admission = Admission(params_of, self.portfolio, self.entry, self.counters)
         self._incarnations: dict[str, int] = {}
         self._last_heartbeat_ns: dict[str, Nanos] = {}
-        self._waiting: dict[str, None] = {}  # market actors that began and are not told yet where they stand
+        self._waiting: dict[str, None] = {}  # market actors that began and do not know yet where they stand
         self._posts_only = True
         self._books_due: dict[str, int] = {}  # by market, when to begin to follow its book, on the venue's clock
         self._risk_heartbeat_ns = Nanos(0)
@@ -163,7 +163,7 @@ class OrderDesk:
         for holding in orphaned:
             self._recovery.restore(holding)
 
-    # --- what the program tells -------------------------------------------------------------------
+    # --- what the program sends -------------------------------------------------------------------
 
     def tell(self, message: object, now: Nanos) -> Step:
         """Take in one message of the program's own actors."""
@@ -231,19 +231,13 @@ class OrderDesk:
                 step.requests.append(FetchMarkets("RESOLVED"))
             if self._recovery:
                 self._recovery.check(self._unresolved, now, step)
-        if (
-            self.account.cash_micros != self._published_cash
-            and self.account.cash_micros < self._merge_below
-            and self.synced
-        ):
+        cash = self.account.cash_micros
+        if cash != self._published_cash and cash < self._merge_below and self.synced:
             self._publish_status(step)  # short of cash, ladders must be cut to what there is
         if self._can_merge and self.synced and not self._stopping and now >= self._merge_again_ns:
             self._merge(now, step)
-        if (
-            self._cancel_all_at is not None
-            and now - self._cancel_all_at > self.ack_timeout_ns
-            and not self._stop_reported
-        ):
+        at = self._cancel_all_at
+        if at is not None and now - at > self.ack_timeout_ns and not self._stop_reported:
             self._cancel_everything(now, step)
         if self._stop_acked and not self._stop_reported and len(self.table) == 0:
             self._stop_reported = True
@@ -381,7 +375,7 @@ class OrderDesk:
     def _overdue(self, now: Nanos, step: Step) -> bool:
         """Whether to ask for a market whose end has passed without a word on how: snapshots leave out what is resolved.
 
-        One that is long overdue is told, once.
+        One that is long overdue is reported, once.
         """
         ask, patient = False, now - self._markets_asked_ns < GIVEN_UP_ASK_NS
         for market in self._unresolved.values():
@@ -416,10 +410,8 @@ class OrderDesk:
             for place in intent.places:
                 step.events.append(OrderDenied(intent.market, place.client_id, "market", "the venue lists none such"))
             return
-        heartbeat_age_ns = now - self._risk_heartbeat_ns
-        conditions = Conditions(
-            now, self.offset_ns, self.state, heartbeat_age_ns, self.synced, self.blocked.get(market.asset, 0)
-        )
+        age_ns, blocked = now - self._risk_heartbeat_ns, self.blocked.get(market.asset, 0)
+        conditions = Conditions(now, self.offset_ns, self.state, age_ns, self.synced, blocked)
         self._admission.admit(intent, market, conditions, step)
 
     def _adding_to(self, asset: str, direction: int) -> list[WorkingOrder]:

@@ -30,7 +30,7 @@ CANCEL_RESERVE = 0.2
 
 @dataclass(slots=True)
 class Step:
-    """What one step of the desk asks of the venue and tells the program."""
+    """What one step of the desk asks of the venue and reports to the program."""
 
     requests: list[VenueRequest] = field(default_factory=list)
     events: list[object] = field(default_factory=list)

@@ -45,7 +45,7 @@ class Portfolio:
     Attributes:
         account: cash and positions.
         table: every order that may still fill.
-        markets: the markets that the venue has told of.
+        markets: the markets that the venue has reported.
         worst_losses: of every market not settled, the most it can lose if any subset of its live orders fills, in
             micro-dollars.
     """

@@ -37,10 +37,10 @@ from mmactors.messages import (
 from mmactors.units import SECOND, Contracts, Micros, Nanos, Ticks
 
 ASK_AGAIN_NS = Nanos(2 * SECOND)
-"""How long an unknown order, or a fill that is owed, waits before it is asked about again."""
+"""How long an unknown order, or a missing fill, waits before it is asked about again."""
 
 MOST_QUERIES = 2
-"""Asked about so often without an answer, an order in doubt is cancelled as well: the session may stand while REST is
+"""Queried so often without an answer, an unconfirmed order is cancelled as well: the session may stand while REST is
 away, and what nobody can move rests at a price of long ago."""
 
 LIVE = ("OPEN", "PARTIAL")
@@ -53,7 +53,7 @@ class Reconciliation:
     Args:
         portfolio: what is kept in step.
         entry: the way out, to cancel by.
-        prefix: what client ids of this run begin with; other orders found resting are strangers and are cancelled.
+        prefix: what client ids of this run begin with; other orders found resting are foreign and are cancelled.
         ack_timeout_ns: after this long without an answer an order is unknown.
         counters: where what is odd is counted.
 
@@ -79,7 +79,7 @@ class Reconciliation:
         self._ack_timeout_ns = ack_timeout_ns
         self._counters = counters
         self._adopted = False
-        self._held: tuple[int, VenuePosition] | None = None  # what a snapshot says is held where a merge is in doubt
+        self._held: tuple[int, VenuePosition] | None = None  # what a snapshot says is held where a merge is unconfirmed
         self._since_held: Counter[Outcome] = Counter()  # contracts bought there after it
         self._missing: frozenset[str] | None = None  # rested, but not in the snapshot: gone once the fills are in
         self._foreign: dict[str, int] = {}  # not placed by us; their fills up to this seq are counted in `filled`
@@ -120,7 +120,7 @@ class Reconciliation:
     # --- the account as a whole -------------------------------------------------------------------
 
     def snapshot(self, snapshot: AccountSnapshot, now: Nanos, step: Step) -> None:
-        """Compare the orders with the venue's; the first snapshot also tells cash and positions."""
+        """Compare the orders with the venue's; the first snapshot also brings cash and positions."""
         if not self._adopted:
             self._adopted = True
             self.seq = self.start_seq = snapshot.seq
@@ -281,9 +281,9 @@ class Reconciliation:
     # --- what is not answered ---------------------------------------------------------------------
 
     def requery(self, order: WorkingOrder, now: Nanos, step: Step, *, ask: bool) -> None:
-        """Doubt an order that went unanswered; ask again about one in doubt, if `ask`, and in the end cancel it."""
+        """Take an order that went unanswered as unconfirmed; query one again, if `ask`, and in the end cancel it."""
         waited = now - order.since_ns
-        if order.final:  # it is owed fills, see `requery_fills`
+        if order.final:  # its fills are missing, see `requery_fills`
             return
         if order.unknown:
             if ask and waited > ASK_AGAIN_NS:
@@ -294,7 +294,7 @@ class Reconciliation:
             self._mark_unconfirmed(order, "no answer", now, step)
 
     def requery_fills(self, now: Nanos, step: Step, *, missing_fills: bool) -> None:
-        """Ask again for fills that a finished order is owed, or that keep us out of step."""
+        """Ask again for the missing fills of a finished order, or for those that keep us out of step."""
         behind = self.connected and self._missing is not None
         if (missing_fills or behind) and now - self._fills_asked_ns > ASK_AGAIN_NS:
             self._ask_fills(now, step)

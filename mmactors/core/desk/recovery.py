@@ -1,4 +1,4 @@
-"""The past: markets that earlier runs traded and whose end none of them saw, until each is settled or told of.
+"""Recovery: markets that earlier runs traded and whose end none of them saw, until each is settled or reported.
 
 Owns what is known of them: the journal's fills, those that the venue has beside them, and how they ended. Their money
 has moved before this run began, so it books none of it; it says what to write down. It knows no clock and no order.
@@ -28,10 +28,10 @@ from mmactors.messages import (
 from mmactors.units import SECOND, Contracts, Micros, Nanos
 
 ASK_AGAIN_NS = Nanos(3 * SECOND)
-"""How often the venue is asked about what it has not told, ..."""
+"""How often the venue is asked about what it has not reported, ..."""
 
 GIVEN_UP_NS = Nanos(30 * SECOND)
-"""... for so long; then that is told to the operator, once, and asked about every minute only."""
+"""... for so long; then that is reported to the operator, once, and asked about every minute only."""
 
 GIVEN_UP_ASK_NS = Nanos(60 * SECOND)
 

@@ -1,4 +1,4 @@
-"""A standstill: orders go out, and none is taken. It finds the words for whoever must be told, and decides nothing.
+"""A stall: orders go out, and none is taken. It finds the words for the operator, and decides nothing.
 
 A market's ladder says what is wanted; that nothing of it rests is seen where all orders pass, and nowhere else. It
 knows neither the venue nor the gate, only what became of orders.
@@ -11,7 +11,7 @@ from mmactors.units import SECOND, Nanos
 
 REPORT_AFTER_NS = Nanos(10 * SECOND)
 FEWEST = 10
-"""Refusals: fewer may be one market that has reached its room."""
+"""Refusals: fewer may be one market that has reached its position limit."""
 
 
 class StallDetector:
@@ -36,7 +36,7 @@ class StallDetector:
                 self._refused(f"their fate is unknown: {event.reason}", now)
 
     def evaluate(self, now: Nanos) -> str | None:
-        """Return what is to be told, once for each standstill and once for its end; mostly nothing is."""
+        """Return what is to be reported, once for each stall and once for its end; mostly nothing is."""
         if self._since_ns is None:
             reported, self._reported = self._reported, False
             return "orders are taken again" if reported else None

@@ -108,7 +108,7 @@ class Inventory:
         return self._pnl(self.yes * yes_pays + self.no * (DOLLAR - yes_pays))
 
     def settle(self, resolution: Resolution) -> Micros:
-        """Settle the market and return the session's total P&L; the same again, however often it is told.
+        """Settle the market and return the session's total P&L; the same again, however often it is settled.
 
         After a late fill or a corrected resolution, a further call gives the new total.
         """

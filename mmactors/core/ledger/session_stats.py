@@ -68,7 +68,7 @@ class SessionRecord:
     counted_ns: int = 0
 
     def count_time(self, now: Nanos, running: bool, two_sided: bool) -> None:
-        """Count the time since the last look, if the session runs, as two-sided if both sides rest now."""
+        """Count the time since the last event, if the session runs, as two-sided if both sides rest now."""
         since = now - self.counted_ns
         if running and since > 0 and self.counted_ns:
             self.open_ns += since

@@ -39,7 +39,7 @@ def diff(ladder: Sequence[WorkingOrder], levels: Sequence[tuple[Ticks, Contracts
     """Find the fewest messages that take one side of the book to `levels`.
 
     Args:
-        ladder: the side's movable orders, best target first; others are left alone (the ladder's room counts them).
+        ladder: the side's movable orders, best target first; others are left alone (the ladder's capacity counts them).
         levels: wanted (price, size), best first, in the side's own ticks (a higher price is the more aggressive).
 
     An order on a wanted price stays if what is left of it is at most the wanted size and at least half of it, so

@@ -130,11 +130,11 @@ class SideOrders:
     Attributes:
         orders: by client id.
         committed: contracts that may still be bought.
-        outside: of those, the contracts of orders in doubt, owed, or taking.
+        outside: of those, the contracts of unconfirmed orders, of missing fills and of taker orders.
         cost: what all of `committed` may cost at each order's worst price, in ticks times contracts.
         resting: how many of the orders are in the book.
         version: another number after every change.
-        held: whether somebody reads it at every look; else it goes with its last order.
+        held: whether somebody reads it at every evaluation; else it goes with its last order.
     """
 
     __slots__ = ("_best", "_ladder", "committed", "cost", "held", "orders", "outside", "resting", "version")
@@ -272,7 +272,7 @@ class OrderTable:
         return self.sides.get((market, outcome), _NO_ORDERS)
 
     def hold(self, market: str, outcome: Outcome) -> SideOrders:
-        """One side of one market, to be read at every look, whether or not it has orders just then."""
+        """One side of one market, to be read at every evaluation, whether or not it has orders just then."""
         side = self.sides[market, outcome] = SideOrders(held=True)
         return side
 
@@ -307,7 +307,7 @@ class OrderTable:
 
 
 def movable(order: WorkingOrder) -> bool:
-    """Whether an order can be replaced or kept: it rests, or will, and nothing about it is in doubt."""
+    """Whether an order can be replaced or kept: it rests, or will, and nothing about it is unconfirmed."""
     return not (order.final or order.cancelling or order.unknown or order.immediate)
 
 

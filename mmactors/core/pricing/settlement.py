@@ -23,7 +23,7 @@ class Settlement(ABC):
     """One market's settlement rule.
 
     Args:
-        rule: as the venue tells it.
+        rule: as the venue states it.
 
     Attributes:
         fixings: one-second fixings that it counts, the last at expiry; 0 if it counts none.

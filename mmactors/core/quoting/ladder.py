@@ -27,13 +27,13 @@ _HAIR = 1e-11
 """More than the rounding of a price in ticks, and less than anybody would notice."""
 
 _LEAST_TAU_S = 1e-3
-"""d2 is told as of this much time left when there is less."""
-
+"""d2 is given as of this much time left when there is less."""
 
 Level = tuple[Ticks, Contracts]
 
 
-@dataclass(slots=True)  # not frozen, as what follows: these are made at every look, and freezing costs the most of it
+# Not frozen, as what follows: one is made at every evaluation, and freezing costs the most of it.
+@dataclass(slots=True)
 class QuoteInputs:
     """What a ladder is made from.
 
@@ -45,11 +45,11 @@ class QuoteInputs:
         net: YES minus NO held.
         yes_committed, no_committed: contracts that may still be bought by orders outside this ladder.
         cash_micros: cash the ladder may spend.
-        room_tau_ns: time left at which the room, reduce-only and the dead side are judged.
+        limit_tau_ns: time left at which the position limit, reduce-only and the dead side are judged.
         previous_bid, previous_ask: best prices of the ladder that stands, for hysteresis.
         reduce_only: the account may only cut |net|, whatever the time.
         fee_micros: maker's fee per contract, negative for a rebate; None takes the market's rate of each side's price.
-        uncertainty: dollars by which the underlying's sources are in doubt.
+        uncertainty: dollars by which the underlying's sources are apart.
         realised: what of a market's average is realised, if it settles on one.
     """
 
@@ -114,7 +114,7 @@ class SideCapacity:
 class Ladder:
     """What should rest, best first, in YES ticks; and every figure behind it.
 
-    `best_bid` and `best_ask` are the aim in whole ticks, whether or not anything may rest there.
+    `best_bid` and `best_ask` are the target in whole ticks, whether or not anything may rest there.
     """
 
     bids: tuple[Level, ...]

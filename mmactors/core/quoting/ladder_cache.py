@@ -1,9 +1,9 @@
 """The ladder that stands: its levels, and within which figures they stay what they are.
 
-Most looks at a market change nothing. A ladder's levels follow from whole numbers: the best ticks, what either side may
-have resting, the position, the cash, the ladder in the book. As long as those whole numbers are the same, so are the
-levels, exactly; the underlying only enters through the two raw prices, and `quoting` tells between which of those the
-best ticks stay. The formula is quoting's alone; nothing of it is repeated here.
+Most evaluations of a market change nothing. A ladder's levels follow from whole numbers: the best ticks, what either
+side may have resting, the position, the cash, the ladder in the book. As long as those whole numbers are the same, so
+are the levels, exactly; the underlying only enters through the two raw prices, and `ladder` says between which of those
+the best ticks stay. The formula is the ladder's alone; nothing of it is repeated here.
 """
 
 import math

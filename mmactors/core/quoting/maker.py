@@ -63,7 +63,7 @@ EVALUATE_EVERY_NS = Nanos(100 * MILLISECOND)
 """A price, a fill or a refusal is looked at when it comes; the time alone only after so long without any."""
 
 MARK_EVERY_NS = Nanos(250 * MILLISECOND)
-"""Least time between two marks told to risk."""
+"""Least time between two marks sent to risk."""
 
 
 Command = QuoteIntent | FairMoved | SessionReport
@@ -73,7 +73,7 @@ TakerOrder = tuple[Outcome, Ticks, Contracts]
 
 @value
 class Decision:
-    """What to tell whom (the message's type says), and why.
+    """What to send whom (the message's type says), and why.
 
     `requote` asks for a `RequoteDue` once everything already known is in: a sweep that fills three orders is
     answered once, not three times.
@@ -145,7 +145,7 @@ class Maker:
                 return NOTHING
             case MarketHydrated():
                 self._hydrate(event)
-                if event.market.resolution is not None:  # its end was told before this life began
+                if event.market.resolution is not None:  # its end was reported before this life began
                     return self._settle(event.market, event.market.resolution)
             case MarketChanged():
                 self._learn(event.market, self._venue)

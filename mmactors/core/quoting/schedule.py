@@ -1,6 +1,7 @@
 """Everything about time, as a function of f = time left / session length.
 
-Owns when the ladder leans, how the room shrinks, when a market only reduces and when it closes. Knows no price.
+Owns when the ladder leans, how the position limit shrinks, when a market only reduces and when it closes. It knows no
+price.
 """
 
 from enum import StrEnum
@@ -16,11 +17,11 @@ LEAN_F = 0.60
 """From here on the lean is at its late value (note 5: worked off below 60-70 % left)."""
 
 LATE_F = 0.20
-"""From here on the room is at its late value."""
+"""From here on the position limit is at its late value."""
 
 
 class Phase(StrEnum):
-    """What a market does at its time of life; DEAD_SIDE also depends on the price and is told by the ladder."""
+    """What a market does at its time of life; DEAD_SIDE also depends on the price and is for the ladder to say."""
 
     EARLY = "EARLY"
     FLATTENING = "FLATTENING"

@@ -1,7 +1,7 @@
 """One side of one market's quotes: its orders, what holds it back, and what takes it to its ladder.
 
 Prices are in the side's own outcome's ticks, so a higher one is the more aggressive on either side. It knows neither
-the underlying nor the other side; how much may be bought is told.
+the underlying nor the other side; how much may be bought is an argument.
 """
 
 from collections import deque
@@ -83,7 +83,7 @@ class Side:
                 self._held[order.client_id] = self._paused_until
 
     def bursts(self, size: int, now: Nanos, risk: RiskParams) -> bool:
-        """Count a fill; whether too much has filled of late. That is told once, then counting begins anew."""
+        """Count a fill; whether too much has filled of late. That is returned once, then counting begins anew."""
         burst = self._burst
         burst.append((now, size))
         while now - burst[0][0] > risk.freeze_window_ns:
@@ -118,9 +118,9 @@ class Side:
         return changes
 
     def _beside_unconfirmed(self, levels: tuple[Level, ...]) -> Changes:
-        """Change nothing into what an order in doubt may be already: it takes a level's place, if it can its own.
+        """Change nothing into what an unconfirmed order may be already: it takes a level's place, if it can its own.
 
-        A venue that leaves every order in doubt would be sent the whole ladder again at every look.
+        A venue that leaves every order unconfirmed would be sent the whole ladder again at every evaluation.
         """
         unconfirmed = [
             o for o in self.orders.orders.values() if o.unknown and o.worst_remaining and not (o.final or o.immediate)

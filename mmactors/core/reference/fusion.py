@@ -1,7 +1,7 @@
 """Several sources' prices made one: weights, bases, who leads.
 
 Owns the rule of the fused price and what is learned about the sources relative to each other. Decides nothing about a
-source's health, and keeps no price of its own: `core/reference.py` says which sources count and what is told.
+source's health, and keeps no price of its own: `reference.py` says which sources count and what is published.
 """
 
 import math
@@ -25,7 +25,7 @@ MOST_SD = 5.0
 LEAD_HALF_LIFE_S = 600.0
 
 LEARN_EVERY = 5
-"""Steps of the grid between two looks at the bases."""
+"""Steps of the grid between two updates of the bases."""
 
 BP = 1e-4
 _STEPS_PER_S = SECOND // GRID_NS
@@ -94,7 +94,7 @@ class Fusion:
         """Let time pass, every 100 ms or so, with two or more healthy sources; say whether another source leads now.
 
         Args:
-            everyone: every source ever heard.
+            everyone: every source ever received.
             sources: the healthy ones.
             log_level: the logarithm of the fused price.
             sigma: annualised.
@@ -122,12 +122,12 @@ class Fusion:
 
     def lead_in_words(self) -> str:
         """Return in words who leads whom, by how much and at what correlation."""
-        told = []
+        found = []
         for (first, second), (lead_s, correlation) in sorted(self.leads.items()):
             ahead, after = (first, second) if lead_s > 0.0 else (second, first)
             if lead_s:
-                told.append(f"{ahead} leads {after} by {abs(lead_s) * 1000:.0f} ms (correlation {correlation:.2f})")
-        return ", ".join(told) or "no source leads"
+                found.append(f"{ahead} leads {after} by {abs(lead_s) * 1000:.0f} ms (correlation {correlation:.2f})")
+        return ", ".join(found) or "no source leads"
 
     def _projected(self, source: Source, fresh: Sequence[Source]) -> float:
         leader = self.leader

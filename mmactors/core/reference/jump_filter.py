@@ -1,6 +1,6 @@
 """Which prices are held back: a jump must be confirmed before it moves a reference.
 
-Owns the rule and its counts. Knows no fused price beyond the level it is told, and does not decide what a lasting
+Owns the rule and its counts. Knows no fused price beyond the level it is given, and does not decide what a lasting
 contradiction means.
 """
 
@@ -53,8 +53,8 @@ class JumpFilter:
             price: the price.
             received: when it came.
             move: the size of its logarithm's distance from the level.
-            sd: the standard deviation of the level since it was last heard of.
-            sources: every source ever heard.
+            sd: the standard deviation of the level since it was last received.
+            sources: every source ever received.
             alone: whether no other source lives.
         """
         if move <= (JUMP_SHARE if alone else self._params.jump_bp * BP) or move <= JUMP_SD * sd:

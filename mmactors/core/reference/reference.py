@@ -1,7 +1,7 @@
 """The reference price of one asset: what its sources say together, whether they live, and how volatile it is.
 
-Owns which sources count, when their disagreement ends quoting, sigma, and what is told. How prices become one is
-`core/fusion.py`'s, which are held back `core/jumps.py`'s, the state of one source `core/sources.py`'s. Knows no socket,
+Owns which sources count, when their disagreement ends quoting, sigma, and what is published. How prices become one is
+`fusion.py`'s, which are held back `jump_filter.py`'s, the state of one source `source.py`'s. Knows no socket,
 market or quote, and has no clock: every call brings its `now`.
 """
 
@@ -32,7 +32,7 @@ BOOK_FRESH_NS = SECOND
 """While a book's middle is younger than this, trades of that source are signs of life but not prices."""
 
 LIFE_NEWS_NS = SECOND // 10
-"""A sign of life without a price is told when it is so much newer than what was told last."""
+"""A sign of life without a price is published when it is so much newer than the last one published."""
 
 LEAST_MOVE_BP = 0.05
 """Of several sources: less than this is their weights' breathing and waits for the timer."""
@@ -44,7 +44,7 @@ MOST_PRICE = 1e15
 MAX_LATENCY_S = 1.0
 
 PAST_S = 300
-"""How much of a history of one-second closes is kept for the prints of an average."""
+"""How much of a history of one-second closes is kept for the fixings of an average."""
 
 
 class Reference:
@@ -81,11 +81,11 @@ class Reference:
         self._apart_ns = Nanos(0)
         self._latency_s = 0.0
         self._latency_due = False  # a delay was measured, or other sources live
-        self._sigma = params.prior  # as last told
+        self._sigma = params.prior  # as last published
         self._lost = False
         self._published: tuple[float, Nanos] | None = None
         self._past: tuple[tuple[Nanos, float], ...] = ()  # closes from before the first live price
-        self._log: PriceLog | None = None  # what was told, once somebody wants to know it
+        self._log: PriceLog | None = None  # what was published, once somebody wants to know it
 
     def on_price(self, tick: SpotTicked, now: Nanos) -> ReferenceMoved | ReferenceLost | None:
         """Take a price; return the new snapshot if the reference moved or came back, or its loss if it ends here."""
@@ -163,8 +163,8 @@ class Reference:
         if len(self._live) > 1:
             log_level = math.log(self._level)
             self._fusion.learn(self._sources.values(), self._live, log_level, self._sigma, self._since_ns, now)
-        told = self._published
-        if told is not None and self._price == told[0] and self._life_ns - told[1] < LIFE_NEWS_NS:
+        last = self._published
+        if last is not None and self._price == last[0] and self._life_ns - last[1] < LIFE_NEWS_NS:
             return None
         return self._moved()
 
@@ -188,7 +188,7 @@ class Reference:
         return None if self._lost or not self._price else self._moved()
 
     def past(self, span_s: int) -> PricesKnown:
-        """Return the prices told in the last `span_s` seconds, and keep them from now on.
+        """Return the prices published in the last `span_s` seconds, and keep them from now on.
 
         What was before the first such request, or before the first price, is a one-second history's, if there was one.
         """
@@ -319,7 +319,7 @@ class Reference:
         self._lost = True
         return ReferenceLost(self.asset, since_ns=self._apart_ns, reason=f"sources disagree by {apart:.0f} bp")
 
-    # --- what is told -----------------------------------------------------------------------------
+    # --- what is published ------------------------------------------------------------------------
 
     def _fused(self, now: Nanos) -> bool:
         live = self._live

@@ -1,4 +1,4 @@
-"""Sigma before the first live price: an estimator that starts with what an exchange's history tells.
+"""Sigma before the first live price: an estimator that starts with what an exchange's history shows.
 
 Owns the checks of a history, how coarse candles become knowledge, and that what was seen live stays. Knows no source
 and no clock.
@@ -42,7 +42,7 @@ def usable(closes: Sequence[Close], before: Nanos) -> list[Close]:
 def warmed(params: VolatilityParams, closes: Sequence[Close], step_s: float) -> Volatility | None:
     """Return an estimator that has seen these closes, oldest first; None if they are too few to tell anything.
 
-    Closes finer than the estimator's gap are told to it one by one. Coarser ones (one-minute candles) would each be a
+    Closes finer than the estimator's gap are given to it one by one. Coarser ones (one-minute candles) would each be a
     gap: their realised variance, fading with the level's half-life, becomes its prior instead. A candle's return is
     one sample as one return over `lag_s` is, so each weighs `lag_s` seconds, beside the configured prior.
     """

@@ -1,7 +1,7 @@
 """The gate that every order passes last.
 
 Owns the named rules over one `OrderCheck`; the first that objects denies the order. It is called where the orders leave
-(the desk), so nothing races it. It knows one order and what the desk tells of the account, and keeps nothing.
+(the desk), so nothing races it. It knows one order and what the desk knows of the account, and keeps nothing.
 """
 
 import math
@@ -17,7 +17,7 @@ ON_THE_WAY_NS = Nanos(SECOND // 4)
 """What a price took to come here and an order takes to the venue: it must not be stale when it arrives there."""
 
 HEARTBEAT_LIMIT_NS = Nanos(2 * SECOND)
-"""Without risk's pulse for this long the gate admits only reducing orders."""
+"""Without risk's heartbeat for this long the gate admits only reducing orders."""
 
 
 @dataclass(slots=True)  # not frozen: one is made for every item that leaves, and freezing costs the most of it
@@ -35,7 +35,7 @@ class OrderCheck:
         cost: what this one may cost at most, fees included.
         exposure_after: the account's worst-case loss with this order live.
         d2: distance to the strike in standard deviations, as the market saw it.
-        barred: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
+        blocked: direction in which the asset's exposure may not grow: 1 (YES), -1 (NO) or 0.
         f: share of the session left by the venue's clock.
     """
 
@@ -125,7 +125,7 @@ def _position_limit(p: OrderCheck) -> str | None:
     position_limit = schedule.position_limit(p.f, p.params.inventory)
     reach = p.signed_net + p.same + p.remaining
     return (
-        None if reach <= position_limit or p.reduces else f"could take the position to {reach}, room {position_limit}"
+        None if reach <= position_limit or p.reduces else f"could take the position to {reach}, limit {position_limit}"
     )
 
 

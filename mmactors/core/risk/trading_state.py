@@ -35,13 +35,13 @@ FREED_AT = 0.8
 """An asset whose exposure reached its limit is freed when it is below this share of it."""
 
 PUBLISH_EVERY = 0.1
-"""How much of the limit an asset's exposure moves before it is told again."""
+"""How much of the limit an asset's exposure moves before it is published again."""
 
 REDUCE_BEFORE_NS, CANCEL_BEFORE_NS = Nanos(60 * SECOND), Nanos(10 * SECOND)
 """How long before the end of a token that is not renewed trading reduces, and everything is cancelled."""
 
 JOURNAL_HEARTBEATS = 2
-"""A journal that owes its answer for so many pulses of risk, a second, is behind."""
+"""A journal that owes its answer for so many heartbeats of risk, a second, is behind."""
 
 DAY_NS = 86_400 * SECOND
 
@@ -96,7 +96,7 @@ class RiskRules:
     `before` is the state in which an earlier run of the same day ended. The day's loss, and every reason that these
     rules cannot measure (an operator's halt, a ledger that does not match), hold on until the day turns.
 
-    A journal that does not answer within a second is REDUCING until it does: what is told to it may be lost.
+    A journal that does not answer within a second is REDUCING until it does: what it is sent may be lost.
 
     A venue token that nobody renews does the same in time: REDUCING `reduce_before_ns` before its end, HALTED (and so
     everything cancelled) `cancel_before_ns` before it, until a newer one is in use.
@@ -125,7 +125,7 @@ class RiskRules:
         self._latch = _carried_over(before)
         self._latched_on = day
         self._causes: tuple[_Cause, ...] = ()
-        self._owed = 0  # pulses since the journal was asked, that one included; 0: it has answered
+        self._owed = 0  # heartbeats since the journal was asked, that one included; 0: it has answered
         self._published: dict[str, AssetExposed] = {}
         self._margins = ((cancel_before_ns, TradingState.HALTED), (reduce_before_ns, TradingState.REDUCING))
         self._offset_ns = 0
@@ -147,7 +147,7 @@ class RiskRules:
                 self._expires_venue_ns = event.expires_venue_ns
             case JournalSynced():
                 self._owed = 0
-            case VenuePosition():  # held from before this run, told once, before any fill
+            case VenuePosition():  # held from before this run, reported once, before any fill
                 self.account.adopt(event)
             case OrderFilled():
                 self.account.fill(event)
@@ -177,7 +177,7 @@ class RiskRules:
         return [*self.judge(now)]
 
     def _exposed(self) -> list[AssetExposed]:
-        """What is worth telling of the exposures: a direction barred or freed, or a tenth of the limit more or less."""
+        """What of the exposures is worth publishing: a direction blocked or freed, or a tenth of the limit."""
         found = self.dollars_per_bp()
         changes: list[AssetExposed] = []
         for asset in {**self._published, **found}:
@@ -192,14 +192,14 @@ class RiskRules:
         return changes
 
     def ask_journal(self) -> SyncJournal | None:
-        """Count a pulse, half a second; return the next question to the journal, None while it owes an answer."""
+        """Count a heartbeat, half a second; return the next question to the journal, None while it owes an answer."""
         self._owed += 1
         return SyncJournal() if self._owed == 1 else None
 
     def judge(self, now: Nanos) -> list[TradingStateChanged]:
         """Compare the day's loss with its limit; latch, and reset when the UTC day turns.
 
-        A change of the reasons is told even if the state stays: the journal's last word must name all of them.
+        A change of the reasons is published even if the state stays: the journal's last word must name all of them.
         """
         today = now // DAY_NS
         if today > self.day:  # a clock set back does not end a day

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_F = 0.20
-"""A market with less of its session left than this is not taken up: the room there is that of the end."""
+"""A market with less of its session left than this is not taken up: its position limit is that of the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def select(candidates: Sequence[Candidate], limit: int) -> list[str]:
     """Return the ids of the markets to quote: all scored, sorted by (-score, id), then cut to `limit`.
 
     Markets with inventory are never dropped, even beyond the limit; incumbents come before newcomers; a newcomer with
-    less than 20 % of its session left, or without room under its asset's limit, is skipped.
+    less than 20 % of its session left, or at its asset's limit, is skipped.
     """
     ranked = sorted(candidates, key=lambda candidate: (-score(candidate), candidate.market))
     held = [candidate.market for candidate in ranked if candidate.net]

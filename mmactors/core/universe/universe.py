@@ -33,9 +33,9 @@ class MarketUniverse:
         """Take note of a market, or of its new terms."""
         self.markets[market.id] = market
 
-    def expose(self, told: AssetExposed) -> None:
+    def expose(self, exposed: AssetExposed) -> None:
         """Take note of how much of its limit an asset's exposure uses."""
-        self._exposed[told.asset] = 1.0 if told.blocked else min(abs(told.share), 0.99)
+        self._exposed[exposed.asset] = 1.0 if exposed.blocked else min(abs(exposed.share), 0.99)
 
     def resolve(self, market: Market, taken: bool) -> IndexSettled | None:
         """Take note of a market's end, and return what it says of its index; one never traded here is forgotten."""

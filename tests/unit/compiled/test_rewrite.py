@@ -47,7 +47,9 @@ class Limits:
     most: int = 3
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(
+    slots=True, eq=False
+)  # a formatter breaks a long line so
 class Account:
     """Not compared."""
 
