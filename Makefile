@@ -2,9 +2,10 @@
 # locks in requirements/. `make install-EXTRA` adds one of the extras of setup.cfg to the program.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := tls wallet research cluster
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+EXTRAS := tls wallet research cluster docs
 
-.PHONY: run install test compile check check-deep format lock lock-upgrade clean
+.PHONY: run install test compile check docs check-deep format lock lock-upgrade clean
 
 run: install
 	@exec $(BIN)/python run.py conf/sim.yaml
@@ -29,6 +30,13 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --strict --quiet
+
+# the pages in build/docs/, with what is generated of them
+docs: install-dev
+	@$(BIN)/python docs/tools/configuration.py
+	@$(BIN)/python docs/tools/pictures.py
+	$(MKDOCS) build --strict
 
 # the property tests twenty-five times over: more than 100,000 cases
 check-deep: install-dev
