@@ -52,7 +52,7 @@ format: install-dev
 UV := build/lock/bin/uv
 COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--annotation-style line --custom-compile-command 'make lock' setup.cfg
-BESIDE = -c requirements/run.txt $$(sed -n 's/^\([^=]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
+BESIDE = -c requirements/run.txt $$(sed -n '/sys_platform/!s/^\([^=]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
 
 lock-upgrade: UPGRADE := --upgrade
 
