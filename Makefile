@@ -2,9 +2,10 @@
 # locks in requirements/. `make install-EXTRA` adds one of the extras of setup.cfg to the program.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := tls wallet research cluster
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+EXTRAS := tls wallet research cluster docs
 
-.PHONY: run install test compile check check-deep format lock lock-upgrade clean
+.PHONY: run install test compile check docs check-deep format lock lock-upgrade clean
 
 run: install
 	@exec $(BIN)/python run.py conf/sim.yaml
@@ -29,6 +30,13 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MKDOCS) build --strict --quiet
+
+# the pages in build/docs/, with what is generated of them
+docs: install-dev
+	@$(BIN)/python docs/tools/configuration.py
+	@$(BIN)/python docs/tools/pictures.py
+	$(MKDOCS) build --strict
 
 # the property tests twenty-five times over: more than 100,000 cases
 check-deep: install-dev
@@ -44,7 +52,7 @@ format: install-dev
 UV := build/lock/bin/uv
 COMPILE := $(UV) pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
 	--annotation-style line --custom-compile-command 'make lock' setup.cfg
-BESIDE = -c requirements/run.txt $$(sed -n 's/^\([^=]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
+BESIDE = -c requirements/run.txt $$(sed -n '/sys_platform/!s/^\([^=]*\)==.*/--no-emit-package \1/p' requirements/run.txt)
 
 lock-upgrade: UPGRADE := --upgrade
 

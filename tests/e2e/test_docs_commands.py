@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from patience import patience
 
 from mmactors.cli import main
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(patience(300))]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,15 +67,17 @@ def read(words: list[str]) -> None:
     """Have the command line's parser, or make, read a command without carrying it out."""
     match words:
         case ["python", "run.py", *rest]:
-            main._parser().parse_args(["run", *rest])
+            main.parser().parse_args(["run", *rest])
         case ["python", "-m", "mmactors"]:
             pass
         case ["python", "-m", "mmactors", *rest]:
-            main._parser().parse_args(rest)
+            main.parser().parse_args(rest)
+        case ["python", "-m", "pytest", *rest]:
+            assert [path for path in rest if path.startswith("tests/") and not (ROOT / path).exists()] == []
         case ["python", script]:
             assert (ROOT / script).is_file()
         case ["make", target]:
-            subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True, timeout=60)
+            subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True, timeout=patience(60))
         case [program, *_]:
             assert program in OTHERS, f"what is {program}?"
 
@@ -98,7 +101,7 @@ def carry_out(words: list[str], environ: dict[str, str], folder: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=patience(200),
     )
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout[-2000:]}\n{done.stderr}"
     assert done.stdout
