@@ -156,7 +156,6 @@ def test_randomness_has_the_same_seeds_in_virtual_time(capsys, monkeypatch):
     expect("seeds in virtual time", seeds.found())
 
 
-@pytest.mark.e2e
 def test_randomness_has_the_same_seeds_in_the_simulator(capsys, monkeypatch):
     seeds = Seeds(monkeypatch)
     monkeypatch.setenv("MM__simulator__port", "0")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,10 @@ def replayed(log: Path) -> dict:
 
 
 def test_a_live_run_is_replayed(desktop):
-    run = desktop.start("run", "run.py", "conf/sim.yaml", "--stop-after", "6")
-    assert run.ends(60) == 0, run.complained
+    run = desktop.start("run", "run.py", "conf/sim.yaml")
+    eventually(lambda: run.said.count("first two-sided quote") >= 2, 20, lambda: run.said + run.complained)
+    time.sleep(4.0)  # the world's own time: prices move
+    assert run.stop(20) == 0, run.complained
     found = replayed(desktop.folder / "var" / "sim" / "run-00001")
     assert found["identical"] is True
     assert found["cut"] is None

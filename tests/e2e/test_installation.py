@@ -134,7 +134,7 @@ def test_an_installed_program_plays_the_arena_from_an_empty_folder(installed, tm
 
 
 def test_an_installed_program_trades_from_an_empty_folder(installed, tmp_path):
-    done = of_wheel(installed, tmp_path, "run", "conf/sim.yaml", "--stop-after", "3", "--report", "r.json")
+    done = of_wheel(installed, tmp_path, "run", "conf/sim.yaml", "--stop-after", str(patience(3)), "--report", "r.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "first two-sided quote" in done.stdout
     assert json.loads((tmp_path / "r.json").read_text())

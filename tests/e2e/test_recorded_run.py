@@ -27,9 +27,11 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desktop = Desktop(tmp_path_factory.mktemp("desktop"))
     folder = desktop.folder / "var" / "guarded"
     conf, report = desktop.config(SHORT), desktop.folder / "r.json"
-    program = desktop.start("run", "run.py", str(conf), "--stop-after", "30", "--report", str(report))
+    program = desktop.start("run", "run.py", str(conf), "--report", str(report))
     try:
-        assert program.ends(90) == 0, program.said + program.complained
+        program.says("first two-sided quote", 20)
+        program.settles(60)
+        assert program.stop(20) == 0, program.said + program.complained
     finally:
         program.process.kill()
         program.process.wait()

@@ -68,10 +68,9 @@ def test_captured_binance_frames_are_traded_on(desktop: Desktop) -> None:
     with exchange(frames) as server:
         conf = desktop.config(CONF.format(port=server.port))
         report = desktop.folder / "r.json"
-        program = desktop.start(
-            "run", "run.py", str(conf), "--prices", str(prices), "--stop-after", "30", "--report", str(report)
-        )
-        assert program.ends(60) == 0, program.said + program.complained
+        program = desktop.start("run", "run.py", str(conf), "--prices", str(prices), "--report", str(report))
+        program.settles(60)
+        assert program.stop(20) == 0, program.said + program.complained
     assert "first two-sided quote" in program.said
     told = desktop.report()
     assert told["totals"]["fills"] > 0

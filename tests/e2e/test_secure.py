@@ -18,8 +18,10 @@ simulator:
 def test_a_session_over_tls_is_traded_settled_and_matches(desktop: Desktop, without: str) -> None:
     desktop.environ["MM__simulator__without"] = without
     report = desktop.folder / "r.json"
-    program = desktop.start("run", "run.py", str(desktop.config(CONF)), "--stop-after", "18", "--report", str(report))
-    assert program.ends(50) == 0, program.said + program.complained
+    program = desktop.start("run", "run.py", str(desktop.config(CONF)), "--report", str(report))
+    program.says("first two-sided quote", 20)
+    program.settles(60)
+    assert program.stop(20) == 0, program.said + program.complained
     told = desktop.report()
     assert told["totals"]["sessions_settled"] >= 1
     assert told["venue_check"] == {"resting_orders": 0, "fills_match": True, "cash_match": True, "details": []}

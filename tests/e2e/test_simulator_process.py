@@ -18,6 +18,8 @@ from pathlib import Path
 from mmactors.config import Config
 from mmactors.simulator.server.server import run
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
+
+pytestmark = pytest.mark.e2e
 given = json.loads(sys.argv[1])
 config = Config.model_validate({"simulator": given["simulator"]})
 prices = given.get("prices")

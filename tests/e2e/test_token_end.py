@@ -30,16 +30,20 @@ def token(seconds: float) -> str:
     return jwt.encode(claims, DEVELOPMENT_SECRET, algorithm="HS256")
 
 
-def begun(desktop: Desktop, ready: Callable[[], object] = lambda: None) -> tuple[Program, Path]:
-    """Start a venue and, once that and what it needs is ready, the program; wait for its first quote."""
+def begun(desktop: Desktop, ready: Callable[[float], object] = lambda _: None) -> tuple[Program, Path]:
+    """Start a venue and, once that and what it needs is ready, the program; wait for its first quote.
+
+    `ready` is given the seconds that the venue took to start: as long as that, the program takes, too.
+    """
     conf = desktop.config(CONF)
     log = desktop.folder / "venue.jsonl"
     desktop.environ["MM__simulator__log"] = str(log)
+    began = time.monotonic()
     venue = desktop.start("venue", "-m", "mmactors", "simulator", str(conf))
     venue.says("listening", 15)
     port = json.loads(venue.said)["listening"]["port"]
     desktop.environ |= {"MM__simulator__embedded": "false", "MM__simulator__port": str(port)}
-    ready()
+    ready(time.monotonic() - began)
     program = desktop.start("run", "run.py", str(conf))
     program.says("first two-sided quote", 15)
     return program, log
@@ -74,7 +78,7 @@ def resting_at(log: Path, at_ms: int) -> dict[str, int]:
 def test_without_a_newer_token_everything_is_gone_before_its_end_and_with_one_trading_goes_on(desktop: Desktop) -> None:
     path = desktop.folder / "token"
     desktop.environ["MM__venue__api_key_file"] = str(path)
-    program, log = begun(desktop, lambda: path.write_text(token(20), encoding="utf-8"))
+    program, log = begun(desktop, lambda took_s: path.write_text(token(16 + 4 * took_s), encoding="utf-8"))
     first, second = path.read_text(encoding="utf-8"), token(3600)
     ends_ms = jwt.decode(first, options={"verify_signature": False})["exp"] * 1000
     program.says("REDUCING", 25)

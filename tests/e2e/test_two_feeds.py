@@ -128,15 +128,14 @@ def test_what_is_recorded_can_be_played(desktop: Desktop) -> None:
     pytest.importorskip("pyarrow")
     out = desktop.folder / "rec.parquet"
     conf = desktop.config(CONF.replace("duration: 5M", "duration: 1M, elapsed_s: 44"))
-    program = desktop.start("record", "-m", "mmactors", "record", str(conf), "--out", str(out), "--stop-after", "20")
-    assert program.ends(40) == 0, program.complained
+    program = desktop.start("record", "-m", "mmactors", "record", str(conf), "--out", str(out), "--stop-after", "30")
+    assert program.ends(50) == 0, program.complained
     for told in ("binance BTC book", "coinbase BTC book", "coinbase BTC trade"):
         assert told in program.said
     report = desktop.folder / "r.json"
-    play = desktop.start(
-        "run", "run.py", str(conf), "--prices", str(out), "--stop-after", "20", "--report", str(report)
-    )
-    assert play.ends(60) == 0, play.said + play.complained
+    play = desktop.start("run", "run.py", str(conf), "--prices", str(out), "--report", str(report))
+    play.settles(60)
+    assert play.stop(20) == 0, play.said + play.complained
     told = desktop.report()
     assert told["totals"]["sessions_settled"] == 1, play.said
     assert told["venue_check"]["details"] == []

@@ -10,6 +10,8 @@ from patience import patience
 
 from mmactors.backtest import workers
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(autouse=True)
 def usual_interrupts():

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 from patience import patience
 
 ROOT = Path(__file__).resolve().parents[2]
+SETTLED = re.compile(r"settled (YES|NO): P&L")
 
 
 class Program:
@@ -37,6 +40,14 @@ class Program:
         """Wait until it has said something; fail with all it said if it does not."""
         eventually(lambda: text in self.said or text in self.complained, within_s, lambda: self.said + self.complained)
         return self.said
+
+    def settles(self, within_s: float) -> None:
+        """Wait until a session of its own has an outcome."""
+        eventually(lambda: SETTLED.search(self.said) is not None, within_s, lambda: self.said + self.complained)
+
+    def stop(self, within_s: float) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.ends(within_s)
 
     def ends(self, within_s: float) -> int:
         try:
