@@ -41,7 +41,7 @@ from mmactors.ops.market_log import MarketLogs
 from mmactors.ops.retention import GB, Retention
 from mmactors.ops.run_report import ActorCounts, write_report
 from mmactors.ops.terminal import fitted, in_colour
-from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
+from mmactors.ops.venue_check import VenueCheck, check_rest, check_venue_log
 from mmactors.runtime import directory, thread_logging
 from mmactors.runtime.actor import hosted
 from mmactors.runtime.clock import SystemClock
@@ -167,10 +167,10 @@ class LiveRun:
         except OSError as failed:
             raise UnwritableError(Path(failed.filename or config.folder), failed) from None
         if config.simulator.embedded:
-            truth = (self.folder / "venue.jsonl").resolve()
+            venue_log = (self.folder / "venue.jsonl").resolve()
             secret = (config.venue.api_key_env, WALLET_VARIABLE)
             known = {name: value for name, value in self._environ.items() if name not in secret}
-            self.simulator = SimulatorProcess(resolved, prices=prices, log=truth, environ=known)
+            self.simulator = SimulatorProcess(resolved, prices=prices, log=venue_log, environ=known)
             self._closing.callback(self.simulator.stop)
         self._venue_trust, self._feed_trust = trusted(config.venue_ca), trusted(config.feed_ca)
 
@@ -373,8 +373,8 @@ class LiveRun:
         if self.simulator is not None:
             self.simulator.stop()
             try:
-                truth = self.folder / "venue.jsonl"
-                return check_truth_log(truth, self.desk.account_name, fills=fills, cash_micros=cash)
+                venue_log = self.folder / "venue.jsonl"
+                return check_venue_log(venue_log, self.desk.account_name, fills=fills, cash_micros=cash)
             except OSError as failed:
                 logger.error("the simulator's log cannot be read: {}", failed)
                 return None

@@ -20,7 +20,12 @@ WRITE_EVERY_S = 0.2
 
 
 def record(
-    config: Config, out: Path, *, stop_after_s: float | None, environ: Mapping[str, str], say: Callable[[str], None]
+    config: Config,
+    out: Path,
+    *,
+    stop_after_s: float | None,
+    environ: Mapping[str, str],
+    write_line: Callable[[str], None],
 ) -> bool:
     """Save what the enabled feeds say until told to stop; return whether anything was heard.
 
@@ -29,7 +34,7 @@ def record(
         out: the file, .parquet or .csv.
         stop_after_s: stop by itself after this long; a signal stops it in order, too.
         environ: the environment, for the simulator.
-        say: takes the line that tells what was recorded.
+        write_line: takes the line that says what was recorded.
 
     Raises:
         RecordingError: the file cannot be written.
@@ -58,9 +63,9 @@ def record(
                     socket.stop()
     finally:
         recorder.close()
-    told = ", ".join(f"{count} {name}" for name, count in sorted(recorder.counts.items()))
-    say(f"{out}: {told or 'nothing was heard'}")
-    return bool(told)
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(recorder.counts.items()))
+    write_line(f"{out}: {counts or 'nothing was received'}")
+    return bool(counts)
 
 
 @contextlib.contextmanager

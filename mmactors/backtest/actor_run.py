@@ -57,12 +57,12 @@ class ActorRun:
         self.runtime = DeterministicRuntime(
             START_NS, interleaving=self.interleaving, trace=self.trace, observer=self.observer
         )
-        self.stage = Environment(config, self.runtime, self.recorder, world=self.world)
-        self.desk, self.venue, self.floor = self.stage.desk, self.stage.venue, self.stage.floor
-        ports = self.stage.ports(
+        self.environment = Environment(config, self.runtime, self.recorder, world=self.world)
+        self.desk, self.venue, self.hub = self.environment.desk, self.environment.venue, self.environment.hub
+        ports = self.environment.ports(
             journal=partial(JournalStandIn, self.sessions, self.events),
-            link=partial(self.link, self.stage),
-            feeds={source: self._feed(source) for source in self.stage.exchanges},
+            link=partial(self.link, self.environment),
+            feeds={source: self._feed(source) for source in self.environment.exchanges},
             finished=lambda code, reason: self.ended.append((code, reason)),
             recorded=self.events is not None,
         )
@@ -94,4 +94,4 @@ class ActorRun:
         return statistics.died + statistics.abandoned
 
     def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
-        return partial(self.feed if source == LEADING else VirtualFeed, self.stage, source)
+        return partial(self.feed if source == LEADING else VirtualFeed, self.environment, source)

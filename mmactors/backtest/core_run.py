@@ -39,14 +39,14 @@ class CoreRun:
             raise ValueError(f"the core follows {LEADING} alone; switch off {others}, or use the actors")
         self.config = config
         self.runtime = EventLoop(START_NS, addresses.SUPERVISOR)
-        self.stage = Environment(config, self.runtime, recorder, ObjectEncoder(), world)
-        self.desk, self.venue = self.stage.desk, self.stage.venue
+        self.environment = Environment(config, self.runtime, recorder, ObjectEncoder(), world)
+        self.desk, self.venue = self.environment.desk, self.environment.venue
         self.sessions: dict[str, SessionReport] = {}
         self.ended: list[tuple[int, str]] = []
-        ports = self.stage.ports(
+        ports = self.environment.ports(
             journal=partial(JournalStandIn, self.sessions),
-            link=partial(ObjectLink, self.stage),
-            feeds={LEADING: partial(ObjectFeed, self.stage, LEADING)},
+            link=partial(ObjectLink, self.environment),
+            feeds={LEADING: partial(ObjectFeed, self.environment, LEADING)},
             finished=lambda code, reason: self.ended.append((code, reason)),
             recorded=False,
         )
@@ -66,5 +66,5 @@ class CoreRun:
 
     def fair(self, market: str) -> float | None:
         """Return what a YES of the market is worth, as its Maker last told risk; None before it did."""
-        mark = self.stage.rules.fairs.get(market)
+        mark = self.environment.rules.fairs.get(market)
         return None if mark is None else mark.fair

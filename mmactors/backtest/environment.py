@@ -73,14 +73,14 @@ class Environment:
         config: Config,
         timeline: Timeline,
         recorder: SpotRecorder | None = None,
-        voice: FrameEncoder | None = None,
+        encoder: FrameEncoder | None = None,
         world: World | None = None,
     ) -> None:
         self.config = config
         self.timeline = timeline
         clock = VenueClock(timeline.clock)
         self.venue = SimulatedVenue(config.simulator, clock.start_ms, world=world, recorder=recorder, run="twin")
-        self.floor = VenueHub(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, voice)
+        self.hub = VenueHub(self.venue, clock, DEVELOPMENT_SECRET, lambda _line: None, encoder)
         feeds, seed = config.simulator.feeds, config.simulator.world.seed
         self.start_ms = clock.start_ms
         self.exchanges = {
@@ -96,7 +96,7 @@ class Environment:
         self.rules = RiskRules(config.risk_params())
         self._step_ns = config.simulator.step_ms * MILLISECOND
         self._due_ns = timeline.clock.now()
-        self._floor_advance, self._call_at, self._again = self.floor.advance, timeline.call_at, self._advance
+        self._hub_advance, self._call_at, self._again = self.hub.advance, timeline.call_at, self._advance
         self._advance()
 
     def random(self, part: str) -> Random:
@@ -132,6 +132,6 @@ class Environment:
         )
 
     def _advance(self) -> None:
-        self._floor_advance()
+        self._hub_advance()
         self._due_ns = Nanos(self._due_ns + self._step_ns)
         self._call_at(self._due_ns, self._again)

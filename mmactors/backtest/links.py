@@ -101,10 +101,10 @@ class SessionLink(Generic[F]):
         latency = latency_of(simulator, simulator.order_latency_ms, environment.random("in"))
         self._in: DelayedChannel[F] = DelayedChannel(timeline, latency, self._reach_program)
         self._timeline = timeline
-        self._hub = environment.floor
+        self._hub = environment.hub
         self._deliver = deliver
         self._rest_codec = Codec(config.venue.wire_asks)
-        self._socket = VenueSocket(environment.floor, Latency(0, 0, environment.random("unused")), 1)
+        self._socket = VenueSocket(environment.hub, Latency(0, 0, environment.random("unused")), 1)
         self._socket.send_through(_Sender(self._put))
         terms = SessionTerms("twin", config.venue.heartbeat_ms, config.venue.cod_timeout_ms)
         self._protocol = SessionProtocol(terms, codec, self._out.send, deliver, set(), Counters())

@@ -24,7 +24,7 @@ from mmactors.ops.terminal import (
     UsageError,
     announce,
     conf,
-    say,
+    write_error,
 )
 
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return command(args)
     except UsageError as error:
-        say(str(error))
+        write_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from mmactors.config.errors import without_tokens
 
         words = without_tokens(" ".join(str(error).split()))
-        say(f"defect: {type(error).__name__}: {words} (MMACTORS_TRACEBACK=1 shows where)")
+        write_error(f"defect: {type(error).__name__}: {words} (MMACTORS_TRACEBACK=1 shows where)")
         return DEFECT
 
 

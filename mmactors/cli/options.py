@@ -6,7 +6,7 @@ Owns the parser's manners: one line for an error, the help by groups. It must no
 import argparse
 from typing import Any, NoReturn
 
-from mmactors.ops.terminal import USAGE, say
+from mmactors.ops.terminal import USAGE, write_error
 
 NAME_WIDTH = 14
 
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
         self._groups: list[Group] = []
 
     def error(self, message: str) -> NoReturn:
-        say(f"{message} (see {self.prog} --help)")
+        write_error(f"{message} (see {self.prog} --help)")
         raise SystemExit(USAGE)
 
     def group(self, title: str, commands: "argparse._SubParsersAction[Parser]") -> "Group":

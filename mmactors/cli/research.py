@@ -1,6 +1,6 @@
 """The research commands: record, backtest, compile, calibrate, arena, report, ablate, sweep, replay.
 
-Owns their arguments and how what they find is told. What a command needs is imported when it runs.
+Owns their arguments and how what they find is written. What a command needs is imported when it runs.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from mmactors.ops.terminal import (
     must_be_file,
     must_be_writable,
     overridden,
-    say,
     seconds,
-    told,
+    usage_error,
+    write_error,
 )
 
 
@@ -176,7 +176,7 @@ def _record(args: argparse.Namespace) -> int:
 
     log_only("WARNING")
     try:
-        received = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, say=announce)
+        received = record(config, args.out, stop_after_s=args.stop_after, environ=os.environ, write_line=announce)
     except RecordingError as error:
         raise UsageError(f"--out {error}", USAGE) from None
     except SimulatorError as error:
@@ -188,7 +188,7 @@ def _record(args: argparse.Namespace) -> int:
 
 def _compile(_args: argparse.Namespace) -> int:
     if build.place() is None:
-        say("compiling the program for backtest, arena, ablate and sweep: a minute or two")
+        write_error("compiling the program for backtest, arena, ablate and sweep: a minute or two")
     try:
         announce(f"compiled: {build.build()}")
     except build.CompileError as error:
@@ -200,7 +200,7 @@ def _backtest(args: argparse.Namespace) -> int:
     for option in ("interleaving", "events"):
         if args.runtime != "actors" and getattr(args, option) is not None:
             raise UsageError(f"--{option} is for --runtime actors; the {args.runtime} has no actors to tell of", USAGE)
-    from mmactors.config.schema import alone
+    from mmactors.config.feed_sections import alone
 
     options: dict[str, dict[str, str]] = {}
     if args.seed is not None:
@@ -229,7 +229,9 @@ def _backtest(args: argparse.Namespace) -> int:
     worlds = len(backtest.cut(config, args.sessions))
     for option in ("interleaving", "events"):
         if worlds > 1 and config.simulator.world.prices is None and getattr(args, option) is not None:
-            say(f"--{option}: one world and process for all {args.sessions} sessions; without it they are {worlds}")
+            write_error(
+                f"--{option}: one world and process for all {args.sessions} sessions; without it they are {worlds}"
+            )
     events = None
     if args.events is not None:
         events = EventLog(args.events, run=0, config=config.model_dump_json(exclude_unset=True))
@@ -242,7 +244,7 @@ def _backtest(args: argparse.Namespace) -> int:
             args.sessions,
             runtime=args.runtime,
             interleaving=args.interleaving,
-            progress=say,
+            progress=write_error,
             events=events,
             processes=args.processes,
         )
@@ -261,7 +263,7 @@ def _backtest(args: argparse.Namespace) -> int:
         for line in found.lines():
             announce(line)
     if events is not None and events.failed:
-        say(f"--events {args.events} ends early: {events.failed}")
+        write_error(f"--events {args.events} ends early: {events.failed}")
     return 0 if found.clean else 1
 
 
@@ -292,8 +294,8 @@ def _calibrate(args: argparse.Namespace) -> int:
             found["market"] = market_mid.compare(args.sessions, args.prices, params)
     except PricesError as error:
         raise UsageError(str(error), NO_INPUT if error.missing else BAD_CONFIG) from None
-    told = calibrate.lines(found) + (market_mid.lines(found["market"]) if "market" in found else [])
-    for line in [as_json(found)] if args.json else told:
+    lines = calibrate.lines(found) + (market_mid.lines(found["market"]) if "market" in found else [])
+    for line in [as_json(found)] if args.json else lines:
         announce(line)
     return 0
 
@@ -318,7 +320,7 @@ def _arena(args: argparse.Namespace) -> int:
     must_be_writable("--save", args.save)
     config = configured(args.conf, options)
     log_only("ERROR")
-    how = {"prices": args.prices, "processes": args.processes, "progress": say}
+    how = {"prices": args.prices, "processes": args.processes, "progress": write_error}
     found: Arena | sensitivity.Sensitivity
     try:
         found = (sensitivity if args.sensitivity else arena).run(config, names, args.sessions, args.seed, **how)
@@ -339,7 +341,7 @@ def _report(args: argparse.Namespace) -> int:
     try:
         arena = league_table.Arena.load(args.arena)
         calibration = None if args.calibration is None else report.read_calibration(args.calibration)
-        for path in report.make(arena, args.out, calibration, prices=args.prices, progress=say):
+        for path in report.make(arena, args.out, calibration, prices=args.prices, progress=write_error):
             announce(str(path))
     except (league_table.ArenaFileError, report.ReportError) as error:
         raise UsageError(str(error), error.exit_code) from None
@@ -363,7 +365,9 @@ def _ablate(args: argparse.Namespace) -> int:
     environ, variants = overridden(options), [each for each in ablation.VARIANTS if each.name in names]
     configured(args.conf, options)
     try:
-        found = ablation.run(args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=say)
+        found = ablation.run(
+            args.conf, environ, variants, args.sessions, seeds, processes=args.processes, progress=write_error
+        )
     except config.ConfigError as error:
         raise UsageError(f"{args.conf}: a variant contradicts it: {error.lines[0]}", error.exit_code) from None
     for line in [as_json(found.figures())] if args.json else found.lines():
@@ -380,12 +384,12 @@ def _sweep(args: argparse.Namespace) -> int:
     try:
         wanted = grid.load(args.grid, os.environ)
     except ConfigError as error:
-        raise told(args.grid, error) from None
+        raise usage_error(args.grid, error) from None
     folder = args.out or Path("var/sweep") / args.grid.stem
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         workers = executors.Processes(args.processes) if args.scheduler is None else executors.Cluster(args.scheduler)
-        found = sweep.run(wanted, folder, workers, progress=say)
+        found = sweep.run(wanted, folder, workers, progress=write_error)
     except executors.SweepStoppedError as stopped:
         raise UsageError(str(stopped), stopped.exit_code) from None
     except KeyboardInterrupt:
@@ -404,9 +408,9 @@ def _replay(args: argparse.Namespace) -> int:
     try:
         found: replay.Replay | what_if.Contrast
         if config is None:
-            found = replay.prove(log, market=args.market, progress=say)
+            found = replay.prove(log, market=args.market, progress=write_error)
         else:
-            found = what_if.contrast(log, config, market=args.market, progress=say)
+            found = what_if.contrast(log, config, market=args.market, progress=write_error)
     except EventLogError as error:
         raise UsageError(str(error), error.exit_code) from None
     for line in [json.dumps(found.figures(), indent=2)] if args.json else found.lines():

@@ -23,8 +23,8 @@ from mmactors.ops.terminal import (
     must_be_file,
     must_be_writable,
     port,
-    say,
     seconds,
+    write_error,
 )
 
 
@@ -125,7 +125,7 @@ def _check(args: argparse.Namespace) -> int:
         if args.json:
             announce(json.dumps({"file": str(args.conf), "valid": False, "errors": wrong.lines}, indent=2))
         for line in [] if args.json else wrong.lines:
-            say(f"{args.conf}: {line}")
+            write_error(f"{args.conf}: {line}")
         return wrong.exit_code
     if args.json:
         announce(json.dumps(view.as_json(found, args.conf, os.environ), indent=2))

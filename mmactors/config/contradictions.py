@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mmactors.config.errors import Problem, shown
-from mmactors.config.schema import LEADING, Config, Override
+from mmactors.config.feed_sections import LEADING
+from mmactors.config.schema import Config
+from mmactors.config.strategy_sections import Override
 from mmactors.units import DOLLAR, micros
 
 _Rule = tuple[tuple[str, ...], Callable[..., bool], str]
@@ -226,8 +228,10 @@ def _assets(config: Config) -> Iterator[Problem]:
         for asset in _repeated(map(section.asset, section.symbols)):
             yield Problem((key,), f"{key}: two symbols price {asset}; keep one")
     if not config.feeds.enabled:
-        told = (name for name, section in sources.items() if name == LEADING or "enabled" in section.model_fields_set)
-        yield _problem({f"feeds.{name}.enabled": False for name in told}, "no price source is left")
+        switched = (
+            name for name, section in sources.items() if name == LEADING or "enabled" in section.model_fields_set
+        )
+        yield _problem({f"feeds.{name}.enabled": False for name in switched}, "no price source is left")
         return
     live = {asset for source in config.feeds.enabled for asset in config.symbols(source).values()}
     for asset in dict.fromkeys(config.assets):

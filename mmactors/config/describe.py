@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from mmactors.config import DURATIONS, Config, Resolved
 from mmactors.config.contradictions import effective, odd
 from mmactors.config.errors import masked, node_at, related
-from mmactors.config.schema import LEADING, json_schema
+from mmactors.config.feed_sections import LEADING
+from mmactors.config.schema import json_schema
 
 WIDTH = 100
 _KEY, _VALUE, _ORIGIN = 20, 15, 8

@@ -27,7 +27,8 @@ from mmactors.config.errors import (
     shown,
     without_tokens,
 )
-from mmactors.config.schema import LEADING, Config, derived, json_schema
+from mmactors.config.feed_sections import LEADING
+from mmactors.config.schema import Config, derived, json_schema
 from mmactors.config.yaml import Key
 
 _REFUSED_KEYS = frozenset(

@@ -148,7 +148,7 @@ class FaultyLink:
         config = environment.config
         self._schedule = schedule
         self._timeline = environment.timeline
-        self._hub = environment.floor
+        self._hub = environment.hub
         self._deliver = deliver
         self._wire_asks = config.venue.wire_asks
         self._codec = Codec(self._wire_asks)

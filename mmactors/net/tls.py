@@ -48,7 +48,7 @@ def trusted(ca_file: Path | None = None) -> Trust:
     return Trust(context, paths.cafile or paths.capath or True)
 
 
-def trouble(error: BaseException) -> str | None:
+def tls_reason(error: BaseException) -> str | None:
     """Return what is wrong with a peer's certificate or its TLS, for people; None if the error is about neither."""
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "; a private authority's certificate belongs in ca_file" if error.verify_code in _UNKNOWN_ISSUER else ""

@@ -18,7 +18,7 @@ import websocket
 from websocket import ABNF
 
 from mmactors.net.proxies import is_direct, proxy_variable
-from mmactors.net.tls import trouble
+from mmactors.net.tls import tls_reason
 from mmactors.units import MILLISECOND, Nanos
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -182,11 +182,11 @@ class FrameSocket:
             wants = " (it wants a user and a password)" if "407" in str(error) else ""
             raise ConnectError(f"the proxy named by {proxy_variable(url)} refuses: {error}{wants}") from None
         except (websocket.WebSocketException, OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) else None
+            os_reason = error.strerror if isinstance(error, OSError) else None
             by = proxy_variable(url)
             through = f", through the proxy named by {by}" if by else ""
             plain = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
-            raise ConnectError((trouble(error) or said or plain or type(error).__name__) + through) from None
+            raise ConnectError((tls_reason(error) or os_reason or plain or type(error).__name__) + through) from None
         self._reader = FrameReader(connection, max_bytes)
         self._sock = self._reader.sock
         self._max_bytes = max_bytes

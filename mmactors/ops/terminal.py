@@ -55,7 +55,7 @@ def configured(path: Path | None, options: Options | None = None) -> "Config":
     try:
         return config.load(path, overridden(options or {}))
     except config.ConfigError as error:
-        raise told(path, error, options or {}) from None
+        raise usage_error(path, error, options or {}) from None
 
 
 def overridden(options: Options) -> dict[str, str]:
@@ -63,11 +63,11 @@ def overridden(options: Options) -> dict[str, str]:
     return dict(os.environ) | {name: value for each in options.values() for name, value in each.items()}
 
 
-def told(path: Path, error: "ConfigError", options: Options | None = None) -> UsageError:
+def usage_error(path: Path, error: "ConfigError", options: Options | None = None) -> UsageError:
     """Say all that is wrong with a file but the last line, which the caller is to raise; options by their own names."""
     *first, last = (f"{path}: {_as_typed(line, options or {})}" for line in error.lines)
     for line in first:
-        say(line)
+        write_error(line)
     return UsageError(last, error.exit_code)
 
 
@@ -126,7 +126,7 @@ def in_colour(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def say(line: str) -> None:
+def write_error(line: str) -> None:
     """Write a line about what goes on, or went wrong, to stderr."""
     sys.stderr.write(f"mmactors: {line}\n")
 
@@ -136,7 +136,7 @@ def conf(text: str) -> Path:
     path = Path(text)
     if path.exists() or path.parent != Path("conf") or path.name not in BUILT_IN:
         return path
-    say(f"{path} is not in this folder: the one that comes with the program is used")
+    write_error(f"{path} is not in this folder: the one that comes with the program is used")
     return PACKAGE / path
 
 

@@ -104,7 +104,7 @@ class _Truth:
             self.resting.pop(order_id, None)
 
 
-def check_truth_log(
+def check_venue_log(
     path: Path, account: str, *, fills: Iterable[Fill], cash_micros: Micros, since_ns: Nanos = Nanos(0)
 ) -> VenueCheck:
     """Compare with the simulator's log.
@@ -119,15 +119,15 @@ def check_truth_log(
     Raises:
         OSError: the log cannot be read.
     """
-    truth = _Truth(account)
+    log = _Truth(account)
     with path.open("rb") as file:
         for raw in file:
             try:
-                truth.take(msgspec.json.decode(raw))
+                log.take(msgspec.json.decode(raw))
             except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-                truth.unreadable += raw.endswith(b"\n")
-    details = [f"{truth.unreadable} unreadable lines in {path}"] if truth.unreadable else []
-    return _compared(truth.resting.values(), truth.fills, truth.cash, fills, cash_micros, since_ns, details)
+                log.unreadable += raw.endswith(b"\n")
+    details = [f"{log.unreadable} unreadable lines in {path}"] if log.unreadable else []
+    return _compared(log.resting.values(), log.fills, log.cash, fills, cash_micros, since_ns, details)
 
 
 def check_rest(
@@ -139,7 +139,7 @@ def check_rest(
     cash_micros: Micros,
     since_ns: Nanos = Nanos(0),
 ) -> VenueCheck:
-    """Compare with what a venue's REST interface says: open orders, fills, the balance. Else as `check_truth_log`."""
+    """Compare with what a venue's REST interface says: open orders, fills, the balance. Else as `check_venue_log`."""
     names = [order.client_id or order.order_id for order in resting]
     return _compared(names, venue_fills, venue_cash_micros, fills, cash_micros, since_ns, [])
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from simulator_client import Peer, Scene, running
 
-from mmactors.config.schema import ExchangeConfig, ExchangesConfig
+from mmactors.config.simulator_sections import ExchangeConfig, ExchangesConfig
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistoryError, HistorySource, fetch
 from mmactors.feeds.okx import OKX

@@ -16,7 +16,7 @@ import pytest
 from patience import patience
 from simulator_client import Peer, Scene, running
 
-from mmactors.config.schema import ExchangeConfig, ExchangesConfig
+from mmactors.config.simulator_sections import ExchangeConfig, ExchangesConfig
 from mmactors.feeds.coinbase import COINBASE
 from mmactors.feeds.connection import FeedMessage, FeedSocket, FeedTiming
 from mmactors.feeds.history import HistorySource, fetch

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simulator_client import SECRET, Scene, running, token
 
-from mmactors.config.schema import SessionsConfig
+from mmactors.config.simulator_sections import SessionsConfig
 
 MARKET_FIELDS = {
     *("id", "asset", "strike", "status", "opens_at", "expires_at", "duration_s", "seconds_to_expiry", "server_time"),

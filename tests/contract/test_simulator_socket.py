@@ -8,7 +8,7 @@ import pytest
 from patience import patience
 from simulator_client import Frame, Peer, Scene, running, token
 
-from mmactors.config.schema import SessionsConfig, TakersConfig
+from mmactors.config.simulator_sections import SessionsConfig, TakersConfig
 from mmactors.simulator.server.venue_socket import ABUSE_AFTER
 
 ORDER_FIELDS = {

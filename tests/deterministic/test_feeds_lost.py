@@ -66,7 +66,7 @@ class TwinOfRubbish(ActorRun):
 
     def _feed(self, source: str) -> Callable[[Deliver], VirtualFeed]:
         def connect(deliver: Deliver) -> VirtualFeed:
-            made = Rubbish(self.stage, source, deliver)
+            made = Rubbish(self.environment, source, deliver)
             self.feeds = {**getattr(self, "feeds", {}), source: made}
             return made
 
@@ -116,7 +116,7 @@ def test_one_feed_of_two_lost_leaves_no_gap(seed: int, source: str) -> None:
         watched = Watched(seed)
         watched.twin.run(WARM_S + random.Random(seed).random())
         if lost:
-            watched.twin.stage.exchanges[source].state = "silent"
+            watched.twin.environment.exchanges[source].state = "silent"
         gaps.append(watched.longest_gap_ms(10.0))
         assert watched.broken() == {}
     usual, after = gaps
@@ -129,7 +129,7 @@ def test_both_feeds_lost_leaves_nothing_to_stand_on(seed: int) -> None:
     watched.twin.run(WARM_S + random.Random(seed).random())
     assert sum(watched.live().values()) > 0
     rng = random.Random(seed)
-    for exchange in watched.twin.stage.exchanges.values():
+    for exchange in watched.twin.environment.exchanges.values():
         exchange.state = "silent"
         watched.twin.run(rng.random() * 0.3)
     lost_ns = watched.twin.runtime.clock.now()
@@ -141,7 +141,7 @@ def test_both_feeds_lost_leaves_nothing_to_stand_on(seed: int) -> None:
     assert latest <= lost_ns // MILLISECOND + stale_s * 1000 + 250
     watched.twin.run(5.0)
     assert watched.broken() == {}
-    for exchange in watched.twin.stage.exchanges.values():
+    for exchange in watched.twin.environment.exchanges.values():
         exchange.state = "live"
     watched.twin.run(5.0)
     assert any(watched.live().values()), "they are back, and so are the quotes"
@@ -183,7 +183,7 @@ def orders_around(seed: int, wrong: float | str | None, for_ms: int = 200) -> li
     source = rng.choice(["binance", "coinbase"])
     since_ms = twin.runtime.clock.now() // MILLISECOND
     if isinstance(wrong, float):
-        twin.stage.exchanges[source].show_outlier(wrong, since_ms, for_ms)
+        twin.environment.exchanges[source].show_outlier(wrong, since_ms, for_ms)
     twin.feeds[source].price = wrong if isinstance(wrong, str) else ""  # type: ignore[attr-defined]
     twin.run(for_ms / 1000)
     twin.feeds[source].price = ""  # type: ignore[attr-defined]

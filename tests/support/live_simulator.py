@@ -18,7 +18,8 @@ from fake_server import eventually
 from patience import patience
 from simulator_client import QUIET, SECRET, token
 
-from mmactors.config.schema import SessionsConfig, SimulatorConfig, VenueConfig
+from mmactors.config.schema import VenueConfig
+from mmactors.config.simulator_sections import SessionsConfig, SimulatorConfig
 from mmactors.messages import (
     BatchReported,
     CancelItem,

@@ -11,7 +11,7 @@ import aiohttp
 import jwt
 from patience import patience
 
-from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig
+from mmactors.config.simulator_sections import SessionsConfig, SimulatorConfig, TakersConfig
 from mmactors.simulator.server.server import SimulatorServer
 
 SECRET = "a secret for tests, at least 32 bytes long"

@@ -208,15 +208,15 @@ def verdict(by_seed: _Pairs, note: int | None) -> str:
     the close or with half of the session left. A term that a note asks for serves that note in any case.
     """
     pnl = _Difference.of(by_seed, _pnls)
-    said = ["P&L"] if pnl.above else []
+    reasons = ["P&L"] if pnl.above else []
     if any(_Difference.of(by_seed, each).below for each in (_variances, _risks)):
-        said.append("risk")
+        reasons.append("risk")
     neutral = any(_Difference.of(by_seed, each).below for each in (_nets_close, _nets_half))
-    said += ["note 5"] if neutral else []
-    said += [] if note is None else [f"note {note}"]
+    reasons += ["note 5"] if neutral else []
+    reasons += [] if note is None else [f"note {note}"]
     if _Difference.of(by_seed, _messages).below:
-        said.append("messages")
-    return (", ".join(said) or "nothing") + (" (worse in P&L)" if pnl.below else "")
+        reasons.append("messages")
+    return (", ".join(reasons) or "nothing") + (" (worse in P&L)" if pnl.below else "")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ from pydantic import Field
 from mmactors.config import Config, environment, errors, loading, resolve
 from mmactors.config.contradictions import contradictions, effective
 from mmactors.config.errors import INVALID, ConfigError, Problem, shown
-from mmactors.config.schema import LEADING, SOURCES, Override, Section, alone, json_schema
+from mmactors.config.feed_sections import LEADING, SOURCES, alone
+from mmactors.config.schema import json_schema
+from mmactors.config.section import Section
+from mmactors.config.strategy_sections import Override
 from mmactors.config.vocabulary import Duration, FilePath
 
 Scalar = bool | int | float | str | None

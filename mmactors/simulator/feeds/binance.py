@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Protocol
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.feeds.source import HistoryRoute, Seeds, SimulatedSource, Topic, UnwrittenPrices
 from mmactors.simulator.prices.bars import Bar, Bars
 from mmactors.simulator.prices.exchange import ExchangePath

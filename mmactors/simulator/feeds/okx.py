@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.feeds.source import HistoryRoute, Seeds, SimulatedSource, Topic, UnwrittenPrices
 from mmactors.simulator.prices.bars import Bar, Bars
 from mmactors.simulator.prices.exchange import ExchangePath

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.prices.bars import Bars
 from mmactors.simulator.prices.exchange import ExchangePath
 from mmactors.simulator.venue.replies import Json

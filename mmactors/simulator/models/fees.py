@@ -4,7 +4,7 @@ Owns the rates and the rounding, against the payer. It must not know orders, acc
 Rates are in basis points; money is in integer micro-dollars; a negative fee is a rebate.
 """
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.units import DOLLAR
 
 _WHOLE = 1_000_000

@@ -3,7 +3,7 @@
 Owns who goes ahead of whom. It must not know prices, sizes or the book.
 """
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 
 
 class ArrivalQueue:

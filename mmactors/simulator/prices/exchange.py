@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Literal
 
-from mmactors.config.schema import ExchangeConfig
+from mmactors.config.simulator_sections import ExchangeConfig
 from mmactors.simulator.prices.recording import PricesError, Recording
 from mmactors.simulator.prices.world import PricePath, RecordedPath, World
 

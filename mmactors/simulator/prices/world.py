@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from random import Random
 
-from mmactors.config.schema import WorldConfig
+from mmactors.config.simulator_sections import WorldConfig
 from mmactors.simulator.prices.recording import Recording
 from mmactors.units import YEAR_S
 

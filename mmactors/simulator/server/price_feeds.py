@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.feeds.source import SimulatedSource, SubscribedFrames
 from mmactors.simulator.feeds.sources import SOURCES
 from mmactors.simulator.models.latency import latency_of

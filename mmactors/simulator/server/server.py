@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler
 from loguru import logger
 
 from mmactors.config import Config
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.net.tls import CertificatesError
 from mmactors.simulator.models.latency import latency_of
 from mmactors.simulator.prices.live import LiveFeeds

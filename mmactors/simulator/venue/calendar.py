@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Literal
 
-from mmactors.config.schema import SessionsConfig, SettlementConfig
+from mmactors.config.simulator_sections import SessionsConfig, SettlementConfig
 from mmactors.units import YEAR_S
 
 RESOLVE_AFTER_MS = 1000

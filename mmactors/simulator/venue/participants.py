@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from random import Random
 
-from mmactors.config.schema import TakersConfig
+from mmactors.config.simulator_sections import TakersConfig
 from mmactors.simulator.prices.world import PricePath
 from mmactors.simulator.venue.ledger import LIVE, Account, Order, Outcome
 from mmactors.simulator.venue.market import Market

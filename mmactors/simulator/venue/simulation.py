@@ -9,7 +9,7 @@ import math
 from random import Random
 from typing import Protocol
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.models.fees import fees_of
 from mmactors.simulator.models.queue import queue_of
 from mmactors.simulator.prices.fixings import Average, Tape

@@ -23,7 +23,7 @@ from mmactors.messages import (
     VenuePosition,
 )
 from mmactors.net.proxies import is_direct
-from mmactors.net.tls import Trust, trouble, trusted
+from mmactors.net.tls import Trust, tls_reason, trusted
 from mmactors.units import Micros, Nanos, nanos
 from mmactors.venue.degen.capabilities import EVERYTHING
 from mmactors.venue.degen.codec import CREDENTIAL_CODES, Codec
@@ -313,7 +313,7 @@ def _root(error: BaseException) -> str:
         if not isinstance(inner, BaseException) or inner is seen:
             break
         seen = inner
-    if (reason := trouble(seen)) is not None:
+    if (reason := tls_reason(seen)) is not None:
         return reason
     strerror = getattr(seen, "strerror", None)
     text = str(strerror) if strerror else str(seen).rsplit(": ", 1)[-1]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mmactors.messages import Outcome, VenueFill, VenueOrder
-from mmactors.ops.venue_check import VenueCheck, check_rest, check_truth_log
+from mmactors.ops.venue_check import VenueCheck, check_rest, check_venue_log
 from mmactors.units import Contracts, Micros, Nanos
 
 OURS = VenueFill(
@@ -52,7 +52,7 @@ def check(tmp_path):
     def make(lines, fills=(OURS,), money=85, tail=b"", **options) -> VenueCheck:
         path = tmp_path / "venue.jsonl"
         path.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines) + tail)
-        return check_truth_log(path, "mmactors", fills=fills, cash_micros=Micros(money), **options)
+        return check_venue_log(path, "mmactors", fills=fills, cash_micros=Micros(money), **options)
 
     return make
 

@@ -1,6 +1,6 @@
 """Fees are charged as their model says."""
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.models.fees import Fees, QuadraticFees, fees_of
 from mmactors.simulator.venue.market import Market
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.models.latency import latency_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmactors.config.schema import SimulatorConfig
+from mmactors.config.simulator_sections import SimulatorConfig
 from mmactors.simulator.models.queue import queue_of
 from mmactors.simulator.venue.ledger import Account
 from mmactors.simulator.venue.market import Market

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from mmactors.config.schema import ExchangeConfig, WorldConfig
+from mmactors.config.simulator_sections import ExchangeConfig, WorldConfig
 from mmactors.simulator.feeds.coinbase import Product
 from mmactors.simulator.prices.exchange import ExchangePath, exchange, own_paths
 from mmactors.simulator.prices.recording import PricesError, Recording, load_prices

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.config.schema import SessionsConfig, SettlementConfig, SimulatorConfig
+from mmactors.config.simulator_sections import SessionsConfig, SettlementConfig, SimulatorConfig
 from mmactors.core.pricing.fixings import Realised
 from mmactors.core.pricing.settlement import MeanOfFixings
 from mmactors.messages import SettlementRule

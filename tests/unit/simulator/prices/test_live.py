@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mmactors.config.schema import SessionsConfig, SimulatorConfig
+from mmactors.config.simulator_sections import SessionsConfig, SimulatorConfig
 from mmactors.core.params import VolatilityParams
 from mmactors.core.reference.reference import Reference
 from mmactors.messages import SpotTicked

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mmactors.config.schema import SessionsConfig
+from mmactors.config.simulator_sections import SessionsConfig
 from mmactors.simulator.venue.calendar import RESOLVE_AFTER_MS, Calendar, Due, duration_ms
 from mmactors.units import YEAR_S
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mmactors.config.schema import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
+from mmactors.config.simulator_sections import SessionsConfig, SimulatorConfig, TakersConfig, WorldConfig
 from mmactors.simulator.prices.recording import load_recordings
 from mmactors.simulator.prices.world import SyntheticPath
 from mmactors.simulator.venue.engine import MarketChange
