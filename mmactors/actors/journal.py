@@ -79,7 +79,7 @@ class JournalRole(Role):
                 self._flush_events(now, out)
                 if self._logs.lost and not out.counters["market_lines_lost"]:
                     out.counters["market_lines_lost"] = self._logs.lost
-                    out.notes.error("the markets' logs cannot be written: what they lose is not told again")
+                    out.notes.error("the markets' logs cannot be written: what they lose is not reported again")
                 if self._retention is not None:
                     self._retention.keep(now, self._logs.closed)
                     out.counters["undeletable"] = self._retention.failed

@@ -48,10 +48,10 @@ RECIPIENTS: Final[dict[type, tuple[str, ...]]] = {
     VenueDisconnected: (addresses.JOURNAL, addresses.SUPERVISOR),
     AllCancelled: (addresses.SUPERVISOR,),
 }
-"""By an event's type: its recipients, in the order in which they are told."""
+"""By an event's type: its recipients, in the order of telling."""
 
 
 def market_of(event: Any) -> str:
-    """Return the id of the market that an event told to `MARKET` is about."""
+    """Return the id of the market that an event for `MARKET` is about."""
     market = event.market
     return market if isinstance(market, str) else str(market.id)

@@ -78,7 +78,7 @@ class SupervisorRole(Role):
         max_markets: most markets quoted at once.
         venue_within_ns: a venue that has not been there for so long after the start ends the run; once it was, it is
             waited for. None: for ever.
-        finished: told once, with an exit code and a reason, when the run is over (0: everything cancelled).
+        finished: called once, with an exit code and a reason, when the run is over (0: everything cancelled).
     """
 
     def __init__(

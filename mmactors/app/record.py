@@ -1,4 +1,4 @@
-"""Listens to the enabled price feeds without trading and saves what they say, to be played later with `--prices`.
+"""Listens to the enabled price feeds without trading and saves what they send, to be played later with `--prices`.
 
 Owns the run: the embedded simulator if there is one, the feeds' sockets, the end. The file is `feeds/recorder.py`'s.
 """
@@ -27,7 +27,7 @@ def record(
     environ: Mapping[str, str],
     write_line: Callable[[str], None],
 ) -> bool:
-    """Save what the enabled feeds say until told to stop; return whether anything was heard.
+    """Save what the enabled feeds send until asked to stop; return whether anything was received.
 
     Args:
         config: which feeds; the embedded simulator is started if it is to be.

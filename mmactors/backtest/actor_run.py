@@ -32,9 +32,9 @@ class ActorRun:
     Args:
         config: the configuration; its simulator section is the world.
         interleaving: seed of a random legal order of events, None for the canonical one.
-        recorder: is told what truly happens at the venue.
+        recorder: receives what truly happens at the venue.
         trace: whether to keep the hash of everything handled.
-        events: is told what every Maker handled; its owner closes it, after `end`.
+        events: records what every Maker handled; its owner closes it, after `end`.
         link: makes the way to the venue.
         feed: makes the way from the leading source's exchange.
         world: the prices; synthetic ones from the configuration if not given.

@@ -23,7 +23,7 @@ class CoreRun:
 
     Args:
         config: the configuration; its simulator section is the world.
-        recorder: is told what truly happens at the venue.
+        recorder: receives what truly happens at the venue.
         world: the prices; synthetic ones from the configuration if not given.
 
     Raises:
@@ -65,6 +65,6 @@ class CoreRun:
         """There is nobody to stop."""
 
     def fair(self, market: str) -> float | None:
-        """Return what a YES of the market is worth, as its Maker last told risk; None before it did."""
+        """Return what a YES of the market is worth, as its Maker last reported to risk; None before it did."""
         mark = self.environment.rules.fairs.get(market)
         return None if mark is None else mark.fair

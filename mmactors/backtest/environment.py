@@ -63,7 +63,7 @@ class Environment:
     Args:
         config: the configuration; its simulator section is the world.
         timeline: lets the time pass.
-        recorder: is told what truly happens at the venue.
+        recorder: receives what truly happens at the venue.
         voice: writes the venue's frames; JSON text if not given.
         world: the prices; synthetic ones from the configuration if not given.
     """

@@ -33,7 +33,7 @@ class Actor(pykka.ThreadingActor):
     """One actor. Subclasses define `receive`, and may define `on_begin` and `on_end`.
 
     `counters` are plain ints for a reporter to copy. `notes` is the log, bound to this life. `busy` is what it is
-    doing and since when, None while it waits. With `drains` set, an actor told to stop first handles its FIFO lane.
+    doing and since when, None while it waits. With `drains` set, a stop first handles the FIFO lane.
     """
 
     use_daemon_thread = True
@@ -68,7 +68,7 @@ class Actor(pykka.ThreadingActor):
         """End: release what is owned. Runs however a life that had begun ended, unless it was abandoned as hung."""
 
     def tell(self, to: str, message: object) -> None:
-        """Tell another actor, by name. Never raises; an abandoned actor is not heard any more."""
+        """Tell another actor, by name. Never raises; an abandoned actor's messages go nowhere."""
         if self.abandoned:
             self.counters["unheard"] += 1
         else:

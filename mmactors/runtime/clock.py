@@ -32,7 +32,7 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A time that moves when it is told to."""
+    """A time that moves when it is set."""
 
     __slots__ = ("_now_ns",)
 

@@ -1,4 +1,4 @@
-"""Roles in virtual time without actors: what is due when, and who is told what in which order.
+"""Roles in virtual time without actors: what is due when, and who receives what in which order.
 
 Owns the order of events, which is the canonical order of `runtime/deterministic.py`: every message is handled at the
 instant it arrives, first come first served, with all its consequences, before the next thing due. A `LoopMailbox` keeps
@@ -123,13 +123,13 @@ class EventLoop:
         clock.ns = end_ns
 
     def _finish_turn(self) -> None:
-        """Pass on what the turn told last, and what is told last of that, for as long as it is next anyway."""
+        """Deliver the turn's last message, and the last one that comes of it, for as long as it is next anyway."""
         while self._last_to is not None:
             mailbox, self._last_to = self._last_to, None
             mailbox.post_last(self._last)
 
     def _post_last(self) -> None:
-        """What was told so far comes before what is about to happen."""
+        """Post the message held back: it comes before what is about to happen."""
         if self._last_to is not None:
             self._last_to.post(self._last)
             self._last_to = None
@@ -148,7 +148,7 @@ class _Timer:
 
 
 class LoopMailbox(Out):
-    """Where one role is told things, and what it acts through: the host of its life."""
+    """Where one role's messages wait, and what it acts through: the host of its life."""
 
     def __init__(self, loop: EventLoop, name: str, incarnation: int, role: Role) -> None:
         super().__init__(name, incarnation, logger.bind(actor=name, incarnation=incarnation), new_counters())
