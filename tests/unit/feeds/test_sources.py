@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmactors.config import LEADING, Config
-from mmactors.config import schema as config
+from mmactors.config import LEADING, Config, feed_sections
+from mmactors.config.simulator_sections import ExchangesConfig
 from mmactors.feeds.frames import Dropped, Parser
 from mmactors.feeds.sources import SOURCES
 from mmactors.simulator.feeds.sources import SOURCES as SIMULATED
@@ -12,7 +12,7 @@ from mmactors.units import Nanos
 
 def test_every_list_has_the_same_sources_in_the_same_order() -> None:
     names = list(SOURCES)
-    assert names == list(SIMULATED) == list(config.SOURCES) == list(config.ExchangesConfig.model_fields)
+    assert names == list(SIMULATED) == list(feed_sections.SOURCES) == list(ExchangesConfig.model_fields)
     assert names[0] == LEADING
     assert all(source.name == name for name, source in SOURCES.items())
     assert all(source.name == name for name, source in SIMULATED.items())
@@ -31,6 +31,6 @@ def test_a_source_is_made_from_its_section_alone(name: str) -> None:
     found: Parser = source.parser(symbols)
     assert found.parse(b"{", Nanos(1)) == Dropped("malformed")
     (base,) = every.urls(4242).feeds[name].sockets
-    assert source.address(base, symbols).startswith(f"ws://127.0.0.1:4242{config.SOURCES[name].simulated_at}")
+    assert source.address(base, symbols).startswith(f"ws://127.0.0.1:4242{feed_sections.SOURCES[name].simulated_at}")
     assert every.urls(4242).feeds[name].history == "http://127.0.0.1:4242"
     assert every.feeds.by_source[name].assets([]) == ({} if not every.feeds.by_source[name].symbols else symbols)
