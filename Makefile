@@ -16,14 +16,14 @@ install:
 install-%:
 	@$(PYTHON) install.py $*
 
-# Without a C compiler, backtests are interpreted. What starts processes runs by itself, two at a time; on a machine
+# Without a C compiler, backtests are interpreted. What starts processes runs by itself, four at a time; on a machine
 # that is busy with other things all takes longer, so what a test merely waits for may take six times as long.
 test: export MMACTORS_TEST_PATIENCE ?= 6
 test: install-dev
 	@$(BIN)/python -m mmactors compile || true
 	@failed=0; \
 	$(BIN)/python -m pytest --ignore=tests/e2e || failed=1; \
-	$(BIN)/python -m pytest -n 2 tests/e2e || failed=1; \
+	$(BIN)/python -m pytest -n 4 tests/e2e || failed=1; \
 	exit $$failed
 
 # machine code of the source as it is, for backtests

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from patience import patience
 
+pytestmark = pytest.mark.e2e
+
 MAIN = """
 import json, sys
 from pathlib import Path
@@ -19,7 +21,6 @@ from mmactors.config import Config
 from mmactors.simulator.server.server import run
 from mmactors.simulator.server.tokens import DEVELOPMENT_SECRET
 
-pytestmark = pytest.mark.e2e
 given = json.loads(sys.argv[1])
 config = Config.model_validate({"simulator": given["simulator"]})
 prices = given.get("prices")

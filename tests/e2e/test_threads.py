@@ -34,7 +34,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 
 def test_a_hung_actor_does_not_keep_the_program_from_ending():
     program = """
-import threading
+import sys, threading
 from mmactors.runtime import Actor, ThreadedRuntime
 
 class Hanging(Actor):
