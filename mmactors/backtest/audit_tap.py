@@ -1,4 +1,4 @@
-"""The venue's truth log of a run in virtual time, told to an auditor and digested as it happens.
+"""The venue's log of a run in virtual time, passed to an auditor and digested as it happens.
 
 Owns the passing on. What the log says is the simulator's, what it means the auditor's.
 """
@@ -18,7 +18,7 @@ LINES_AT_ONCE = 500
 
 
 class AuditTap(VenueLog):
-    """The venue's truth log, told to an auditor and digested instead of written, so many lines at once."""
+    """The venue's log, passed to an auditor and digested instead of written, so many lines at once."""
 
     def __init__(self, auditor: Auditor, lines_at_once: int = 1) -> None:
         self.world: World | None = None
@@ -32,7 +32,7 @@ class AuditTap(VenueLog):
     def digest(self) -> str:
         """Return the digest of everything so far: each order event, fill, cash movement and market's change.
 
-        The auditor has been told everything too, then.
+        The auditor has everything by then, too.
         """
         self._pass_on()
         return self._hash.hexdigest()

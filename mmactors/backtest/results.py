@@ -1,7 +1,7 @@
 """What a backtest found: its worlds put together, as figures, as a table, as a file of sessions.
 
-Owns the sums over worlds, the names under which figures are told, and the file's form. It knows nothing of how a world
-is played. The figures of strategy and risk are the ruler's (`tally.py`), the table is what the program says of itself.
+Owns the sums over worlds, the figures' names, and the file's form. It knows nothing of how a world is played. The
+figures of strategy and risk are measured in `session_metrics.py`; the table has the program's own reports.
 """
 
 import csv

@@ -2,7 +2,7 @@
 
 Owns the cutting of a run into worlds, the playing of one, and their putting together. The program under test is
 `ActorRun` or `CoreRun`; what truly happened is passed line by line to `mmactors.audit`, which shares no code
-with them, and to the arena's ruler, `tally.py`.
+with them, and to the arena's ruler, `session_metrics.py`.
 """
 
 import time

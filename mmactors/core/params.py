@@ -1,4 +1,4 @@
-"""What the core is configured with, in the core's units. `config.py` checks the user's values and makes these."""
+"""What the core is configured with, in the core's units. `config/` checks the user's values and makes these."""
 
 from dataclasses import dataclass
 from typing import Literal

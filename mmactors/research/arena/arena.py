@@ -2,7 +2,7 @@
 
 Owns who plays and the cutting of a run into worlds that processes share: synthetic ones of a seed each, or pieces of a
 recording (`excerpts.py`). Every entrant has the whole market to itself; what it does is measured by one ruler
-(`tally.py`) from the venue's side, and kept and tabled by `league.py`.
+(`session_metrics.py`) from the venue's side, and kept and tabled by `league_table.py`.
 """
 
 import time
