@@ -1,7 +1,7 @@
 """What every runtime does for its actors: spawn, stop, deliver, notice hanging, count.
 
 Owns the run's incarnation numbers and its count of lives. Does not know how an actor gets its time slices: that is the
-difference between `threads.py` (a thread each) and `deterministic.py` (one thread, virtual time). Actors see only this
+difference between `threaded.py` (a thread each) and `deterministic.py` (one thread, virtual time). Actors see only this
 class.
 """
 

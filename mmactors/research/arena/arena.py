@@ -1,7 +1,7 @@
 """The arena: ours and the field's published strategies on identical paths, against the same takers.
 
 Owns who plays and the cutting of a run into worlds that processes share: synthetic ones of a seed each, or pieces of a
-recording (`excerpts.py`). Every entrant has the whole market to itself; what it does is measured by one ruler
+recording (`recorded_worlds.py`). Every entrant has the whole market to itself; what it does is measured by one ruler
 (`session_metrics.py`) from the venue's side, and kept and tabled by `league_table.py`.
 """
 

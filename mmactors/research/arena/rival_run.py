@@ -1,8 +1,8 @@
 """One rival in the simulated world: it sees late, its orders arrive late, and the venue's own engine trades with it.
 
 Owns the way between a rival's wishes and the venue: its cadence, its delays, the difference between what rests and what
-it wants, merging of pairs. The rival is a formula (`rivals.py`), the world the same one we trade in, same seed, same
-paths and takers.
+it wants, merging of pairs. The rival is a formula (`strategies.py`), the world the same one we trade in, same seed,
+same paths and takers.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The report: what an arena found, as one HTML page with its pictures in it, and as PNGs.
 
-Owns what is shown, in which order, and the files. Words and figures come from `narrative.py`, pictures from `plots.py`,
-the markup from `page.py`.
+Owns what is shown, in which order, and the files. Words and figures come from `text.py`, pictures from `charts.py`,
+the markup from `html.py`.
 """
 
 import json
